@@ -1,0 +1,227 @@
+/**
+ * The use cases of weft: all that the API and the engines may ask. Every change of state enters here. References are
+ * names ("acme", "acme/web", "acme/web/db"), ids, or unique prefixes of ids. All failures are WeftErrors.
+ */
+import type { EngineContainer, EngineRef, Origin } from '../model/objects.ts';
+import type { Condition } from '../model/status.ts';
+import type { StoreState } from '../store/port.ts';
+
+export interface CallContext {
+  signal?: AbortSignal;
+}
+
+export interface TenantView {
+  id: string;
+  name: string;
+  networks: number;
+  origin: Origin;
+  createdAt: string;
+}
+
+export interface SubnetView {
+  cidr: string;
+  gateway: string;
+  reserved: string[];
+  /** addresses that endpoints can have, and those bound, held or resting; decimal text since a /64 exceeds 2^53 */
+  capacity: string;
+  used: string;
+}
+
+export interface NetworkView {
+  id: string;
+  name: string;
+  tenant: string;
+  vni: number;
+  subnets: SubnetView[];
+  internal: boolean;
+  mtu: number;
+  endpoints: number;
+  origin: Origin;
+  /** node name, engine and the engine's id of each binding */
+  bindings: { node: string; engine: string; engineId: string }[];
+  createdAt: string;
+}
+
+/** `creating` until the owner node's kernel has it; `lost` while the owner's lease is gone. */
+export type EndpointState = 'creating' | 'ready' | 'failed' | 'lost';
+
+export interface EndpointView {
+  id: string;
+  name: string;
+  /** names */
+  tenant: string;
+  network: string;
+  node: string;
+  addresses: string[];
+  mac: string;
+  mtu: number;
+  engine: EngineRef;
+  sandbox: string;
+  labels: Record<string, string>;
+  state: EndpointState;
+  published: boolean;
+  createdAt: string;
+}
+
+export interface NodeView {
+  id: string;
+  name: string;
+  vtep: string;
+  underlayMtu: number;
+  /** its lease lives */
+  live: boolean;
+  endpoints: number;
+  version: string;
+  createdAt: string;
+}
+
+export interface StatusView {
+  node: string;
+  version: string;
+  store: { state: StoreState; revision: number };
+  applied: { revision: number; sequence: number };
+  /** what was repaired because it had been changed behind weft's back, by kind of kernel object */
+  repairs: { total: number; byKind: Record<string, number> };
+  conditions: Condition[];
+}
+
+export interface SubnetRequest {
+  cidr: string;
+  gateway?: string;
+  reserved?: string[];
+}
+
+export interface NetworkRequest {
+  tenant: string;
+  name: string;
+  /** empty: one IPv4 subnet is chosen */
+  subnets: SubnetRequest[];
+  internal?: boolean;
+  /** left out: the largest that fits every node's underlay */
+  mtu?: number;
+}
+
+export interface AttachRequest {
+  /** TENANT/NETWORK */
+  network: string;
+  /** a network namespace file */
+  netns: string;
+  /** at most one of each family, without prefix length */
+  addresses?: string[];
+  name?: string;
+  labels?: Record<string, string>;
+}
+
+/** `tenant` undefined: all tenants. `node` narrows to one host. */
+export interface ListFilter {
+  tenant?: string;
+  network?: string;
+  node?: string;
+}
+
+export interface Control {
+  status(): Promise<StatusView>;
+
+  createTenant(request: { name: string }, context?: CallContext): Promise<TenantView>;
+  listTenants(): Promise<TenantView[]>;
+  getTenant(ref: string): Promise<TenantView>;
+  deleteTenant(ref: string, context?: CallContext): Promise<void>;
+
+  createNetwork(request: NetworkRequest, context?: CallContext): Promise<NetworkView>;
+  listNetworks(filter: ListFilter): Promise<NetworkView[]>;
+  getNetwork(ref: string): Promise<NetworkView>;
+  deleteNetwork(ref: string, context?: CallContext): Promise<void>;
+
+  /** Returns when the endpoint carries packets on this host. */
+  attach(request: AttachRequest, context?: CallContext): Promise<EndpointView>;
+  /** Idempotent for ids; a name that never was is `endpoint-not-found`. */
+  detach(ref: string, context?: CallContext): Promise<void>;
+  listEndpoints(filter: ListFilter): Promise<EndpointView[]>;
+  getEndpoint(ref: string): Promise<EndpointView>;
+
+  listNodes(): Promise<NodeView[]>;
+
+  readonly engines: EngineControl;
+}
+
+/* ---- what an engine's network and address driver needs ---- */
+
+export interface PoolRequest {
+  engine: 'docker';
+  addressSpace: string;
+  /** CIDR, or '' for weft to choose */
+  cidr: string;
+  /** part of the pool from which addresses without a wish are given; '' for all of it */
+  range: string;
+  v6: boolean;
+  /** names given as IPAM options, '' where absent */
+  tenant: string;
+  network: string;
+}
+
+export interface Pool {
+  id: string;
+  cidr: string;
+}
+
+export interface BindRequest {
+  engine: 'docker';
+  /** the engine's id of its network */
+  engineId: string;
+  /** names given as driver options, '' where absent */
+  tenant: string;
+  network: string;
+  /** as the engine has them from our pools; `reserved` are its auxiliary addresses */
+  subnets: { addressSpace: string; cidr: string; gateway: string; reserved: string[] }[];
+  internal: boolean;
+  mtu?: number;
+}
+
+export interface EngineEndpointRequest {
+  engine: 'docker';
+  engineId: string;
+  endpointId: string;
+  /** CIDR text, as held before; at most one of each family */
+  addresses: string[];
+  /** '' for weft to choose */
+  mac: string;
+  labels: Record<string, string>;
+  container: EngineContainer | null;
+}
+
+export interface EngineJoin {
+  /** the interface in the host's namespace that the engine moves into the sandbox */
+  interfaceName: string;
+  /** '' when the network is internal or has none of the family */
+  gateway4: string;
+  gateway6: string;
+  endpoint: EndpointView;
+}
+
+export interface EngineControl {
+  requestPool(request: PoolRequest, context?: CallContext): Promise<Pool>;
+  /** Unknown ids succeed. */
+  releasePool(poolId: string, context?: CallContext): Promise<void>;
+  /** `address` '' lets weft choose. The answer is CIDR text. A gateway's request may be repeated, from any host. */
+  requestAddress(
+    request: { poolId: string; address: string; gateway: boolean },
+    context?: CallContext,
+  ): Promise<{ address: string }>;
+  /** Unknown pools and addresses succeed; an address that an endpoint holds stays. */
+  releaseAddress(request: { poolId: string; address: string }, context?: CallContext): Promise<void>;
+
+  /** Ties an engine's network to ours; makes tenant and network where they are missing. Idempotent for one engineId. */
+  bindNetwork(request: BindRequest, context?: CallContext): Promise<NetworkView>;
+  unbindNetwork(request: { engine: 'docker'; engineId: string }, context?: CallContext): Promise<void>;
+
+  createEndpoint(request: EngineEndpointRequest, context?: CallContext): Promise<EndpointView>;
+  /** Returns when the interface stands in the host's namespace. */
+  joinEndpoint(
+    request: { engine: 'docker'; engineId: string; endpointId: string; sandbox: string },
+    context?: CallContext,
+  ): Promise<EngineJoin>;
+  deleteEndpoint(
+    request: { engine: 'docker'; engineId: string; endpointId: string },
+    context?: CallContext,
+  ): Promise<void>;
+}

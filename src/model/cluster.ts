@@ -1,0 +1,38 @@
+import type { AddressRecord, Binding, Endpoint, Network, Node, Tenant } from './objects.ts';
+
+/** A consistent picture of the cluster: what planning starts from. Maps are keyed by id and never changed in place. */
+export interface ClusterState {
+  /** the store's revision it stands for */
+  revision: number;
+  tenants: ReadonlyMap<string, Tenant>;
+  networks: ReadonlyMap<string, Network>;
+  nodes: ReadonlyMap<string, Node>;
+  /** ids of the nodes whose lease lives */
+  live: ReadonlySet<string>;
+  endpoints: ReadonlyMap<string, Endpoint>;
+  /** by key */
+  bindings: ReadonlyMap<string, Binding>;
+  /** by key */
+  addresses: ReadonlyMap<string, AddressRecord>;
+}
+
+/** Constants that all nodes of a cluster share, fixed when it is made (`cluster/settings`). */
+export interface ClusterSettings {
+  id: string;
+  overlayPort: number;
+  vtepFamily: 4 | 6;
+  vniFirst: number;
+  vniLast: number;
+  createdAt: string;
+}
+
+export const DEFAULT_SETTINGS = {
+  overlayPort: 14789,
+  vniFirst: 0x100000,
+  vniLast: 0xffffff,
+} as const;
+
+/** Bytes that VXLAN adds around a container's IP packet: outer IP 20 or 40, UDP 8, VXLAN 8, inner Ethernet 14. */
+export function overlayOverhead(family: 4 | 6): number {
+  return (family === 4 ? 20 : 40) + 8 + 8 + 14;
+}

@@ -1,0 +1,127 @@
+/**
+ * The objects of a cluster as they stand in etcd (design.md section 4). Values are JSON; every record names its own id,
+ * and readers keep fields they do not know. Times are RFC 3339 text, addresses canonical text, MACs lower case.
+ */
+
+export type Origin =
+  /** made by name through the API: stays until it is deleted by name */
+  | 'user'
+  /** made by an engine's create: goes with its last binding and endpoint */
+  | 'engine';
+
+export interface Tenant {
+  id: string;
+  name: string;
+  origin: Origin;
+  createdAt: string;
+}
+
+export interface Subnet {
+  /** "10.10.0.0/16", "fd00:1::/64": network address and prefix length */
+  cidr: string;
+  /** an address of the subnet, without prefix length */
+  gateway: string;
+  /** addresses and ranges (CIDR) that are never given to endpoints, beside gateway, network and broadcast address */
+  reserved: string[];
+}
+
+export interface Network {
+  id: string;
+  /** id of the tenant */
+  tenant: string;
+  name: string;
+  vni: number;
+  /** at least one; several of one family are allowed; addresses are given from the first of each family with room */
+  subnets: Subnet[];
+  /** no gateway and no default route inside containers */
+  internal: boolean;
+  /** of the bridge, the vxlan and every container interface */
+  mtu: number;
+  origin: Origin;
+  createdAt: string;
+}
+
+export interface Node {
+  id: string;
+  name: string;
+  /** outer address of its VXLAN packets */
+  vtep: string;
+  /** MTU of the interface that carries `vtep` */
+  underlayMtu: number;
+  bootId: string;
+  version: string;
+  createdAt: string;
+}
+
+/** `live/<node>`, on a lease: gone means "not heard from", never "remove what it holds". */
+export interface NodeLife {
+  node: string;
+  bootId: string;
+}
+
+export type EngineType = 'docker' | 'manual';
+
+export interface EngineRef {
+  type: EngineType;
+  /** the engine's own ids; empty for `manual` */
+  networkId: string;
+  endpointId: string;
+  container: EngineContainer | null;
+}
+
+export interface EngineContainer {
+  id: string;
+  name: string;
+  image: string;
+  project: string;
+}
+
+/** How the container's end of the veth pair gets to where it belongs. */
+export type Attachment =
+  /** weft makes it inside the namespace file `path`, names it `ifname` and configures it */
+  | { mode: 'sandbox'; path: string; ifname: string }
+  /** the engine takes it from the host's namespace and configures it; `sandbox` is its namespace file, null before Join */
+  | { mode: 'engine'; sandbox: string | null };
+
+export interface Endpoint {
+  id: string;
+  name: string;
+  /** ids */
+  tenant: string;
+  network: string;
+  node: string;
+  bootId: string;
+  /** "10.1.2.3/16": with the prefix length of the subnet; at most one of each family */
+  addresses: string[];
+  mac: string;
+  mtu: number;
+  engine: EngineRef;
+  attachment: Attachment;
+  labels: Record<string, string>;
+  createdAt: string;
+}
+
+export type AddressState = 'held' | 'bound' | 'resting';
+
+export interface AddressRecord {
+  network: string;
+  /** without prefix length */
+  address: string;
+  state: AddressState;
+  /** endpoint id; null unless bound */
+  endpoint: string | null;
+  node: string;
+  bootId: string;
+  /** when the state began: shown to people, never used to measure time */
+  since: string;
+}
+
+/** An engine's own network object, tied to one of our networks, on one node. */
+export interface Binding {
+  network: string;
+  node: string;
+  engine: EngineType;
+  /** the engine's id of its network */
+  engineId: string;
+  createdAt: string;
+}

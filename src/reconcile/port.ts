@@ -1,0 +1,30 @@
+/** What the rest of weft may ask of the reconcile loop (design.md section 6). */
+import type { Condition } from '../model/status.ts';
+
+export type Wake =
+  | { kind: 'all'; reason: string }
+  | { kind: 'tenant'; tenant: string; reason: string };
+
+export type ObjectStatus =
+  | { state: 'pending' }
+  | { state: 'ready'; revision: number }
+  | { state: 'failed'; message: string; attempts: number };
+
+export interface WaitTarget {
+  /** the store's revision that must have been applied */
+  revision: number;
+  tenant: string;
+  /** an endpoint id: the wait fails with that endpoint's own failure */
+  endpoint?: string;
+}
+
+export interface Reconciler {
+  /** Only wakes; the truth is read again. Never throws. */
+  wake(wake: Wake): void;
+  /** Rejects with `not-ready` at the deadline (milliseconds), or with the failure of the named endpoint. */
+  waitUntil(target: WaitTarget, options: { deadline: number; signal?: AbortSignal }): Promise<void>;
+  endpointStatus(id: string): ObjectStatus;
+  applied(): { revision: number };
+  repairs(): { total: number; byKind: Record<string, number> };
+  conditions(): Condition[];
+}
