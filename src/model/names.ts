@@ -30,7 +30,7 @@ export function shortHash(id: string): string {
   let rest = hash64(id);
   let text = '';
   for (let i = 0; i < 12; i++) {
-    text += BASE32[Number(rest & 31n)];
+    text += BASE32.charAt(Number(rest & 31n));
     rest >>= 5n;
   }
   return text;
