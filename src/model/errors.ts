@@ -60,7 +60,8 @@ export const ERRORS = {
   },
   'subnet-overlap': {
     exit: 'conflict',
-    meaning: 'The subnet overlaps another network of the tenant, a range weft keeps for itself, or a route of this host.',
+    meaning:
+      'The subnet overlaps another network of the tenant, a range weft keeps for itself, or a route of this host.',
     next: 'choose another subnet, or leave --subnet out and let weft choose',
   },
   'subnet-mismatch': {
@@ -73,7 +74,11 @@ export const ERRORS = {
     meaning: 'No subnet of the default ranges is free in this tenant.',
     next: 'name one with --subnet',
   },
-  'no-free-vni': { exit: 'conflict', meaning: 'All VXLAN network identifiers of the cluster are taken.', next: 'delete networks' },
+  'no-free-vni': {
+    exit: 'conflict',
+    meaning: 'All VXLAN network identifiers of the cluster are taken.',
+    next: 'delete networks',
+  },
   'address-taken': {
     exit: 'conflict',
     meaning: 'The address asked for is held by another endpoint, is resting or is reserved.',
@@ -94,7 +99,11 @@ export const ERRORS = {
     meaning: 'The address an engine was given before its endpoint existed is no longer held for it.',
     next: 'start the container again',
   },
-  'mac-taken': { exit: 'conflict', meaning: 'Another endpoint of the network has this MAC address.', next: 'choose another MAC address' },
+  'mac-taken': {
+    exit: 'conflict',
+    meaning: 'Another endpoint of the network has this MAC address.',
+    next: 'choose another MAC address',
+  },
   'mtu-too-large': {
     exit: 'conflict',
     meaning: 'The MTU asked for does not fit through the underlay of every node.',
@@ -111,11 +120,23 @@ export const ERRORS = {
     meaning: 'The network namespace of the container does not exist or is not one.',
     next: 'check the path given with --netns',
   },
-  'bridge-full': { exit: 'conflict', meaning: 'A Linux bridge holds 1,023 ports.', next: 'use another network or host' },
+  'bridge-full': {
+    exit: 'conflict',
+    meaning: 'A Linux bridge holds 1,023 ports.',
+    next: 'use another network or host',
+  },
   'kernel-refused': { exit: 'failed', meaning: 'The kernel refused an operation.', next: 'weft status' },
   'not-ready': { exit: 'timeout', meaning: 'The host did not finish the work in time.', next: 'weft status' },
-  'store-away': { exit: 'away', meaning: 'etcd does not answer.', next: 'weft status; check etcd on the nodes that run it' },
-  'store-conflict': { exit: 'conflict', meaning: 'Others changed the same objects again and again.', next: 'repeat the call' },
+  'store-away': {
+    exit: 'away',
+    meaning: 'etcd does not answer.',
+    next: 'weft status; check etcd on the nodes that run it',
+  },
+  'store-conflict': {
+    exit: 'conflict',
+    meaning: 'Others changed the same objects again and again.',
+    next: 'repeat the call',
+  },
   'daemon-away': { exit: 'away', meaning: 'weftd does not answer on its socket.', next: 'systemctl status weftd' },
   'not-allowed': { exit: 'denied', meaning: 'The caller may not do this.', next: 'run as root on the node' },
   'configuration-invalid': {
@@ -139,7 +160,11 @@ export const ERRORS = {
     next: 'start weftd in the mount namespace of pid 1',
   },
   'already-running': { exit: 'conflict', meaning: 'Another weftd serves this host.', next: 'systemctl status weftd' },
-  'lab-failed': { exit: 'failed', meaning: 'A lab could not be raised, changed or taken down.', next: 'weft lab status' },
+  'lab-failed': {
+    exit: 'failed',
+    meaning: 'A lab could not be raised, changed or taken down.',
+    next: 'weft lab status',
+  },
   internal: { exit: 'failed', meaning: 'A fault of weft itself.', next: 'report it with the log of weftd' },
 } as const satisfies Record<string, CatalogueEntry>;
 
@@ -201,7 +226,7 @@ export function toWeftError(error: unknown): WeftError {
 /** "a: b: c" along the chain of causes; no stack, so that it can be shown to a user. */
 export function describeCause(cause: unknown): string {
   const parts: string[] = [];
-  for (let at = cause; at !== undefined && at !== null && parts.length < 8; ) {
+  for (let at = cause; at !== undefined && at !== null && parts.length < 8;) {
     if (at instanceof Error) {
       if (at.message) parts.push(at.message);
       at = at.cause;
