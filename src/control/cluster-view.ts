@@ -1,0 +1,149 @@
+/**
+ * The node's picture of the cluster, fed by one watch. Reads are from memory; `sync` waits until the picture is as new
+ * as the store, so that an object made on another host a moment ago is found here.
+ */
+import type { ClusterState } from '../model/cluster.ts';
+import { prefixes } from '../model/keys.ts';
+import type { AddressRecord, Binding, Endpoint, Network, Node, NodeLife, Tenant } from '../model/objects.ts';
+import { WeftError } from '../model/errors.ts';
+import type { Entry, Store, StoreEvent } from '../store/port.ts';
+
+export interface ViewChange {
+  /** null: everything may have changed */
+  keys: string[] | null;
+  revision: number;
+}
+
+interface Waiter {
+  revision: number;
+  resolve: () => void;
+}
+
+/** How long a read waits for the watch to catch up with the store before it answers from what it has. */
+const CATCH_UP = 500;
+
+export class ClusterView {
+  readonly #entries = new Map<string, Entry>();
+  readonly #waiters = new Set<Waiter>();
+  readonly #listeners = new Set<(change: ViewChange) => void>();
+  #revision = 0;
+  #complete = false;
+  #state: ClusterState | undefined;
+  readonly #store: Store;
+
+  constructor(store: Store) {
+    this.#store = store;
+  }
+
+  /** Follows the store until the signal is aborted. */
+  async run(signal: AbortSignal): Promise<void> {
+    for await (const event of this.#store.watch('', signal)) this.#accept(event);
+  }
+
+  /** False until the first full snapshot: nothing may be deleted for its absence before. */
+  get complete(): boolean {
+    return this.#complete;
+  }
+
+  get revision(): number {
+    return this.#revision;
+  }
+
+  /** Listeners only wake others; a throwing one is a bug and is not caught here. */
+  onChange(listener: (change: ViewChange) => void): void {
+    this.#listeners.add(listener);
+  }
+
+  entry(key: string): Entry | undefined {
+    return this.#entries.get(key);
+  }
+
+  /** 0 for an absent key: what a compare of a transaction needs. */
+  revisionOf(key: string): number {
+    return this.#entries.get(key)?.revision ?? 0;
+  }
+
+  value<T>(key: string): T | undefined {
+    return this.#entries.get(key)?.value as T | undefined;
+  }
+
+  list<T>(prefix: string): T[] {
+    const found: T[] = [];
+    for (const [key, entry] of this.#entries) if (key.startsWith(prefix)) found.push(entry.value as T);
+    return found;
+  }
+
+  current(): { state: ClusterState; complete: boolean } {
+    this.#state ??= this.#build();
+    return { state: this.#state, complete: this.#complete };
+  }
+
+  /** Resolves once the picture stands at `revision` or later; false when that took longer than `deadline` ms. */
+  async reached(revision: number, deadline: number, signal?: AbortSignal): Promise<boolean> {
+    if (this.#complete && this.#revision >= revision) return true;
+    return await new Promise<boolean>((resolve) => {
+      const waiter: Waiter = { revision, resolve: () => done(true) };
+      const timer = setTimeout(() => done(false), deadline);
+      const onAbort = () => done(false);
+      const done = (reached: boolean) => {
+        clearTimeout(timer);
+        signal?.removeEventListener('abort', onAbort);
+        this.#waiters.delete(waiter);
+        resolve(reached);
+      };
+      signal?.addEventListener('abort', onAbort, { once: true });
+      this.#waiters.add(waiter);
+    });
+  }
+
+  /** As new as the store was at the call. Throws `store-away`; foreign writers in a shared etcd only cost CATCH_UP. */
+  async sync(options: { deadline: number; signal?: AbortSignal }): Promise<void> {
+    const { revision } = await this.#store.get('cluster/settings', options);
+    if (!this.#complete && !(await this.reached(0, options.deadline, options.signal))) {
+      throw new WeftError('store-away', 'the first snapshot of the cluster has not arrived');
+    }
+    await this.reached(revision, CATCH_UP, options.signal);
+  }
+
+  #accept(event: StoreEvent): void {
+    const keys = event.kind === 'snapshot' ? null : event.changes.map(keyOf);
+    if (event.kind === 'snapshot') {
+      this.#entries.clear();
+      for (const entry of event.entries) this.#entries.set(entry.key, entry);
+      this.#complete = true;
+    } else {
+      for (const change of event.changes) {
+        if (change.type === 'put') this.#entries.set(change.entry.key, change.entry);
+        else this.#entries.delete(change.key);
+      }
+    }
+    this.#revision = event.revision;
+    this.#state = undefined;
+    for (const waiter of this.#waiters) if (waiter.revision <= event.revision) waiter.resolve();
+    for (const listener of this.#listeners) listener({ keys, revision: event.revision });
+  }
+
+  #build(): ClusterState {
+    const byId = <T extends { id: string }>(prefix: string) => new Map(this.list<T>(prefix).map((o) => [o.id, o]));
+    return {
+      revision: this.#revision,
+      tenants: byId<Tenant>(prefixes.tenants),
+      networks: byId<Network>(prefixes.networks),
+      nodes: byId<Node>(prefixes.nodes),
+      live: new Set(this.list<NodeLife>(prefixes.live).map((life) => life.node)),
+      endpoints: byId<Endpoint>(prefixes.endpoints),
+      bindings: this.#byKey<Binding>(prefixes.bindings),
+      addresses: this.#byKey<AddressRecord>(prefixes.addresses),
+    };
+  }
+
+  #byKey<T>(prefix: string): Map<string, T> {
+    const found = new Map<string, T>();
+    for (const [key, entry] of this.#entries) if (key.startsWith(prefix)) found.set(key, entry.value as T);
+    return found;
+  }
+}
+
+function keyOf(change: { type: 'put'; entry: Entry } | { type: 'delete'; key: string }): string {
+  return change.type === 'put' ? change.entry.key : change.key;
+}

@@ -1,0 +1,20 @@
+import type { Logger } from 'pino';
+import type { Cidr } from '../model/address/cidr.ts';
+import type { ClusterSettings } from '../model/cluster.ts';
+import type { Reconciler } from '../reconcile/port.ts';
+import type { Store } from '../store/port.ts';
+import type { ClusterView } from './cluster-view.ts';
+
+/** What every use case needs; made once by main.ts. */
+export interface ControlDeps {
+  store: Store;
+  view: ClusterView;
+  reconciler: Reconciler;
+  node: { id: string; name: string; bootId: string };
+  settings: ClusterSettings;
+  version: string;
+  /** ranges this host's own routes reach, so that a chosen subnet does not hide them */
+  hostRoutes: () => Promise<Cidr[]>;
+  now: () => Date;
+  log: Logger;
+}

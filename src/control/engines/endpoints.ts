@@ -1,0 +1,134 @@
+/** An engine's endpoints: created from addresses it holds, joined to a sandbox, deleted back to held addresses. */
+import { parseInterfaceAddress, formatCidr } from '../../model/address/cidr.ts';
+import { formatAddress } from '../../model/address/address.ts';
+import { canonicalMac } from '../../model/address/mac.ts';
+import { WeftError } from '../../model/errors.ts';
+import { keys } from '../../model/keys.ts';
+import { linkNames, newId } from '../../model/names.ts';
+import type { AddressRecord, Endpoint, Network } from '../../model/objects.ts';
+import { invalid } from '../../model/validate.ts';
+import { addressRecord } from '../addresses.ts';
+import type { Grant } from '../addresses.ts';
+import { commit } from '../commit.ts';
+import type { ControlDeps } from '../context.ts';
+import { decideEndpoint, plumbed, removeEndpoint } from '../endpoints.ts';
+import type { CallContext, EngineEndpointRequest } from '../port.ts';
+import { networkName } from '../references.ts';
+import { findBinding } from './bindings.ts';
+
+export interface EndpointKey {
+  engineId: string;
+  endpointId: string;
+}
+
+export async function createEndpoint(
+  deps: ControlDeps,
+  request: EngineEndpointRequest,
+  context?: CallContext,
+): Promise<Endpoint> {
+  const mac = request.mac === '' ? undefined : canonicalMac(request.mac);
+  if (request.mac !== '' && !mac) throw invalid('MacAddress', `"${request.mac}" is not a unicast MAC address`);
+  const decide = () => {
+    const network = boundNetwork(deps, request.engineId);
+    const before = findEngineEndpoint(deps, request);
+    if (before) return { compare: [], then: [], result: before };
+    const id = newId();
+    const grants = request.addresses.map((cidr) => claimHold(deps, network, cidr, id));
+    if (grants.length === 0) throw invalid('Interface', 'no address is given', 'use --ipam-driver weft');
+    return decideEndpoint(deps, network, grants, {
+      id,
+      name: `${request.engine}-${request.endpointId.slice(0, 12)}`,
+      engine: {
+        type: request.engine,
+        networkId: request.engineId,
+        endpointId: request.endpointId,
+        container: request.container,
+      },
+      attachment: { mode: 'engine', sandbox: null },
+      labels: request.labels,
+      ...(mac ? { mac } : {}),
+    });
+  };
+  return (await commit(deps, decide, context)).result;
+}
+
+/** An address becomes an endpoint's only while it is held for this host; it is never taken again on the way. */
+function claimHold(deps: ControlDeps, network: Network, cidr: string, endpoint: string): Grant {
+  const parsed = parseInterfaceAddress(cidr);
+  if (!parsed) throw invalid('Interface.Address', `"${cidr}" is not ADDRESS/LENGTH`);
+  const address = formatAddress(parsed.address);
+  const object = networkName(deps.view.current().state, network);
+  if (!network.subnets.some((subnet) => subnet.cidr === formatCidr(parsed.cidr))) {
+    throw new WeftError('address-outside', `${cidr} is in no subnet of ${object}`, { object });
+  }
+  const key = keys.address(network.id, address);
+  const record = deps.view.value<AddressRecord>(key);
+  if (record?.state !== 'held' || record.node !== deps.node.id) {
+    throw new WeftError('hold-lost', `${address} of ${object} is no longer held for this endpoint`, { object });
+  }
+  return {
+    cidr,
+    compare: [{ key, revision: deps.view.revisionOf(key) }],
+    then: [{ put: key, value: addressRecord(deps, network.id, address, { state: 'bound', endpoint }) }],
+  };
+}
+
+/** Returns when the interface stands in the host's namespace, for the engine to take. */
+export async function joinEndpoint(
+  deps: ControlDeps,
+  request: EndpointKey & { sandbox: string },
+  context: CallContext = {},
+): Promise<{ endpoint: Endpoint; network: Network; interfaceName: string }> {
+  const decide = () => {
+    const network = boundNetwork(deps, request.engineId);
+    const endpoint = findEngineEndpoint(deps, request);
+    if (!endpoint) {
+      throw new WeftError('endpoint-not-found', `no endpoint ${request.endpointId.slice(0, 12)} on this host`, {
+        object: `${networkName(deps.view.current().state, network)}/${request.endpointId.slice(0, 12)}`,
+        next: 'start the container again',
+      });
+    }
+    const key = keys.endpoint(endpoint.network, endpoint.id);
+    const joined: Endpoint = { ...endpoint, attachment: { mode: 'engine', sandbox: request.sandbox } };
+    const same = endpoint.attachment.mode === 'engine' && endpoint.attachment.sandbox === request.sandbox;
+    return {
+      compare: [{ key, revision: deps.view.revisionOf(key) }],
+      then: same ? [] : [{ put: key, value: joined }],
+      result: { endpoint: joined, network, interfaceName: linkNames.container(endpoint.id) },
+    };
+  };
+  const { result, revision } = await commit(deps, decide, context);
+  await plumbed(deps, result.endpoint, revision, context);
+  return result;
+}
+
+export async function deleteEndpoint(
+  deps: ControlDeps,
+  request: EndpointKey,
+  context: CallContext = {},
+): Promise<void> {
+  const { result } = await commit(
+    deps,
+    () => ({ compare: [], then: [], result: findEngineEndpoint(deps, request) }),
+    context,
+  );
+  if (result) await removeEndpoint(deps, result, 'held', context);
+}
+
+function findEngineEndpoint(deps: ControlDeps, request: EndpointKey): Endpoint | undefined {
+  const { state } = deps.view.current();
+  return [...state.endpoints.values()].find(
+    ({ node, engine }) =>
+      node === deps.node.id && engine.networkId === request.engineId && engine.endpointId === request.endpointId,
+  );
+}
+
+function boundNetwork(deps: ControlDeps, engineId: string): Network {
+  const binding = findBinding(deps, engineId);
+  const network = binding && deps.view.current().state.networks.get(binding.network);
+  if (network) return network;
+  throw new WeftError('network-not-found', `no weft network is bound to ${engineId.slice(0, 12)} on this host`, {
+    object: engineId.slice(0, 12),
+    next: 'remove the network from the engine and create it again',
+  });
+}

@@ -1,0 +1,91 @@
+/**
+ * What time ends: resting addresses, holds that no endpoint took, pools that no network took, networks of engines that
+ * lost their last user. Ages are measured by this process's monotonic clock from when it first saw the state, so a
+ * restart or a changed wall clock only makes a wait longer.
+ */
+import { keys, prefixes } from '../model/keys.ts';
+import { HOLD_TIME, LEAK_GRACE, RESTING_TIME } from '../model/limits.ts';
+import type { AddressRecord } from '../model/objects.ts';
+import type { Entry } from '../store/port.ts';
+import type { ControlDeps } from './context.ts';
+import { dropUnused } from './engines/bindings.ts';
+import type { PoolRecord } from './engines/pools.ts';
+
+interface Sighting {
+  revision: number;
+  since: number;
+}
+
+interface Due {
+  entry: Entry;
+  reason: string;
+}
+
+export class Housekeeping {
+  readonly #seen = new Map<string, Sighting>();
+  readonly #deps: ControlDeps;
+  readonly #clock: () => number;
+
+  constructor(deps: ControlDeps, clock: () => number = () => performance.now()) {
+    this.#deps = deps;
+    this.#clock = clock;
+  }
+
+  /** One look; `run` of main.ts repeats it each second while the store answers. */
+  async round(signal: AbortSignal): Promise<void> {
+    if (!this.#deps.view.complete) return;
+    for (const { entry, reason } of this.#due()) {
+      const result = await this.#deps.store.transact(
+        { compare: [{ key: entry.key, revision: entry.revision }], then: [{ delete: entry.key }] },
+        { signal },
+      );
+      if (result.succeeded) this.#deps.log.info({ key: entry.key }, reason);
+    }
+    for (const network of this.#unusedNetworks()) {
+      await dropUnused(this.#deps, network, { signal });
+      this.#deps.log.info({ network }, 'removed a network of an engine that lost its last user');
+    }
+  }
+
+  #due(): Due[] {
+    const due: Due[] = [];
+    const alive = new Set<string>();
+    const look = (key: string, limit: number, reason: string) => {
+      const entry = this.#deps.view.entry(key);
+      if (!entry) return;
+      alive.add(key);
+      if (this.#age(key, entry.revision) >= limit) due.push({ entry, reason });
+    };
+    for (const record of this.#deps.view.list<AddressRecord>(prefixes.addresses)) {
+      if (record.node !== this.#deps.node.id) continue;
+      const key = keys.address(record.network, record.address);
+      if (record.state === 'resting') look(key, RESTING_TIME, 'a resting address is free again');
+      if (record.state === 'held') look(key, HOLD_TIME, 'an address was held for an endpoint that never came');
+    }
+    for (const pool of this.#deps.view.list<PoolRecord>(prefixes.pools(this.#deps.node.id))) {
+      if (pool.taken === null) look(keys.pool(pool.node, pool.id), HOLD_TIME, 'no network took this pool');
+    }
+    for (const key of this.#seen.keys()) if (!alive.has(key) && !key.startsWith('networks/')) this.#seen.delete(key);
+    return due;
+  }
+
+  #unusedNetworks(): string[] {
+    const { state } = this.#deps.view.current();
+    const used = new Set([...state.bindings.values(), ...state.endpoints.values()].map((user) => user.network));
+    const due: string[] = [];
+    for (const network of state.networks.values()) {
+      const key = keys.network(network.id);
+      if (network.origin !== 'engine' || used.has(network.id)) this.#seen.delete(key);
+      else if (this.#age(key, this.#deps.view.revisionOf(key)) >= LEAK_GRACE) due.push(network.id);
+    }
+    return due;
+  }
+
+  #age(key: string, revision: number): number {
+    const now = this.#clock();
+    const sighting = this.#seen.get(key);
+    if (sighting?.revision === revision) return now - sighting.since;
+    this.#seen.set(key, { revision, since: now });
+    return 0;
+  }
+}

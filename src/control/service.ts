@@ -1,0 +1,141 @@
+/** The use cases bound together behind the port that the API and the engines see. */
+import { toWeftError } from '../model/errors.ts';
+import type { ClusterState } from '../model/cluster.ts';
+import { parseInterfaceAddress } from '../model/address/cidr.ts';
+import type { Endpoint, Network } from '../model/objects.ts';
+import type { ControlDeps } from './context.ts';
+import { attach, detach } from './endpoints.ts';
+import { bindNetwork, unbindNetwork } from './engines/bindings.ts';
+import { createEndpoint, deleteEndpoint, joinEndpoint } from './engines/endpoints.ts';
+import { releaseAddress, releasePool, requestAddress, requestPool } from './engines/pools.ts';
+import { createNetwork, deleteNetwork } from './networks.ts';
+import type { Control, EngineControl, EngineJoin, ListFilter } from './port.ts';
+import { findEndpoint, findNetwork, findTenant } from './references.ts';
+import { createTenant, deleteTenant } from './tenants.ts';
+import { endpointView, networkView, nodeView, tenantView } from './views.ts';
+
+/** A list is answered from this host's own picture when the store does not say within this time that it is current. */
+const FRESHNESS_DEADLINE = 1_000;
+
+export function createControl(deps: ControlDeps): Control {
+  const now = () => deps.view.current().state;
+  const fresh = async (): Promise<ClusterState> => {
+    try {
+      await deps.view.sync({ deadline: FRESHNESS_DEADLINE });
+    } catch (error) {
+      if (!deps.view.complete) throw toWeftError(error);
+    }
+    return now();
+  };
+  const local = { node: deps.node.id, status: (id: string) => deps.reconciler.endpointStatus(id) };
+  const seen = (endpoint: Endpoint) => endpointView(now(), now().endpoints.get(endpoint.id) ?? endpoint, local);
+
+  return {
+    status: () =>
+      Promise.resolve({
+        node: deps.node.name,
+        version: deps.version,
+        store: { state: deps.store.state(), revision: deps.view.revision },
+        applied: { revision: deps.reconciler.applied().revision, sequence: 0 },
+        repairs: deps.reconciler.repairs(),
+        conditions: deps.reconciler.conditions(),
+      }),
+
+    createTenant: async ({ name }, context) => tenantView(now(), await createTenant(deps, name, context)),
+    listTenants: async () => sorted([...(await fresh()).tenants.values()]).map((tenant) => tenantView(now(), tenant)),
+    getTenant: async (ref) => {
+      const state = await fresh();
+      return tenantView(state, findTenant(state, ref));
+    },
+    deleteTenant: (ref, context) => deleteTenant(deps, ref, context),
+
+    createNetwork: async (request, context) => networkView(now(), await createNetwork(deps, request, context)),
+    listNetworks: async (filter) => {
+      const state = await fresh();
+      return sorted([...state.networks.values()].filter((network) => inTenant(state, network.tenant, filter))).map(
+        (network) => networkView(state, network),
+      );
+    },
+    getNetwork: async (ref) => {
+      const state = await fresh();
+      return networkView(state, findNetwork(state, ref));
+    },
+    deleteNetwork: (ref, context) => deleteNetwork(deps, ref, context),
+
+    attach: async (request, context) => seen(await attach(deps, request, context)),
+    detach: (ref, context) => detach(deps, ref, context),
+    listEndpoints: async (filter) => {
+      const state = await fresh();
+      const shown = [...state.endpoints.values()].filter((endpoint) => matches(state, endpoint, filter));
+      return sorted(shown).map((endpoint) => endpointView(state, endpoint, local));
+    },
+    getEndpoint: async (ref) => {
+      const state = await fresh();
+      return endpointView(state, findEndpoint(state, ref), local);
+    },
+
+    listNodes: async () => {
+      const state = await fresh();
+      return sorted([...state.nodes.values()]).map((node) => nodeView(state, node));
+    },
+
+    engines: engineControl(deps, seen),
+  };
+}
+
+function engineControl(
+  deps: ControlDeps,
+  seen: (endpoint: Endpoint) => ReturnType<typeof endpointView>,
+): EngineControl {
+  return {
+    requestPool: (request, context) => requestPool(deps, request, context),
+    releasePool: (id, context) => releasePool(deps, id, context),
+    requestAddress: (request, context) => requestAddress(deps, request, context),
+    releaseAddress: (request, context) => releaseAddress(deps, request, context),
+    bindNetwork: async (request, context) =>
+      networkView(deps.view.current().state, await bindNetwork(deps, request, context)),
+    unbindNetwork: ({ engineId }, context) => unbindNetwork(deps, engineId, context),
+    createEndpoint: async (request, context) => seen(await createEndpoint(deps, request, context)),
+    joinEndpoint: async (request, context): Promise<EngineJoin> => {
+      const { endpoint, network, interfaceName } = await joinEndpoint(deps, request, context);
+      return { interfaceName, ...gateways(network, endpoint), endpoint: seen(endpoint) };
+    },
+    deleteEndpoint: (request, context) => deleteEndpoint(deps, request, context),
+  };
+}
+
+/** Of the subnets the endpoint has addresses in; none on an internal network. */
+function gateways(network: Network, endpoint: Endpoint): { gateway4: string; gateway6: string } {
+  const found = { gateway4: '', gateway6: '' };
+  if (network.internal) return found;
+  for (const text of endpoint.addresses) {
+    const family = parseInterfaceAddress(text)?.address.family;
+    const subnet = network.subnets.find((one) => sameSubnet(one.cidr, text));
+    if (family === 4) found.gateway4 = subnet?.gateway ?? '';
+    if (family === 6) found.gateway6 = subnet?.gateway ?? '';
+  }
+  return found;
+}
+
+function sameSubnet(cidr: string, address: string): boolean {
+  const [a, b] = [parseInterfaceAddress(cidr), parseInterfaceAddress(address)];
+  return a !== undefined && b !== undefined && a.cidr.first === b.cidr.first && a.cidr.prefix === b.cidr.prefix;
+}
+
+function inTenant(state: ClusterState, tenant: string, filter: ListFilter): boolean {
+  return filter.tenant === undefined || filter.tenant === '' || findTenant(state, filter.tenant).id === tenant;
+}
+
+function matches(state: ClusterState, endpoint: Endpoint, filter: ListFilter): boolean {
+  const node = state.nodes.get(endpoint.node);
+  const network = state.networks.get(endpoint.network);
+  return (
+    inTenant(state, endpoint.tenant, filter) &&
+    (!filter.node || filter.node === node?.name || filter.node === endpoint.node) &&
+    (!filter.network || filter.network === network?.name || filter.network === endpoint.network)
+  );
+}
+
+function sorted<T extends { name: string }>(objects: T[]): T[] {
+  return objects.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
+}

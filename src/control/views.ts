@@ -1,0 +1,87 @@
+/** Objects as users see them: names instead of ids, use and life beside what is stored. Pure. */
+import { parseAddress } from '../model/address/address.ts';
+import { contains } from '../model/address/cidr.ts';
+import type { ClusterState } from '../model/cluster.ts';
+import { capacityOf, poolOf } from '../model/ipam/pool.ts';
+import type { Endpoint, Network, Node, Subnet, Tenant } from '../model/objects.ts';
+import type { ObjectStatus } from '../reconcile/port.ts';
+import type { EndpointState, EndpointView, NetworkView, NodeView, SubnetView, TenantView } from './port.ts';
+
+export function tenantView(state: ClusterState, tenant: Tenant): TenantView {
+  const networks = [...state.networks.values()].filter((network) => network.tenant === tenant.id).length;
+  return { ...pick(tenant), networks, origin: tenant.origin };
+}
+
+export function networkView(state: ClusterState, network: Network): NetworkView {
+  return {
+    ...pick(network),
+    tenant: state.tenants.get(network.tenant)?.name ?? network.tenant,
+    vni: network.vni,
+    subnets: network.subnets.map((subnet) => subnetView(state, network, subnet)),
+    internal: network.internal,
+    mtu: network.mtu,
+    endpoints: [...state.endpoints.values()].filter((endpoint) => endpoint.network === network.id).length,
+    origin: network.origin,
+    bindings: [...state.bindings.values()]
+      .filter((binding) => binding.network === network.id)
+      .map(({ node, engine, engineId }) => ({ node: state.nodes.get(node)?.name ?? node, engine, engineId })),
+  };
+}
+
+function subnetView(state: ClusterState, network: Network, subnet: Subnet): SubnetView {
+  const pool = poolOf(subnet);
+  let used = 0n;
+  for (const record of state.addresses.values()) {
+    const address = record.network === network.id ? parseAddress(record.address) : undefined;
+    if (address && contains(pool.cidr, address)) used++;
+  }
+  return { ...subnet, capacity: capacityOf(pool).toString(), used: used.toString() };
+}
+
+export function endpointView(
+  state: ClusterState,
+  endpoint: Endpoint,
+  local: { node: string; status: (id: string) => ObjectStatus },
+): EndpointView {
+  const network = state.networks.get(endpoint.network);
+  const attachment = endpoint.attachment;
+  return {
+    ...pick(endpoint),
+    tenant: state.tenants.get(endpoint.tenant)?.name ?? endpoint.tenant,
+    network: network?.name ?? endpoint.network,
+    node: state.nodes.get(endpoint.node)?.name ?? endpoint.node,
+    addresses: endpoint.addresses,
+    mac: endpoint.mac,
+    mtu: endpoint.mtu,
+    engine: endpoint.engine,
+    sandbox: attachment.mode === 'sandbox' ? attachment.path : (attachment.sandbox ?? ''),
+    labels: endpoint.labels,
+    state: endpointState(state, endpoint, local),
+    published: true,
+  };
+}
+
+function endpointState(
+  state: ClusterState,
+  endpoint: Endpoint,
+  local: { node: string; status: (id: string) => ObjectStatus },
+): EndpointState {
+  if (endpoint.node !== local.node) return state.live.has(endpoint.node) ? 'ready' : 'lost';
+  const status = local.status(endpoint.id);
+  return status.state === 'pending' ? 'creating' : status.state;
+}
+
+export function nodeView(state: ClusterState, node: Node): NodeView {
+  return {
+    ...pick(node),
+    vtep: node.vtep,
+    underlayMtu: node.underlayMtu,
+    live: state.live.has(node.id),
+    endpoints: [...state.endpoints.values()].filter((endpoint) => endpoint.node === node.id).length,
+    version: node.version,
+  };
+}
+
+function pick(object: { id: string; name: string; createdAt: string }) {
+  return { id: object.id, name: object.name, createdAt: object.createdAt };
+}
