@@ -73,6 +73,8 @@ export default tseslint.config(
       '@typescript-eslint/no-confusing-void-expression': ['error', { ignoreArrowShorthand: true }],
       '@typescript-eslint/no-unnecessary-condition': ['error', { allowConstantLoopConditions: true }],
       '@typescript-eslint/no-non-null-assertion': 'error',
+      // records are typed by the prefix of their key: `value<Network>(keys.network(id))` names the type once, at the call
+      '@typescript-eslint/no-unnecessary-type-parameters': 'off',
       'max-params': ['error', 4],
       'max-lines': ['error', { max: 400, skipBlankLines: true, skipComments: true }],
     },
