@@ -1,0 +1,147 @@
+/**
+ * The daemon's configuration: /etc/weft/weft.yaml, over it WEFT_* variables, over them flags; one schema, one frozen
+ * object. WEFT_UNDERLAY_ADDRESS sets `underlay.address`: the path in upper case, parts joined by "_".
+ */
+import { readFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { parse } from 'yaml';
+import { z } from 'zod';
+import { parseAddress } from './model/address/address.ts';
+import { describeCause, WeftError } from './model/errors.ts';
+import { NAME_PATTERN } from './model/names.ts';
+
+const absolute = z.string().startsWith('/', 'must be an absolute path');
+const flag = z.union([z.boolean(), z.enum(['true', 'false']).transform((text) => text === 'true')]);
+
+const schema = z.strictObject({
+  node: z
+    .strictObject({
+      name: z.string().regex(NAME_PATTERN, 'must be 1 to 32 of a-z, 0-9 and -').default(defaultName),
+    })
+    .prefault({}),
+  underlay: z
+    .strictObject({
+      address: z
+        .string()
+        .refine((text) => parseAddress(text) !== undefined, 'must be an IP address')
+        .optional(),
+      interface: z.string().min(1).max(15).optional(),
+      family: z
+        .union([z.literal(4), z.literal(6), z.enum(['4', '6']).transform((text) => (text === '4' ? 4 : 6))])
+        .optional(),
+    })
+    .prefault({}),
+  store: z
+    .strictObject({
+      mode: z.enum(['managed', 'external']).default('managed'),
+      endpoints: z.array(z.url({ protocol: /^https$/, error: 'must be an https:// address' })).default([]),
+      binary: absolute.default('/usr/bin/etcd'),
+    })
+    .prefault({})
+    .refine((store) => store.mode === 'managed' || store.endpoints.length > 0, {
+      path: ['endpoints'],
+      message: 'must name at least one endpoint when store.mode is external',
+    }),
+  pki: absolute.default('/var/lib/weft/pki'),
+  state: absolute.default('/var/lib/weft'),
+  run: absolute.default('/run/weft'),
+  docker: z
+    .strictObject({
+      enabled: flag.default(true),
+      socket: absolute.default('/run/docker/plugins/weft.sock'),
+    })
+    .prefault({}),
+  log: z.strictObject({ level: z.enum(['trace', 'debug', 'info', 'warn', 'error']).default('info') }).prefault({}),
+});
+
+export type Config = Readonly<z.infer<typeof schema>>;
+
+export const DEFAULT_FILE = '/etc/weft/weft.yaml';
+
+export interface ConfigSources {
+  /** a missing file is an empty one unless it was named by a flag */
+  file: { path: string; required: boolean };
+  environment: NodeJS.ProcessEnv;
+  /** "log.level" -> "debug" */
+  flags: Record<string, string>;
+}
+
+export async function loadConfig(sources: ConfigSources): Promise<Config> {
+  const merged = await readYaml(sources.file);
+  for (const path of settablePaths()) {
+    const value = sources.environment[`WEFT_${path.join('_').toUpperCase()}`];
+    if (value !== undefined) set(merged, path, value);
+  }
+  for (const [path, value] of Object.entries(sources.flags)) set(merged, path.split('.'), value);
+  const result = schema.safeParse(merged);
+  if (result.success) return deepFreeze(result.data);
+  const issue = result.error.issues[0];
+  const field = issue?.path.join('.') ?? '';
+  throw new WeftError(
+    'configuration-invalid',
+    `${field || sources.file.path}: ${issue?.message ?? 'does not fit the schema'}`,
+    {
+      object: field,
+    },
+  );
+}
+
+/** Every scalar of the schema; `store.endpoints` is a comma-separated list in the environment. */
+function settablePaths(): string[][] {
+  const shape: Record<string, readonly string[]> = {
+    node: ['name'],
+    underlay: ['address', 'interface', 'family'],
+    store: ['mode', 'endpoints', 'binary'],
+    docker: ['enabled', 'socket'],
+    log: ['level'],
+  };
+  const nested = Object.entries(shape).flatMap(([group, names]) => names.map((name) => [group, name]));
+  return [...nested, ['pki'], ['state'], ['run']];
+}
+
+async function readYaml(file: { path: string; required: boolean }): Promise<Record<string, unknown>> {
+  let text: string;
+  try {
+    text = await readFile(file.path, 'utf8');
+  } catch (error) {
+    if (!file.required && (error as NodeJS.ErrnoException).code === 'ENOENT') return {};
+    throw new WeftError('configuration-invalid', `${file.path}: ${describeCause(error)}`, { object: file.path });
+  }
+  try {
+    const value: unknown = parse(text) ?? {};
+    if (typeof value === 'object' && !Array.isArray(value)) return value as Record<string, unknown>;
+  } catch (error) {
+    throw new WeftError('configuration-invalid', `${file.path}: ${describeCause(error)}`, { object: file.path });
+  }
+  throw new WeftError('configuration-invalid', `${file.path}: is not a map of settings`, { object: file.path });
+}
+
+function set(target: Record<string, unknown>, path: string[], text: string): void {
+  const value = path.join('.') === 'store.endpoints' ? text.split(',') : text;
+  const [head = '', ...rest] = path;
+  if (rest.length === 0) {
+    target[head] = value;
+    return;
+  }
+  const inner = target[head];
+  const next = typeof inner === 'object' && inner !== null ? { ...(inner as Record<string, unknown>) } : {};
+  target[head] = next;
+  set(next, rest, text);
+}
+
+/** The host's name as far as it is a name of ours. */
+function defaultName(): string {
+  const name =
+    hostname()
+      .split('.')[0]
+      ?.toLowerCase()
+      .replaceAll(/[^a-z0-9-]/g, '-') ?? '';
+  return name.slice(0, 32).replaceAll(/^-+|-+$/g, '') || 'node';
+}
+
+function deepFreeze<T extends object>(value: T): T {
+  for (const inner of Object.values(value) as unknown[]) {
+    if (typeof inner === 'object' && inner !== null) deepFreeze(inner);
+  }
+  return Object.freeze(value);
+}
