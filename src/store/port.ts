@@ -23,8 +23,7 @@ export type Change = { type: 'put'; entry: Entry } | { type: 'delete'; key: stri
  * An event that is not a change of the prefix is never yielded, save that `revision` may move on with `changes` empty.
  */
 export type StoreEvent =
-  | { kind: 'snapshot'; revision: number; entries: Entry[] }
-  | { kind: 'changes'; revision: number; changes: Change[] };
+  { kind: 'snapshot'; revision: number; entries: Entry[] } | { kind: 'changes'; revision: number; changes: Change[] };
 
 export type Compare =
   /** the key's last write was at this revision; 0: the key is absent */
@@ -32,10 +31,7 @@ export type Compare =
   /** no key begins with this */
   | { emptyPrefix: string };
 
-export type Operation =
-  | { put: string; value: unknown; lease?: Lease }
-  | { delete: string }
-  | { deletePrefix: string };
+export type Operation = { put: string; value: unknown; lease?: Lease } | { delete: string } | { deletePrefix: string };
 
 export interface Transaction {
   compare: Compare[];

@@ -1,0 +1,32 @@
+import { describe } from 'vitest';
+import { openEtcdStore } from '../../src/store/etcd.ts';
+import { TestEtcd, compactAll, freePort, hasEtcd } from '../support/etcd.ts';
+import { describeStore } from './store.ts';
+
+describe.skipIf(!hasEtcd)('with /usr/bin/etcd', () => {
+  describeStore('etcd', async () => {
+    const etcd = await TestEtcd.create();
+    await etcd.start();
+    const open = (endpoint: string, prefix: string) =>
+      openEtcdStore({ endpoints: [endpoint], prefix, keepaliveMs: 2_000 });
+    return {
+      open: (prefix) => open(etcd.endpoint, prefix),
+      kill: () => etcd.kill(),
+      start: () => etcd.start(),
+      freeze: () => etcd.signal('SIGSTOP'),
+      thaw: () => etcd.signal('SIGCONT'),
+      unseen: async (prefix, write, { compact }) => {
+        const port = await freePort();
+        const hidden = `http://127.0.0.1:${port}`;
+        await etcd.start(port);
+        const store = await open(hidden, prefix);
+        await write(store);
+        if (compact) await compactAll(hidden);
+        await store.close();
+        await etcd.kill();
+        await etcd.start();
+      },
+      remove: () => etcd.remove(),
+    };
+  });
+});

@@ -1,0 +1,109 @@
+/** A real etcd on free loopback ports, with a data directory of its own, for tests that kill, freeze and restart it. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer, type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Etcd3 } from 'etcd3';
+import { until } from './until.ts';
+
+export const ETCD_BINARY = '/usr/bin/etcd';
+export const hasEtcd = existsSync(ETCD_BINARY);
+
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+export class TestEtcd {
+  readonly endpoint: string;
+  readonly #directory: string;
+  readonly #port: number;
+  readonly #peerPort: number;
+  #process: ChildProcess | undefined;
+
+  private constructor(directory: string, port: number, peerPort: number) {
+    this.#directory = directory;
+    this.#port = port;
+    this.#peerPort = peerPort;
+    this.endpoint = `http://127.0.0.1:${port}`;
+  }
+
+  /** Not started yet. */
+  static async create(): Promise<TestEtcd> {
+    const directory = await mkdtemp(join(tmpdir(), 'weft-etcd-'));
+    return new TestEtcd(directory, await freePort(), await freePort());
+  }
+
+  /** `port`: serve clients there this time, out of sight of those who know `endpoint` only. */
+  async start(port = this.#port): Promise<void> {
+    const peer = `http://127.0.0.1:${this.#peerPort}`;
+    const client = `http://127.0.0.1:${port}`;
+    this.#process = spawn(
+      ETCD_BINARY,
+      [
+        ...['--name', 'test', '--data-dir', this.#directory, '--initial-cluster', `test=${peer}`],
+        ...['--listen-peer-urls', peer, '--initial-advertise-peer-urls', peer],
+        ...['--listen-client-urls', client, '--advertise-client-urls', client],
+        ...['--unsafe-no-fsync', '--logger', 'zap', '--log-level', 'error', '--grpc-keepalive-min-time', '1s'],
+      ],
+      { stdio: 'ignore' },
+    );
+    await until(() => answers(client), { deadline: 15_000, what: 'etcd to answer' });
+  }
+
+  signal(name: 'SIGSTOP' | 'SIGCONT'): Promise<void> {
+    this.#process?.kill(name);
+    return Promise.resolve();
+  }
+
+  async kill(): Promise<void> {
+    const child = this.#process;
+    this.#process = undefined;
+    if (!child || child.exitCode !== null || child.signalCode !== null) return;
+    const exited = once(child, 'exit');
+    child.kill('SIGKILL');
+    await exited;
+  }
+
+  async remove(): Promise<void> {
+    await this.kill();
+    await rm(this.#directory, { recursive: true, force: true });
+  }
+}
+
+/** Compacts away all history up to now. */
+export async function compactAll(endpoint: string): Promise<void> {
+  const client = new Etcd3({ hosts: endpoint });
+  try {
+    const { header } = await client.kv.range({ key: Buffer.from('x') });
+    await client.kv.compact({ revision: header.revision, physical: true });
+  } finally {
+    client.close();
+  }
+}
+
+/** Writes a raw value under a full key, as something other than weft might. */
+export async function putRaw(endpoint: string, key: string, value: string): Promise<void> {
+  const client = new Etcd3({ hosts: endpoint });
+  try {
+    await client.kv.put({ key: Buffer.from(key), value: Buffer.from(value) });
+  } finally {
+    client.close();
+  }
+}
+
+async function answers(url: string): Promise<boolean> {
+  try {
+    const response = await fetch(`${url}/health`, { signal: AbortSignal.timeout(1_000) });
+    return ((await response.json()) as { health: string }).health === 'true';
+  } catch {
+    return false;
+  }
+}
