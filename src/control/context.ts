@@ -4,12 +4,15 @@ import type { ClusterSettings } from '../model/cluster.ts';
 import type { Reconciler } from '../reconcile/port.ts';
 import type { Store } from '../store/port.ts';
 import type { ClusterView } from './cluster-view.ts';
+import type { Turns } from './turns.ts';
 
 /** What every use case needs; made once by main.ts. */
 export interface ControlDeps {
   store: Store;
   view: ClusterView;
   reconciler: Reconciler;
+  /** by network reference or pool id: choices of addresses on this host do not race each other */
+  turns: Turns;
   node: { id: string; name: string; bootId: string };
   settings: ClusterSettings;
   version: string;

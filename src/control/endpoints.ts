@@ -29,7 +29,9 @@ export async function attach(deps: ControlDeps, request: AttachRequest, context:
     if (!address) throw invalid(`addresses[${i}]`, `"${text}" is not an IP address`);
     return address;
   });
-  const { result: endpoint, revision } = await commit(deps, () => decideAttach(deps, request, wanted), context);
+  const { result: endpoint, revision } = await deps.turns.take(request.network, () =>
+    commit(deps, () => decideAttach(deps, request, wanted), context),
+  );
   try {
     await plumbed(deps, endpoint, revision, context);
   } catch (error) {

@@ -7,7 +7,7 @@ import { keys } from '../model/keys.ts';
 import { NODE_LEASE_SECONDS } from '../model/limits.ts';
 import { newId } from '../model/names.ts';
 import type { Node, NodeLife } from '../model/objects.ts';
-import type { Store } from '../store/port.ts';
+import type { Lease, Store } from '../store/port.ts';
 import type { ClusterView } from './cluster-view.ts';
 import { commit } from './commit.ts';
 import { networkName } from './references.ts';
@@ -84,25 +84,33 @@ export async function registerNode(
   await commit(deps, decide, { signal });
 }
 
-/** Keeps `live/<node>` in the store until the signal; a lost lease is taken anew as soon as the store answers. */
+/**
+ * Keeps `live/<node>` in the store until the signal; a lost lease is taken anew as soon as the store answers. A stop does
+ * not revoke it: a daemon that is back within the lease's time was never away for its peers.
+ */
 export async function keepAlive(
   deps: { store: Store; log: Logger; pause: (signal: AbortSignal) => Promise<void> },
   life: NodeLife,
   signal: AbortSignal,
 ): Promise<void> {
-  while (!signal.aborted) {
+  const put = (lease: Lease) => ({ compare: [], then: [{ put: keys.live(life.node), value: life, lease }] });
+  for (;;) {
     try {
       const lease = await deps.store.lease(NODE_LEASE_SECONDS, { signal });
-      await deps.store.transact({ compare: [], then: [{ put: keys.live(life.node), value: life, lease }] }, { signal });
+      await deps.store.transact(put(lease), { signal });
       await aborted(AbortSignal.any([lease.lost, signal]));
-      if (signal.aborted) await lease.revoke();
-      else deps.log.warn('the lease of this node was lost; taking a new one');
+      if (isOver(signal)) return;
+      deps.log.warn('the lease of this node was lost; taking a new one');
     } catch (error) {
-      if (signal.aborted) return;
+      if (isOver(signal)) return;
       deps.log.warn({ err: error }, 'this node is not registered as live');
       await deps.pause(signal);
     }
   }
+}
+
+function isOver(signal: AbortSignal): boolean {
+  return signal.aborted;
 }
 
 async function aborted(signal: AbortSignal): Promise<void> {

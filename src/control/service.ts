@@ -41,7 +41,10 @@ export function createControl(deps: ControlDeps): Control {
         conditions: deps.reconciler.conditions(),
       }),
 
-    createTenant: async ({ name }, context) => tenantView(now(), await createTenant(deps, name, context)),
+    createTenant: async ({ name }, context) => {
+      const tenant = await createTenant(deps, name, context);
+      return tenantView(now(), tenant);
+    },
     listTenants: async () => sorted([...(await fresh()).tenants.values()]).map((tenant) => tenantView(now(), tenant)),
     getTenant: async (ref) => {
       const state = await fresh();
@@ -49,7 +52,10 @@ export function createControl(deps: ControlDeps): Control {
     },
     deleteTenant: (ref, context) => deleteTenant(deps, ref, context),
 
-    createNetwork: async (request, context) => networkView(now(), await createNetwork(deps, request, context)),
+    createNetwork: async (request, context) => {
+      const network = await createNetwork(deps, request, context);
+      return networkView(now(), network);
+    },
     listNetworks: async (filter) => {
       const state = await fresh();
       return sorted([...state.networks.values()].filter((network) => inTenant(state, network.tenant, filter))).map(
@@ -92,8 +98,10 @@ function engineControl(
     releasePool: (id, context) => releasePool(deps, id, context),
     requestAddress: (request, context) => requestAddress(deps, request, context),
     releaseAddress: (request, context) => releaseAddress(deps, request, context),
-    bindNetwork: async (request, context) =>
-      networkView(deps.view.current().state, await bindNetwork(deps, request, context)),
+    bindNetwork: async (request, context) => {
+      const network = await bindNetwork(deps, request, context);
+      return networkView(deps.view.current().state, network);
+    },
     unbindNetwork: ({ engineId }, context) => unbindNetwork(deps, engineId, context),
     createEndpoint: async (request, context) => seen(await createEndpoint(deps, request, context)),
     joinEndpoint: async (request, context): Promise<EngineJoin> => {

@@ -99,7 +99,7 @@ export async function requestAddress(
     });
     return { compare: grant.compare, then: grant.then, result: { address: grant.cidr } };
   };
-  return (await commit(deps, decide, context)).result;
+  return (await deps.turns.take(request.poolId, () => commit(deps, decide, context))).result;
 }
 
 /** Gateway and auxiliary addresses come before the network; anything else before it is another driver's use of ours. */

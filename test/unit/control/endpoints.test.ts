@@ -1,0 +1,99 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { Housekeeping } from '../../../src/control/housekeeping.ts';
+import { WeftError } from '../../../src/model/errors.ts';
+import { RESTING_TIME } from '../../../src/model/limits.ts';
+import { TestCluster } from '../../support/control.ts';
+
+let cluster: TestCluster;
+beforeEach(() => {
+  cluster = new TestCluster();
+});
+afterEach(() => cluster.close());
+
+async function twoHosts(cidr = '10.10.0.0/16') {
+  const [one, two] = [await cluster.node('host1'), await cluster.node('host2')];
+  await one.control.createTenant({ name: 'acme' });
+  await one.control.createNetwork({ tenant: 'acme', name: 'web', subnets: [{ cidr }, { cidr: 'fd00:1::/64' }] });
+  return { one, two };
+}
+
+describe('attach', () => {
+  it('gives one address of each family, a MAC that follows from it, and the network MTU', async () => {
+    const { one } = await twoHosts();
+    const endpoint = await one.control.attach({
+      network: 'acme/web',
+      netns: '/run/netns/c1',
+      name: 'c1',
+      addresses: ['10.10.0.9'],
+    });
+    expect(endpoint).toMatchObject({
+      name: 'c1',
+      tenant: 'acme',
+      network: 'web',
+      node: 'host1',
+      mtu: 1450,
+      state: 'ready',
+    });
+    expect(endpoint.addresses[0]).toBe('10.10.0.9/16');
+    expect(endpoint.addresses[1]).toMatch(/^fd00:1::.*\/64$/);
+    expect(endpoint.mac).toMatch(/^02:..:0a:0a:00:09$/);
+  });
+
+  it('fills a pool to its last address from two hosts at once, no address twice, and then says so', async () => {
+    const { one, two } = await twoHosts('10.10.0.0/27');
+    const results = await Promise.allSettled(
+      Array.from({ length: 36 }, (_, i) =>
+        (i % 2 ? one : two).control.attach({ network: 'acme/web', netns: `/run/netns/c${i}` }),
+      ),
+    );
+    const addresses = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value.addresses[0]] : []));
+    expect(new Set(addresses).size).toBe(29);
+    expect(addresses).toHaveLength(29);
+    for (const result of results) {
+      if (result.status === 'rejected')
+        expect(result.reason).toMatchObject({ code: 'pool-exhausted', object: 'acme/web' });
+    }
+  });
+
+  it('leaves nothing behind when the kernel refuses', async () => {
+    const { one } = await twoHosts();
+    one.reconciler.failing = new WeftError('sandbox-gone', 'no such namespace');
+    await expect(one.control.attach({ network: 'acme/web', netns: '/nowhere' })).rejects.toMatchObject({
+      code: 'sandbox-gone',
+    });
+    expect(await cluster.keys('endpoints/', 'names/endpoint/')).toEqual([]);
+    expect(await one.control.listEndpoints({})).toEqual([]);
+  });
+
+  it('names the holder of an address that is taken', async () => {
+    const { one, two } = await twoHosts();
+    await one.control.attach({ network: 'acme/web', netns: '/run/netns/a', name: 'db', addresses: ['10.10.0.9'] });
+    await expect(
+      two.control.attach({ network: 'acme/web', netns: '/run/netns/b', addresses: ['10.10.0.9'] }),
+    ).rejects.toMatchObject({
+      code: 'address-taken',
+      message: '10.10.0.9 of acme/web is taken: endpoint "db" on host1',
+    });
+    await expect(two.control.detach('acme/web/db')).rejects.toMatchObject({ code: 'not-supported', host: 'host1' });
+  });
+
+  it('lets an address rest, save for the host that released it', async () => {
+    const { one, two } = await twoHosts();
+    const wish = { network: 'acme/web', netns: '/run/netns/a', name: 'db', addresses: ['10.10.0.9', 'fd00:1::9'] };
+    await one.control.attach(wish);
+    await one.control.detach('acme/web/db');
+    await expect(two.control.attach(wish)).rejects.toMatchObject({ code: 'address-taken' });
+    await one.control.attach(wish);
+    await one.control.detach('acme/web/db');
+    let clock = 0;
+    const housekeeping = new Housekeeping(one.deps, () => clock);
+    await housekeeping.round(new AbortController().signal);
+    clock = RESTING_TIME - 1;
+    await housekeeping.round(new AbortController().signal);
+    expect(await cluster.keys('addresses/')).toHaveLength(2);
+    clock = RESTING_TIME;
+    await housekeeping.round(new AbortController().signal);
+    expect(await cluster.keys('addresses/')).toEqual([]);
+    await two.control.attach(wish);
+  });
+});
