@@ -42,22 +42,19 @@ export interface FailedCall {
 
 export function storeError(error: unknown, call: FailedCall): WeftError {
   const failure = grpcFailure(error);
+  const subject = `etcd at ${call.endpoint}`;
+  const refused = `${subject} cannot ${call.what}: ${failure?.details ?? describeCause(error)}`;
   const unsure = call.writes && !neverSent(error) ? '; whether it was done is not known' : '';
   switch (failure?.code) {
+    case undefined:
     case status.INVALID_ARGUMENT:
     case status.FAILED_PRECONDITION:
-    case undefined:
-      return new WeftError('internal', `etcd at ${call.endpoint} cannot ${call.what}: ${describeCause(error)}`, {
-        cause: error,
-      });
+      return new WeftError('internal', refused, { cause: error });
     case status.NOT_FOUND:
-      return new WeftError('store-conflict', `etcd at ${call.endpoint} cannot ${call.what}: ${failure.details}`);
+      return new WeftError('store-conflict', refused);
     case status.DEADLINE_EXCEEDED:
-      return new WeftError(
-        'store-away',
-        `etcd at ${call.endpoint} did not ${call.what} within ${call.deadline} ms${unsure}`,
-      );
+      return new WeftError('store-away', `${subject} did not ${call.what} within ${call.deadline} ms${unsure}`);
     default:
-      return new WeftError('store-away', `etcd at ${call.endpoint} cannot ${call.what}: ${failure.details}${unsure}`);
+      return new WeftError('store-away', `${refused}${unsure}`);
   }
 }

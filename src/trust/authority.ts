@@ -1,0 +1,144 @@
+/**
+ * The cluster's certificate authority, in a directory of the first node, and what it issues. Its key never leaves that
+ * directory: nodes are given certificates, not the means to make them.
+ */
+import { X509Certificate, createPrivateKey } from 'node:crypto';
+import { isIP } from 'node:net';
+import { join } from 'node:path';
+import { WeftError } from '../model/errors.ts';
+import { isName } from '../model/names.ts';
+import {
+  loadSigner,
+  makeAuthority,
+  signLeaf,
+  type KeyAndCertificate,
+  type LeafRequest,
+  type Signer,
+} from './certificate.ts';
+import { ensurePrivateDirectory, readIfPresent, writePrivateFile } from './files.ts';
+
+export const CA_CERTIFICATE = 'ca.crt';
+export const CA_KEY = 'ca.key';
+
+const LOOPBACK = ['127.0.0.1', '::1'];
+const NODE_ID = /^[0-9A-HJKMNP-TV-Z]{26}$/;
+const DNS_NAME = /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/;
+
+export interface Authority {
+  readonly directory: string;
+  /** PEM; no secret */
+  readonly certificate: string;
+  readonly signer: Signer;
+  readonly now: () => Date;
+}
+
+/** A certificate with its key and the authority to trust; PEM. Fits node:tls, grpc and the store as it is. */
+export interface Credentials extends KeyAndCertificate {
+  ca: string;
+}
+
+export interface NodeRequest {
+  nodeId: string;
+  name: string;
+  /** all that others reach it by; loopback is added */
+  addresses: string[];
+  dnsNames?: string[];
+}
+
+/** Loads the authority of a directory, or makes it when there is none. Safe to repeat; never replaces one. */
+export async function createAuthority(directory: string, now: () => Date = () => new Date()): Promise<Authority> {
+  await ensurePrivateDirectory(directory);
+  const certificate = await readIfPresent(join(directory, CA_CERTIFICATE));
+  if (certificate === undefined) {
+    // a key without its certificate has signed nothing: a first start that was cut short
+    const made = await makeAuthority('weft cluster CA', now());
+    await writePrivateFile(join(directory, CA_KEY), made.key);
+    await writePrivateFile(join(directory, CA_CERTIFICATE), made.cert);
+  }
+  return loadAuthority(directory, now);
+}
+
+/** For the node's peers, its API and its own outgoing calls: server and client. */
+export function issueNodeCertificate(authority: Authority, request: NodeRequest): Promise<Credentials> {
+  const { nodeId, name } = request;
+  refuseUnless(NODE_ID.test(nodeId), `nodeId: "${nodeId}" is not a node's id`);
+  refuseUnless(isName(name), `name: "${name}" is not a node's name`);
+  return issue(authority, {
+    commonName: nodeId,
+    organization: 'weft node',
+    ips: request.addresses,
+    dnsNames: [name, 'localhost', ...(request.dnsNames ?? [])],
+    uris: [nodeUri(nodeId)],
+    server: true,
+  });
+}
+
+/**
+ * For the node's calls of etcd. It names no host: etcd compares a client's address with the addresses and names in its
+ * certificate where there are any, asks DNS for the names, and would refuse a node behind NAT or with a second address.
+ */
+export function issueClientCertificate(authority: Authority, request: { nodeId: string }): Promise<Credentials> {
+  const { nodeId } = request;
+  refuseUnless(NODE_ID.test(nodeId), `nodeId: "${nodeId}" is not a node's id`);
+  return issue(authority, {
+    commonName: nodeId,
+    organization: 'weft node',
+    ips: [],
+    dnsNames: [],
+    uris: [nodeUri(nodeId)],
+    server: false,
+  });
+}
+
+/** For an etcd member: its clients' listener, its peers' listener, and its calls of its peers. */
+export function issueMemberCertificate(
+  authority: Authority,
+  request: { name: string; addresses: string[]; dnsNames?: string[] },
+): Promise<Credentials> {
+  refuseUnless(isName(request.name), `name: "${request.name}" is not a member's name`);
+  return issue(authority, {
+    commonName: request.name,
+    organization: 'weft etcd',
+    ips: request.addresses,
+    dnsNames: ['localhost', ...(request.dnsNames ?? [])],
+    uris: [],
+    server: true,
+  });
+}
+
+/** The identity that a node's certificate carries beside its subject. */
+export function nodeUri(nodeId: string): string {
+  return `weft://node/${nodeId}`;
+}
+
+async function issue(authority: Authority, leaf: LeafRequest): Promise<Credentials> {
+  for (const address of leaf.ips) refuseUnless(isIP(address) !== 0, `addresses: "${address}" is not an address`);
+  for (const name of leaf.dnsNames) refuseUnless(DNS_NAME.test(name), `dnsNames: "${name}" is not a DNS name`);
+  const ips = leaf.server ? [...new Set([...leaf.ips, ...LOOPBACK])] : leaf.ips;
+  const dnsNames = [...new Set(leaf.dnsNames)];
+  const issued = await signLeaf(authority.signer, { ...leaf, ips, dnsNames }, authority.now());
+  return { ...issued, ca: authority.certificate };
+}
+
+async function loadAuthority(directory: string, now: () => Date): Promise<Authority> {
+  const certificate = await readIfPresent(join(directory, CA_CERTIFICATE));
+  const key = await readIfPresent(join(directory, CA_KEY));
+  if (certificate === undefined || key === undefined) {
+    throw new WeftError('configuration-invalid', `${directory} has a CA certificate without its key`, {
+      object: directory,
+      next: 'only the node that made the cluster can issue certificates; restore its pki directory from a backup',
+    });
+  }
+  if (!new X509Certificate(certificate).checkPrivateKey(createPrivateKey(key))) {
+    throw new WeftError('configuration-invalid', `the CA certificate in ${directory} belongs to another key`, {
+      object: directory,
+      next: 'restore the pki directory from a backup',
+    });
+  }
+  const signer = await loadSigner({ cert: certificate, key });
+  return { directory, certificate, signer, now };
+}
+
+function refuseUnless(condition: boolean, message: string): void {
+  if (!condition) throw new WeftError('invalid-argument', message);
+}

@@ -1,0 +1,118 @@
+/**
+ * Keys and X.509 certificates of a cluster: ECDSA on P-256, signed with SHA-256. Everything here is in memory; files are
+ * authority.ts' and identity.ts' business.
+ */
+// @peculiar/x509 resolves its parts through reflect-metadata, which has to be loaded before it
+import 'reflect-metadata';
+import { randomBytes, webcrypto } from 'node:crypto';
+import * as x509 from '@peculiar/x509';
+
+const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
+const HOUR = 3_600_000;
+const YEAR = 365 * 24 * HOUR;
+/** hosts whose clocks are behind the signer's by up to this accept the certificate at once */
+const BACKDATE = 24 * HOUR;
+
+export const CA_LIFETIME = 10 * YEAR;
+export const LEAF_LIFETIME = YEAR;
+
+/** PEM text */
+export interface KeyAndCertificate {
+  key: string;
+  cert: string;
+}
+
+export interface Signer {
+  certificate: x509.X509Certificate;
+  key: webcrypto.CryptoKey;
+}
+
+export interface LeafRequest {
+  commonName: string;
+  organization: string;
+  /** all may be empty */
+  ips: string[];
+  dnsNames: string[];
+  uris: string[];
+  server: boolean;
+}
+
+export async function makeAuthority(commonName: string, now: Date): Promise<KeyAndCertificate> {
+  const keys = await generateKeys();
+  const certificate = await x509.X509CertificateGenerator.createSelfSigned(
+    {
+      serialNumber: newSerial(),
+      name: [{ CN: [commonName] }, { O: ['weft'] }],
+      ...validity(now, CA_LIFETIME),
+      signingAlgorithm: ALGORITHM,
+      keys,
+      extensions: [
+        new x509.BasicConstraintsExtension(true, 0, true),
+        new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign, true),
+        await x509.SubjectKeyIdentifierExtension.create(keys.publicKey, false, webcrypto),
+      ],
+    },
+    webcrypto,
+  );
+  return { key: await exportKey(keys.privateKey), cert: certificate.toString('pem') };
+}
+
+export async function signLeaf(signer: Signer, request: LeafRequest, now: Date): Promise<KeyAndCertificate> {
+  const keys = await generateKeys();
+  const names: x509.JsonGeneralNames = [
+    ...request.dnsNames.map((value) => ({ type: 'dns' as const, value })),
+    ...request.ips.map((value) => ({ type: 'ip' as const, value })),
+    ...request.uris.map((value) => ({ type: 'url' as const, value })),
+  ];
+  const usages = [x509.ExtendedKeyUsage.clientAuth, ...(request.server ? [x509.ExtendedKeyUsage.serverAuth] : [])];
+  const certificate = await x509.X509CertificateGenerator.create(
+    {
+      serialNumber: newSerial(),
+      // as attributes, not as text: nothing in a name can become another attribute
+      subject: [{ CN: [request.commonName] }, { O: [request.organization] }],
+      issuer: signer.certificate.subjectName.toJSON(),
+      ...validity(now, LEAF_LIFETIME),
+      signingAlgorithm: ALGORITHM,
+      publicKey: keys.publicKey,
+      signingKey: signer.key,
+      extensions: [
+        new x509.BasicConstraintsExtension(false, undefined, true),
+        new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
+        new x509.ExtendedKeyUsageExtension(usages),
+        new x509.SubjectAlternativeNameExtension(names),
+        await x509.SubjectKeyIdentifierExtension.create(keys.publicKey, false, webcrypto),
+        await x509.AuthorityKeyIdentifierExtension.create(signer.certificate, false, webcrypto),
+      ],
+    },
+    webcrypto,
+  );
+  return { key: await exportKey(keys.privateKey), cert: certificate.toString('pem') };
+}
+
+/** Throws when a text is no PEM, or the key not on P-256. That they belong together is the caller's to check. */
+export async function loadSigner(pair: KeyAndCertificate): Promise<Signer> {
+  const key = x509.PemConverter.decodeFirst(pair.key);
+  return {
+    certificate: new x509.X509Certificate(pair.cert),
+    key: await webcrypto.subtle.importKey('pkcs8', key, ALGORITHM, false, ['sign']),
+  };
+}
+
+function generateKeys(): Promise<webcrypto.CryptoKeyPair> {
+  return webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
+}
+
+async function exportKey(key: webcrypto.CryptoKey): Promise<string> {
+  return x509.PemConverter.encode(await webcrypto.subtle.exportKey('pkcs8', key), 'PRIVATE KEY');
+}
+
+function validity(now: Date, lifetime: number): { notBefore: Date; notAfter: Date } {
+  return { notBefore: new Date(now.getTime() - BACKDATE), notAfter: new Date(now.getTime() + lifetime) };
+}
+
+/** 127 random bits with the second highest set: positive, 16 octets, never guessed, never met twice (RFC 5280, 4.1.2.2). */
+function newSerial(): string {
+  const bytes = randomBytes(16);
+  bytes[0] = ((bytes[0] ?? 0) & 0x3f) | 0x40;
+  return bytes.toString('hex');
+}
