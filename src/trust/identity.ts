@@ -6,7 +6,7 @@ import { CA_CERTIFICATE, CA_KEY, type Credentials } from './authority.ts';
 import type { KeyAndCertificate } from './certificate.ts';
 import { ensurePrivateDirectory, readIfPresent, writePrivateFile } from './files.ts';
 
-const FILES = { node: 'node', client: 'client' } as const;
+const FILES = { node: 'node', client: 'client', member: 'member' } as const;
 
 /** The node's certificate itself, with what goes with it. */
 export interface Identity extends Credentials {
@@ -18,17 +18,20 @@ export interface Identity extends Credentials {
 
 /** Writes certificates issued for this node; never replaces an authority. */
 export async function saveIdentity(directory: string, node: Credentials, client: Credentials): Promise<void> {
-  await ensurePrivateDirectory(directory);
-  if ((await readIfPresent(join(directory, CA_CERTIFICATE))) !== node.ca) {
-    if ((await readIfPresent(join(directory, CA_KEY))) !== undefined) {
-      throw new WeftError('configuration-invalid', `${directory} holds the CA of another cluster`, {
-        object: directory,
-      });
-    }
-    await writePrivateFile(join(directory, CA_CERTIFICATE), node.ca);
-  }
+  await saveTrust(directory, node.ca);
   await savePair(directory, FILES.node, node);
   await savePair(directory, FILES.client, client);
+}
+
+/** For a process that reads its certificate from files: the paths. */
+export async function saveMember(
+  directory: string,
+  member: Credentials,
+): Promise<{ ca: string; cert: string; key: string }> {
+  await saveTrust(directory, member.ca);
+  await savePair(directory, FILES.member, member);
+  const path = (name: string): string => join(directory, name);
+  return { ca: path(CA_CERTIFICATE), cert: path(`${FILES.member}.crt`), key: path(`${FILES.member}.key`) };
 }
 
 /** undefined when the node has none yet, or its writing was cut short; throws for another cluster's. */
@@ -51,6 +54,15 @@ export async function loadIdentity(directory: string): Promise<Identity | undefi
 /** The node id in a certificate that was verified against the cluster's CA; '' when it is no node's. */
 export function nodeIdOf(certificate: X509Certificate): string {
   return /(?:^|, )URI:weft:\/\/node\/([0-9A-Z]{26})(?:,|$)/.exec(certificate.subjectAltName ?? '')?.[1] ?? '';
+}
+
+async function saveTrust(directory: string, ca: string): Promise<void> {
+  await ensurePrivateDirectory(directory);
+  if ((await readIfPresent(join(directory, CA_CERTIFICATE))) === ca) return;
+  if ((await readIfPresent(join(directory, CA_KEY))) !== undefined) {
+    throw new WeftError('configuration-invalid', `${directory} holds the CA of another cluster`, { object: directory });
+  }
+  await writePrivateFile(join(directory, CA_CERTIFICATE), ca);
 }
 
 /** A crash between the two leaves a pair that does not match, which counts as none. */

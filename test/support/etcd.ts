@@ -72,6 +72,11 @@ export class TestEtcd {
     await exited;
   }
 
+  /** Forgets all data; to be called while it is down. */
+  async wipe(): Promise<void> {
+    await rm(join(this.#directory, 'member'), { recursive: true, force: true });
+  }
+
   async remove(): Promise<void> {
     await this.kill();
     await rm(this.#directory, { recursive: true, force: true });

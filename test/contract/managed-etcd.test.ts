@@ -1,0 +1,167 @@
+import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createServer } from 'node:net';
+import { once } from 'node:events';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openEtcdStore } from '../../src/store/etcd.ts';
+import { silentLog } from '../../src/store/log.ts';
+import { ensureManagedEtcd, type ManagedEtcd, type ManagedEtcdOptions } from '../../src/store/managed/etcd.ts';
+import { markOf } from '../../src/store/managed/process.ts';
+import type { Store } from '../../src/store/port.ts';
+import { createAuthority, issueClientCertificate, issueMemberCertificate } from '../../src/trust/authority.ts';
+import { saveMember } from '../../src/trust/identity.ts';
+import { freePort, hasEtcd } from '../support/etcd.ts';
+import { until } from '../support/until.ts';
+
+const NODE = '01JD0000000000000000000001';
+
+describe.skipIf(!hasEtcd)('a managed etcd, with /usr/bin/etcd', () => {
+  let directory = '';
+  let options: ManagedEtcdOptions;
+  let etcd: ManagedEtcd;
+  let daemon = new AbortController();
+
+  /** What a new weftd does in place of one that was killed. */
+  async function restartDaemon(changes: Partial<ManagedEtcdOptions> = {}): Promise<void> {
+    daemon.abort();
+    daemon = new AbortController();
+    etcd = await ensureManagedEtcd({ ...options, signal: daemon.signal, ...changes });
+  }
+
+  async function credentials(of: string): Promise<{ ca: string; cert: string; key: string }> {
+    return issueClientCertificate(await createAuthority(join(directory, of)), { nodeId: NODE });
+  }
+
+  async function withStore<T>(
+    tls: { ca: string; cert: string; key: string } | undefined,
+    use: (store: Store) => Promise<T>,
+  ) {
+    const endpoint = tls ? etcd.endpoint : etcd.endpoint.replace('https:', 'http:');
+    const store = await openEtcdStore({ endpoints: [endpoint], ...(tls && { tls }), keepaliveMs: 1_000 });
+    try {
+      return await use(store);
+    } finally {
+      await store.close();
+    }
+  }
+
+  const isUp = (store: Store) => until(() => store.state() === 'ok', { deadline: 15_000, what: 'etcd to answer' });
+
+  beforeAll(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'weft-managed-'));
+    const authority = await createAuthority(join(directory, 'pki'));
+    const member = await issueMemberCertificate(authority, { name: 'host1', addresses: ['127.0.0.1'] });
+    options = {
+      name: 'host1',
+      address: '127.0.0.1',
+      clientPort: await freePort(),
+      peerPort: await freePort(),
+      dataDir: join(directory, 'etcd'),
+      tls: await saveMember(join(directory, 'member'), member),
+      log: silentLog,
+      signal: daemon.signal,
+    };
+    etcd = await ensureManagedEtcd(options);
+  });
+
+  afterAll(async () => {
+    await etcd.stop();
+    await rm(directory, { recursive: true, force: true });
+  });
+
+  it('serves clients that have a certificate of the cluster', async () => {
+    await withStore(await credentials('pki'), async (store) => {
+      await isUp(store);
+      await store.transact({ compare: [], then: [{ put: 'a', value: 1 }] });
+      expect((await store.get('a')).entry?.value).toBe(1);
+    });
+  });
+
+  it('refuses clients in clear, and clients of another cluster', async () => {
+    const { ca } = await credentials('pki');
+    const foreign = { ...(await credentials('other')), ca };
+    for (const tls of [undefined, foreign]) {
+      await withStore(tls, async (store) => {
+        await expect(store.get('a', { deadline: 1_000 })).rejects.toMatchObject({ code: 'store-away' });
+      });
+    }
+  });
+
+  it('listens in clear nowhere', async () => {
+    for (const port of [options.clientPort, options.peerPort]) {
+      const url = `http://127.0.0.1:${port}/metrics`;
+      const answered = await fetch(url, { signal: AbortSignal.timeout(3_000) }).then(
+        (response) => response.ok,
+        () => false,
+      );
+      expect(answered).toBe(false);
+    }
+  });
+
+  it('keeps its files to their owner', async () => {
+    for (const name of ['etcd.json', 'etcd.log', 'etcd.pid']) {
+      expect((await stat(join(options.dataDir, name))).mode & 0o777).toBe(0o600);
+    }
+    expect((await stat(options.dataDir)).mode & 0o777).toBe(0o700);
+  });
+
+  it('is in a session of its own, and is taken over by the next daemon', async () => {
+    const pid = etcd.pid();
+    const session = (await readFile(`/proc/${pid}/stat`, 'utf8')).split(') ')[1]?.split(' ')[3];
+    expect(session).toBe(String(pid));
+    await restartDaemon();
+    expect(etcd.pid()).toBe(pid);
+  });
+
+  it('is taken over even when its pid file is gone', async () => {
+    const pid = etcd.pid();
+    await rm(join(options.dataDir, 'etcd.pid'));
+    await restartDaemon();
+    expect(etcd.pid()).toBe(pid);
+  });
+
+  it('is not mistaken for a process that got its pid later', async () => {
+    const before = etcd.pid();
+    const mark = JSON.parse(await readFile(join(options.dataDir, 'etcd.pid'), 'utf8')) as Record<string, unknown>;
+    expect(mark).toEqual(await markOf(before ?? 0));
+    expect(mark).not.toEqual(await markOf(process.pid));
+  });
+
+  it('is started again when it was killed, with its data', async () => {
+    const before = etcd.pid() ?? 0;
+    process.kill(before, 'SIGKILL');
+    await until(() => etcd.restarts() === 1 && (etcd.pid() ?? before) !== before, { what: 'another etcd' });
+    await withStore(await credentials('pki'), async (store) => {
+      await isUp(store);
+      expect((await store.get('a')).entry?.value).toBe(1);
+    });
+  });
+
+  it('is restarted when its configuration has changed', async () => {
+    const before = etcd.pid();
+    await restartDaemon({ clientPort: await freePort() });
+    expect(etcd.pid()).not.toBe(before);
+    await withStore(await credentials('pki'), isUp);
+  });
+
+  it('ends by stop, and names what holds its port when started beside it', async () => {
+    const pid = etcd.pid() ?? 0;
+    await etcd.stop();
+    expect(await markOf(pid)).toBeUndefined();
+    const other = createServer().listen(options.clientPort, '127.0.0.1');
+    await once(other, 'listening');
+    await expect(restartDaemon()).rejects.toThrow(`127.0.0.1:${options.clientPort}`);
+    other.close();
+    await restartDaemon();
+  });
+
+  it('tells the end of its log when it cannot run', async () => {
+    await etcd.stop();
+    const broken = restartDaemon({ tls: { ...options.tls, key: join(directory, 'none.key') } });
+    await expect(broken).rejects.toMatchObject({
+      code: 'store-away',
+      message: expect.stringContaining('none.key') as string,
+    });
+  });
+});
