@@ -74,8 +74,8 @@ export function issueNodeCertificate(authority: Authority, request: NodeRequest)
 }
 
 /**
- * For the node's calls of etcd. It names no host: etcd compares a client's address with the addresses and names in its
- * certificate where there are any, asks DNS for the names, and would refuse a node behind NAT or with a second address.
+ * For the node's calls of etcd. It cannot serve and names no host, so it holds from whatever address the node calls. (etcd
+ * 3.4 does not compare a client's address with its certificate [tried on 3.4.23]; a peer's it does.)
  */
 export function issueClientCertificate(authority: Authority, request: { nodeId: string }): Promise<Credentials> {
   const { nodeId } = request;
@@ -90,7 +90,10 @@ export function issueClientCertificate(authority: Authority, request: { nodeId: 
   });
 }
 
-/** For an etcd member: its clients' listener, its peers' listener, and its calls of its peers. */
+/**
+ * For an etcd member: its clients' listener, its peers' listener, and its calls of its peers, who compare the address it
+ * calls from with those named here.
+ */
 export function issueMemberCertificate(
   authority: Authority,
   request: { name: string; addresses: string[]; dnsNames?: string[] },
