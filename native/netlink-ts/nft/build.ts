@@ -1,0 +1,129 @@
+/**
+ * Builders that let a ruleset in TypeScript read like one of nft's: `rule(match.l4proto('udp'), match.udpDport(14789),
+ * counter(), verdict.drop())`. Each match gives the expressions of one condition; they all use the first registers.
+ */
+import type { CmpOperator } from './expressions/cmp.ts';
+import { CT_STATE } from './expressions/ct.ts';
+import type { FibFlag } from './expressions/fib.ts';
+import type { MetaKey } from './expressions/meta.ts';
+import type { PayloadBase } from './expressions/payload.ts';
+import type { Expression } from './expression.ts';
+import type { KeyField, KeySource, NamedSource } from './key.ts';
+import { paddedLength } from './key.ts';
+import { addressBytes } from './address.ts';
+import type { Rule } from './model.ts';
+
+const IFNAMSIZ = 16;
+const PROTOCOLS = { icmp: 1, tcp: 6, udp: 17, icmpv6: 58, sctp: 132 } as const;
+const NFPROTO = { ipv4: 2, ipv6: 10 } as const;
+/** where a named field stands in its header, in bytes */
+const FIELDS: { readonly [S in NamedSource]: readonly [offset: number, length: number] } = {
+  'ip saddr': [12, 4],
+  'ip daddr': [16, 4],
+  'ip6 saddr': [8, 16],
+  'ip6 daddr': [24, 16],
+};
+
+export function rule(...parts: (Expression | readonly Expression[])[]): Rule {
+  return { expressions: parts.flat() };
+}
+
+export function commented(comment: string, plain: Rule): Rule {
+  return { ...plain, comment };
+}
+
+/** Big-endian hex of an integer. */
+export function integer(value: number, bytes: number): string {
+  return value.toString(16).padStart(bytes * 2, '0');
+}
+
+/** 32 bits in the byte order of the host (little-endian on every machine Node runs on, s390x apart). */
+function hostInteger(value: number): string {
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32LE(value);
+  return bytes.toString('hex');
+}
+
+function compare(load: Expression, data: string, op: CmpOperator = 'eq'): Expression[] {
+  return [load, { kind: 'cmp', op, register: 0, data }];
+}
+
+function loadMeta(key: MetaKey): Expression {
+  return { kind: 'meta', key, register: 0 };
+}
+
+function loadPayload(base: PayloadBase, offset: number, length: number): Expression {
+  return { kind: 'payload', base, offset, length, register: 0 };
+}
+
+function interfaceName(name: string): string {
+  return Buffer.from(name)
+    .toString('hex')
+    .padEnd(IFNAMSIZ * 2, '0');
+}
+
+export const match = {
+  iifname: (name: string) => compare(loadMeta('iifname'), interfaceName(name)),
+  oifname: (name: string) => compare(loadMeta('oifname'), interfaceName(name)),
+  nfproto: (family: keyof typeof NFPROTO) => compare(loadMeta('nfproto'), integer(NFPROTO[family], 1)),
+  l4proto: (protocol: keyof typeof PROTOCOLS) => compare(loadMeta('l4proto'), integer(PROTOCOLS[protocol], 1)),
+  /** the family is matched too: without it the same bytes of another family's header would be compared */
+  daddr: (address: string) => matchAddress('daddr', address),
+  saddr: (address: string) => matchAddress('saddr', address),
+  udpSport: (port: number) => [...match.l4proto('udp'), ...compare(loadPayload('transport', 0, 2), integer(port, 2))],
+  udpDport: (port: number) => [...match.l4proto('udp'), ...compare(loadPayload('transport', 2, 2), integer(port, 2))],
+  ctState: (...states: (keyof typeof CT_STATE)[]): Expression[] => [
+    { kind: 'ct', key: 'state', register: 0 },
+    {
+      kind: 'bitwise',
+      source: 0,
+      register: 0,
+      mask: hostInteger(states.reduce((mask, state) => mask | CT_STATE[state], 0)),
+      xor: hostInteger(0),
+    },
+    { kind: 'cmp', op: 'neq', register: 0, data: hostInteger(0) },
+  ],
+  /** `fib FLAGS oif missing` */
+  fibMissing: (...flags: Exclude<FibFlag, 'present'>[]): Expression[] =>
+    compare({ kind: 'fib', result: 'oif', flags: [...flags, 'present'], register: 0 }, hostInteger(0)),
+  /** The fields' bytes are a key in the set. */
+  inSet: (set: string, fields: readonly KeyField[]) => lookup(set, fields),
+  notInSet: (set: string, fields: readonly KeyField[]) => lookup(set, fields, { invert: true }),
+} as const;
+
+function matchAddress(end: 'saddr' | 'daddr', address: string): Expression[] {
+  const ipv6 = address.includes(':');
+  const [offset, length] = FIELDS[`${ipv6 ? 'ip6' : 'ip'} ${end}`];
+  return [
+    ...match.nfproto(ipv6 ? 'ipv6' : 'ipv4'),
+    ...compare(loadPayload('network', offset, length), addressBytes(address).toString('hex')),
+  ];
+}
+
+function lookup(set: string, fields: readonly KeyField[], options: { invert?: true } = {}): Expression[] {
+  let register = 0;
+  const loads = fields.map(({ source, length }): Expression => {
+    if (!source) throw new TypeError(`set ${set}: a field does not say where its bytes come from`);
+    const load: Expression = { kind: 'payload', ...placeOf(source), length, register };
+    register += paddedLength(length) / 4;
+    return load;
+  });
+  return [...loads, { kind: 'lookup', set, register: 0, ...options }];
+}
+
+function placeOf(source: KeySource): { base: PayloadBase; offset: number } {
+  if (typeof source === 'object') return { base: source.base, offset: source.offset / 8 };
+  return { base: 'network', offset: FIELDS[source][0] };
+}
+
+export const verdict = {
+  accept: (): Expression => ({ kind: 'verdict', verdict: 'accept' }),
+  drop: (): Expression => ({ kind: 'verdict', verdict: 'drop' }),
+  return: (): Expression => ({ kind: 'verdict', verdict: 'return' }),
+  jump: (chain: string): Expression => ({ kind: 'verdict', verdict: 'jump', chain }),
+  goto: (chain: string): Expression => ({ kind: 'verdict', verdict: 'goto', chain }),
+} as const;
+
+export function counter(): Expression {
+  return { kind: 'counter' };
+}

@@ -1,0 +1,136 @@
+/**
+ * One expression of a rule: a discriminated union by `kind`, a file for each kind. An expression of an unknown kind, or
+ * with an attribute its kind does not know here, is kept whole as `other` and written back as it was.
+ */
+import { AttributeReader, type AttributeWriter } from '../wire/attributes.ts';
+import { bitwise, type Bitwise } from './expressions/bitwise.ts';
+import { cmp, type Cmp } from './expressions/cmp.ts';
+import { counter, type Counter } from './expressions/counter.ts';
+import { ct, type Ct } from './expressions/ct.ts';
+import { fib, type Fib } from './expressions/fib.ts';
+import { immediate, type Immediate } from './expressions/immediate.ts';
+import { limit, type Limit } from './expressions/limit.ts';
+import { log, type Log } from './expressions/log.ts';
+import { lookup, type Lookup } from './expressions/lookup.ts';
+import { meta, type Meta } from './expressions/meta.ts';
+import { payload, type Payload } from './expressions/payload.ts';
+import { verdict, type VerdictExpression } from './expressions/verdict.ts';
+import { hexOf } from './data.ts';
+
+export interface OtherExpression {
+  kind: 'other';
+  /** the kernel's name of it */
+  name: string;
+  /** its attributes, hex */
+  data: string;
+}
+
+export type Expression =
+  | Bitwise
+  | Cmp
+  | Counter
+  | Ct
+  | Fib
+  | Immediate
+  | Limit
+  | Log
+  | Lookup
+  | Meta
+  | OtherExpression
+  | Payload
+  | VerdictExpression;
+
+/** How a kind is written and read. `decode` gives undefined for what the kind cannot express. */
+export interface ExpressionCodec<E> {
+  /** the kernel's name: the module that implements it */
+  name: string;
+  encode(writer: AttributeWriter, expression: E): void;
+  decode(reader: AttributeReader): E | undefined;
+}
+
+const NFTA_LIST_ELEM = 1;
+const NFTA_EXPR_NAME = 1;
+const NFTA_EXPR_DATA = 2;
+
+const DECODERS: ReadonlyMap<string, ((reader: AttributeReader) => Expression | undefined)[]> = new Map([
+  [bitwise.name, [bitwise.decode]],
+  [cmp.name, [cmp.decode]],
+  [counter.name, [counter.decode]],
+  [ct.name, [ct.decode]],
+  [fib.name, [fib.decode]],
+  [immediate.name, [verdict.decode, immediate.decode]],
+  [limit.name, [limit.decode]],
+  [log.name, [log.decode]],
+  [lookup.name, [lookup.decode]],
+  [meta.name, [meta.decode]],
+  [payload.name, [payload.decode]],
+]);
+
+/** Writes a list of expressions (the content of NFTA_RULE_EXPRESSIONS). */
+export function encodeExpressions(writer: AttributeWriter, expressions: readonly Expression[]): void {
+  for (const expression of expressions) {
+    writer.nestedFlagged(NFTA_LIST_ELEM, (element) => encodeExpression(element, expression));
+  }
+}
+
+export function encodeExpression(writer: AttributeWriter, expression: Expression): void {
+  const write = (name: string, fill: (data: AttributeWriter) => void): void => {
+    writer.string(NFTA_EXPR_NAME, name);
+    writer.nestedFlagged(NFTA_EXPR_DATA, fill);
+  };
+  switch (expression.kind) {
+    case 'bitwise':
+      return write(bitwise.name, (data) => bitwise.encode(data, expression));
+    case 'cmp':
+      return write(cmp.name, (data) => cmp.encode(data, expression));
+    case 'counter':
+      return write(counter.name, (data) => counter.encode(data, expression));
+    case 'ct':
+      return write(ct.name, (data) => ct.encode(data, expression));
+    case 'fib':
+      return write(fib.name, (data) => fib.encode(data, expression));
+    case 'immediate':
+      return write(immediate.name, (data) => immediate.encode(data, expression));
+    case 'limit':
+      return write(limit.name, (data) => limit.encode(data, expression));
+    case 'log':
+      return write(log.name, (data) => log.encode(data, expression));
+    case 'lookup':
+      return write(lookup.name, (data) => lookup.encode(data, expression));
+    case 'meta':
+      return write(meta.name, (data) => meta.encode(data, expression));
+    case 'other':
+      return write(expression.name, (data) => data.raw(Buffer.from(expression.data, 'hex')));
+    case 'payload':
+      return write(payload.name, (data) => payload.encode(data, expression));
+    case 'verdict':
+      return write(verdict.name, (data) => verdict.encode(data, expression));
+  }
+}
+
+/** Reads the content of NFTA_RULE_EXPRESSIONS. Throws DecodeError for what is not a list of expressions at all. */
+export function decodeExpressions(list: AttributeReader): Expression[] {
+  const expressions: Expression[] = [];
+  while (list.next()) {
+    if (list.type === NFTA_LIST_ELEM) expressions.push(decodeExpression(list.children()));
+  }
+  list.check();
+  return expressions;
+}
+
+function decodeExpression(reader: AttributeReader): Expression {
+  let name = '';
+  let data: Buffer = Buffer.alloc(0);
+  while (reader.next()) {
+    if (reader.type === NFTA_EXPR_NAME) name = reader.string();
+    else if (reader.type === NFTA_EXPR_DATA) data = reader.bytes();
+  }
+  reader.check();
+  for (const decode of DECODERS.get(name) ?? []) {
+    const attributes = new AttributeReader(data);
+    const expression = decode(attributes);
+    attributes.check();
+    if (expression) return expression;
+  }
+  return { kind: 'other', name, data: hexOf(data) };
+}

@@ -1,0 +1,105 @@
+/** NFT_MSG_*CHAIN. The number of a hook depends on the family: netdev counts its own from 0, ingress of inet is 5. */
+import type { AttributeReader, AttributeWriter } from '../../wire/attributes.ts';
+import type { BaseChain, Chain, ChainHook, NftFamily } from '../model.ts';
+import { nameTable, type NameTable } from '../names.ts';
+import { CREATE, NFT_MSG, nftMessage, openMessage, type NftMessage } from './header.ts';
+import type { TableName } from './table.ts';
+
+const NFTA_CHAIN_TABLE = 1;
+const NFTA_CHAIN_NAME = 3;
+const NFTA_CHAIN_HOOK = 4;
+const NFTA_CHAIN_POLICY = 5;
+const NFTA_CHAIN_TYPE = 7;
+const NFTA_HOOK_HOOKNUM = 1;
+const NFTA_HOOK_PRIORITY = 2;
+const NFTA_HOOK_DEV = 3;
+
+const NF_DROP = 0;
+const NF_ACCEPT = 1;
+
+const INET_HOOKS = nameTable<ChainHook>({
+  prerouting: 0,
+  input: 1,
+  forward: 2,
+  output: 3,
+  postrouting: 4,
+  ingress: 5,
+  egress: -1,
+});
+const NETDEV_HOOKS = nameTable<Extract<ChainHook, 'ingress' | 'egress'>>({ ingress: 0, egress: 1 });
+const ARP_HOOKS = nameTable<Extract<ChainHook, 'input' | 'output' | 'forward'>>({ input: 0, output: 1, forward: 2 });
+const CHAIN_TYPES: readonly BaseChain['type'][] = ['filter', 'nat', 'route'];
+
+function hooksOf(family: NftFamily): NameTable<ChainHook> {
+  if (family === 'netdev') return NETDEV_HOOKS as NameTable<ChainHook>;
+  return family === 'arp' ? (ARP_HOOKS as NameTable<ChainHook>) : INET_HOOKS;
+}
+
+export function newChain(table: TableName, chain: Chain): NftMessage {
+  return nftMessage(NFT_MSG.newChain, CREATE, table.family, (writer) => {
+    writer.string(NFTA_CHAIN_TABLE, table.name);
+    writer.string(NFTA_CHAIN_NAME, chain.name);
+    if (chain.base) writeBase(writer, table.family, chain.base);
+  });
+}
+
+function writeBase(writer: AttributeWriter, family: NftFamily, base: BaseChain): void {
+  writer.string(NFTA_CHAIN_TYPE, base.type);
+  writer.be32(NFTA_CHAIN_POLICY, base.policy === 'drop' ? NF_DROP : NF_ACCEPT);
+  writer.nestedFlagged(NFTA_CHAIN_HOOK, (hook) => {
+    hook.be32(NFTA_HOOK_HOOKNUM, hooksOf(family).number(base.hook));
+    hook.be32(NFTA_HOOK_PRIORITY, base.priority >>> 0);
+    if (base.device !== undefined) hook.string(NFTA_HOOK_DEV, base.device);
+  });
+}
+
+export function getChains(table: TableName): NftMessage {
+  return nftMessage(NFT_MSG.getChain, 0, table.family);
+}
+
+export interface ChainInfo {
+  /** undefined: a family without a name here */
+  family: NftFamily | undefined;
+  table: string;
+  /** without its rules */
+  chain: Chain;
+}
+
+export function decodeChain(payload: Buffer): ChainInfo {
+  const { family, attributes } = openMessage(payload);
+  let table = '';
+  const chain: Chain = { name: '', rules: [] };
+  let hook: Pick<BaseChain, 'hook' | 'priority' | 'device'> | undefined;
+  let policy: BaseChain['policy'] = 'accept';
+  let type: BaseChain['type'] = 'filter';
+  while (attributes.next()) {
+    if (attributes.type === NFTA_CHAIN_TABLE) table = attributes.string();
+    else if (attributes.type === NFTA_CHAIN_NAME) chain.name = attributes.string();
+    else if (attributes.type === NFTA_CHAIN_HOOK) hook = readHook(attributes.children(), family);
+    else if (attributes.type === NFTA_CHAIN_POLICY) policy = attributes.be32() === NF_DROP ? 'drop' : 'accept';
+    else if (attributes.type === NFTA_CHAIN_TYPE) type = chainType(attributes.string());
+  }
+  attributes.check();
+  if (hook) chain.base = { type, policy, ...hook };
+  return { family, table, chain };
+}
+
+function chainType(name: string): BaseChain['type'] {
+  return CHAIN_TYPES.find((type) => type === name) ?? 'filter';
+}
+
+function readHook(
+  reader: AttributeReader,
+  family: NftFamily | undefined,
+): Pick<BaseChain, 'hook' | 'priority' | 'device'> | undefined {
+  let hook: ChainHook | undefined;
+  let priority = 0;
+  let device: string | undefined;
+  while (reader.next()) {
+    if (reader.type === NFTA_HOOK_HOOKNUM) hook = family && hooksOf(family).name(reader.be32());
+    else if (reader.type === NFTA_HOOK_PRIORITY) priority = reader.be32() | 0;
+    else if (reader.type === NFTA_HOOK_DEV) device = reader.string();
+  }
+  reader.check();
+  return hook && { hook, priority, ...(device === undefined ? {} : { device }) };
+}
