@@ -1,0 +1,72 @@
+/** rtnetlink's multicast as typed events. An event only says where to look; the truth is a dump. */
+import type { NamespaceReference } from '../namespace/namespace.ts';
+import { openMonitor } from '../socket/monitor.ts';
+import { NETLINK_ROUTE } from '../socket/socket.ts';
+import type { NetlinkMessage } from '../wire/message.ts';
+import { decodeAddress } from './address.ts';
+import type { InterfaceAddress } from './address.ts';
+import * as rtm from './constants.ts';
+import { decodeLink } from './link.ts';
+import type { Link } from './link.ts';
+import { decodeFdb, decodeNeighbour } from './neighbour.ts';
+import type { FdbEntry, Neighbour } from './neighbour.ts';
+import { decodeRoute } from './route.ts';
+import type { Route } from './route.ts';
+
+export type RouteEvent =
+  | { kind: 'link'; change: 'new' | 'delete'; link: Link }
+  | { kind: 'address'; change: 'new' | 'delete'; address: InterfaceAddress }
+  | { kind: 'neighbour'; change: 'new' | 'delete'; neighbour: Neighbour }
+  | { kind: 'fdb'; change: 'new' | 'delete'; entry: FdbEntry }
+  | { kind: 'route'; change: 'new' | 'delete'; route: Route }
+  /** something was missed: read everything again */
+  | { kind: 'overrun' };
+
+const GROUPS = {
+  links: [rtm.RTNLGRP_LINK],
+  addresses: [rtm.RTNLGRP_IPV4_IFADDR, rtm.RTNLGRP_IPV6_IFADDR],
+  neighbours: [rtm.RTNLGRP_NEIGH],
+  routes: [rtm.RTNLGRP_IPV4_ROUTE, rtm.RTNLGRP_IPV6_ROUTE],
+} as const;
+
+export type RouteTopic = keyof typeof GROUPS;
+
+/** Subscribed when this returns; ends with the signal. Forwarding entries come with `neighbours`. */
+export async function* monitorRoutes(options: {
+  netns?: NamespaceReference;
+  topics: RouteTopic[];
+  signal: AbortSignal;
+}): AsyncGenerator<RouteEvent> {
+  const groups = options.topics.flatMap((topic) => [...GROUPS[topic]]);
+  const events = openMonitor({ protocol: NETLINK_ROUTE, groups, signal: options.signal, netns: options.netns });
+  for await (const event of events) {
+    const decoded = event.kind === 'overrun' ? event : decodeEvent(event.message);
+    if (decoded) yield decoded;
+  }
+}
+
+export function decodeEvent({ type, payload }: NetlinkMessage): RouteEvent | undefined {
+  switch (type) {
+    case rtm.RTM_NEWLINK:
+    case rtm.RTM_DELLINK:
+      return { kind: 'link', change: type === rtm.RTM_NEWLINK ? 'new' : 'delete', link: decodeLink(payload) };
+    case rtm.RTM_NEWADDR:
+    case rtm.RTM_DELADDR:
+      return { kind: 'address', change: type === rtm.RTM_NEWADDR ? 'new' : 'delete', address: decodeAddress(payload) };
+    case rtm.RTM_NEWNEIGH:
+    case rtm.RTM_DELNEIGH: {
+      const change = type === rtm.RTM_NEWNEIGH ? 'new' : 'delete';
+      const entry = decodeFdb(payload);
+      if (entry) return { kind: 'fdb', change, entry };
+      const neighbour = decodeNeighbour(payload);
+      return neighbour && { kind: 'neighbour', change, neighbour };
+    }
+    case rtm.RTM_NEWROUTE:
+    case rtm.RTM_DELROUTE: {
+      const route = decodeRoute(payload);
+      return route && { kind: 'route', change: type === rtm.RTM_NEWROUTE ? 'new' : 'delete', route };
+    }
+    default:
+      return undefined;
+  }
+}

@@ -1,0 +1,33 @@
+import { createRequire } from 'node:module';
+
+/** An open socket inside the addon; must not be used after `close`. */
+export type SocketHandle = object;
+
+export interface Addon {
+  /** `netns` is a descriptor or -1; the callback gets each datagram, or null and an errno */
+  open(protocol: number, netns: number, receive: (datagram: Buffer | null, errno: number) => void): SocketHandle;
+  send(socket: SocketHandle, data: Buffer): void;
+  join(socket: SocketHandle, group: number): void;
+  option(socket: SocketHandle, level: number, option: number, value: number): void;
+  hold(socket: SocketHandle, hold: boolean): void;
+  close(socket: SocketHandle): void;
+  openNamespace(path: string): number;
+  createNamespace(path: string): void;
+  unmountNamespace(path: string): void;
+  writeSysctl(netns: number, path: string, value: string): void;
+  readSysctl(netns: number, path: string): string;
+}
+
+/** Both netlink-ts/socket/ and dist/socket/ stand two folders below the package. Node caches the module itself. */
+export function addon(): Addon {
+  return createRequire(import.meta.url)('../../build/Release/netlink.node') as Addon;
+}
+
+export interface SystemError extends Error {
+  errno: number;
+  syscall: string;
+}
+
+export function isSystemError(error: unknown): error is SystemError {
+  return error instanceof Error && typeof (error as Partial<SystemError>).errno === 'number';
+}
