@@ -1,0 +1,31 @@
+/** Waiting for a state of the world that nobody announces. */
+import { performance } from 'node:perf_hooks';
+import { setTimeout as pause } from 'node:timers/promises';
+import { WeftError } from '../model/errors.ts';
+
+export interface WaitOptions {
+  /** what is waited for, as the error says it */
+  what: string;
+  /** milliseconds */
+  deadline: number;
+  host?: string;
+  signal?: AbortSignal | undefined;
+  /** called when the deadline has passed: what may explain it */
+  explain?: () => Promise<string>;
+}
+
+const INTERVAL = 30;
+
+export async function until(condition: () => Promise<boolean>, options: WaitOptions): Promise<void> {
+  const end = performance.now() + options.deadline;
+  while (!(await condition())) {
+    options.signal?.throwIfAborted();
+    if (performance.now() > end) {
+      const explanation = options.explain === undefined ? '' : await options.explain();
+      const context = options.host === undefined ? {} : { host: options.host };
+      const detail = explanation === '' ? '' : `: ${explanation}`;
+      throw new WeftError('lab-failed', `${options.what} after ${options.deadline} ms${detail}`, context);
+    }
+    await pause(INTERVAL, undefined, options.signal ? { signal: options.signal } : {});
+  }
+}
