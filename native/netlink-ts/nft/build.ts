@@ -10,7 +10,7 @@ import type { PayloadBase } from './expressions/payload.ts';
 import type { Expression } from './expression.ts';
 import type { KeyField, KeySource, NamedSource } from './key.ts';
 import { paddedLength } from './key.ts';
-import { addressBytes } from './address.ts';
+import { ipBytes } from '../wire/text.ts';
 import type { Rule } from './model.ts';
 
 const IFNAMSIZ = 16;
@@ -30,6 +30,11 @@ export function rule(...parts: (Expression | readonly Expression[])[]): Rule {
 
 export function commented(comment: string, plain: Rule): Rule {
   return { ...plain, comment };
+}
+
+/** An address as it stands in a packet. Throws TypeError for what is none. */
+export function addressHex(address: string): string {
+  return ipBytes(address).toString('hex');
 }
 
 /** Big-endian hex of an integer. */
@@ -70,6 +75,9 @@ export const match = {
   /** the family is matched too: without it the same bytes of another family's header would be compared */
   daddr: (address: string) => matchAddress('daddr', address),
   saddr: (address: string) => matchAddress('saddr', address),
+  /** another address of the same family */
+  daddrNot: (address: string) => matchAddress('daddr', address, 'neq'),
+  saddrNot: (address: string) => matchAddress('saddr', address, 'neq'),
   udpSport: (port: number) => [...match.l4proto('udp'), ...compare(loadPayload('transport', 0, 2), integer(port, 2))],
   udpDport: (port: number) => [...match.l4proto('udp'), ...compare(loadPayload('transport', 2, 2), integer(port, 2))],
   ctState: (...states: (keyof typeof CT_STATE)[]): Expression[] => [
@@ -91,12 +99,12 @@ export const match = {
   notInSet: (set: string, fields: readonly KeyField[]) => lookup(set, fields, { invert: true }),
 } as const;
 
-function matchAddress(end: 'saddr' | 'daddr', address: string): Expression[] {
+function matchAddress(end: 'saddr' | 'daddr', address: string, op: CmpOperator = 'eq'): Expression[] {
   const ipv6 = address.includes(':');
   const [offset, length] = FIELDS[`${ipv6 ? 'ip6' : 'ip'} ${end}`];
   return [
     ...match.nfproto(ipv6 ? 'ipv6' : 'ipv4'),
-    ...compare(loadPayload('network', offset, length), addressBytes(address).toString('hex')),
+    ...compare(loadPayload('network', offset, length), addressHex(address), op),
   ];
 }
 

@@ -44,8 +44,8 @@ export type Expression =
 export interface ExpressionCodec<E> {
   /** the kernel's name: the module that implements it */
   name: string;
-  encode(writer: AttributeWriter, expression: E): void;
-  decode(reader: AttributeReader): E | undefined;
+  encode: (writer: AttributeWriter, expression: E) => void;
+  decode: (reader: AttributeReader) => E | undefined;
 }
 
 const NFTA_LIST_ELEM = 1;
@@ -73,38 +73,49 @@ export function encodeExpressions(writer: AttributeWriter, expressions: readonly
   }
 }
 
-export function encodeExpression(writer: AttributeWriter, expression: Expression): void {
-  const write = (name: string, fill: (data: AttributeWriter) => void): void => {
-    writer.string(NFTA_EXPR_NAME, name);
-    writer.nestedFlagged(NFTA_EXPR_DATA, fill);
-  };
+function encodeExpression(writer: AttributeWriter, expression: Expression): void {
+  const { name, fill } = encodingOf(expression);
+  writer.string(NFTA_EXPR_NAME, name);
+  writer.nestedFlagged(NFTA_EXPR_DATA, fill);
+}
+
+interface Encoding {
+  name: string;
+  fill: (data: AttributeWriter) => void;
+}
+
+function encoding<E>(codec: ExpressionCodec<E>, expression: E): Encoding {
+  return { name: codec.name, fill: (data) => codec.encode(data, expression) };
+}
+
+function encodingOf(expression: Expression): Encoding {
   switch (expression.kind) {
     case 'bitwise':
-      return write(bitwise.name, (data) => bitwise.encode(data, expression));
+      return encoding(bitwise, expression);
     case 'cmp':
-      return write(cmp.name, (data) => cmp.encode(data, expression));
+      return encoding(cmp, expression);
     case 'counter':
-      return write(counter.name, (data) => counter.encode(data, expression));
+      return encoding(counter, expression);
     case 'ct':
-      return write(ct.name, (data) => ct.encode(data, expression));
+      return encoding(ct, expression);
     case 'fib':
-      return write(fib.name, (data) => fib.encode(data, expression));
+      return encoding(fib, expression);
     case 'immediate':
-      return write(immediate.name, (data) => immediate.encode(data, expression));
+      return encoding(immediate, expression);
     case 'limit':
-      return write(limit.name, (data) => limit.encode(data, expression));
+      return encoding(limit, expression);
     case 'log':
-      return write(log.name, (data) => log.encode(data, expression));
+      return encoding(log, expression);
     case 'lookup':
-      return write(lookup.name, (data) => lookup.encode(data, expression));
+      return encoding(lookup, expression);
     case 'meta':
-      return write(meta.name, (data) => meta.encode(data, expression));
+      return encoding(meta, expression);
     case 'other':
-      return write(expression.name, (data) => data.raw(Buffer.from(expression.data, 'hex')));
+      return { name: expression.name, fill: (data) => data.raw(Buffer.from(expression.data, 'hex')) };
     case 'payload':
-      return write(payload.name, (data) => payload.encode(data, expression));
+      return encoding(payload, expression);
     case 'verdict':
-      return write(verdict.name, (data) => verdict.encode(data, expression));
+      return encoding(verdict, expression);
   }
 }
 

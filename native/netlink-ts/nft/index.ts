@@ -16,4 +16,4 @@ export { concatenate, keyField, keyLength } from './key.ts';
 export type { KeyField, KeySource, KeyType } from './key.ts';
 export type { ElementChange } from './batch.ts';
 export type { TableInfo, TableName } from './messages/table.ts';
-export { commented, counter, integer, match, rule, verdict } from './build.ts';
+export { addressHex, commented, counter, integer, match, rule, verdict } from './build.ts';

@@ -2,7 +2,6 @@ import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { DecodeError } from '../../netlink-ts/errors.ts';
-import { addressBytes } from '../../netlink-ts/nft/address.ts';
 import { batchOf, replaceTableMessages } from '../../netlink-ts/nft/batch.ts';
 import { decodeExpressions, encodeExpressions, type Expression } from '../../netlink-ts/nft/expression.ts';
 import { concatenate, decodeKey, encodeKeyUserdata, keyField, keyLength } from '../../netlink-ts/nft/key.ts';
@@ -276,16 +275,6 @@ test('a key whose user data is foreign keeps its length', () => {
   expect(decodeKey(0, 24, Buffer.from('rubbish'))).toEqual([{ type: 'integer', length: 24 }]);
   const fields = [keyField.from('ip6 daddr'), keyField.raw('network', 8, 16)];
   expect(decodeKey(8 * 64 + 4, 20, encodeKeyUserdata(fields))).toEqual(fields);
-});
-
-test('addresses become the bytes of a packet', () => {
-  expect(addressBytes('192.0.2.1').toString('hex')).toBe('c0000201');
-  expect(addressBytes('2001:db8::1').toString('hex')).toBe('20010db8000000000000000000000001');
-  expect(addressBytes('::').toString('hex')).toBe('0'.repeat(32));
-  expect(addressBytes('1:2:3:4:5:6:7:8').toString('hex')).toBe('00010002000300040005000600070008');
-  expect(addressBytes('::ffff:192.0.2.1').toString('hex')).toBe(`${'0'.repeat(20)}ffffc0000201`);
-  for (const text of ['', '1.2.3', 'fe80::1%eth0', '10.0.0.0/8', '::g'])
-    expect(() => addressBytes(text)).toThrow(RangeError);
 });
 
 test('a table is replaced in an order in which everything named exists already', () => {

@@ -31,8 +31,8 @@ const ARP_HOOKS = nameTable<Extract<ChainHook, 'input' | 'output' | 'forward'>>(
 const CHAIN_TYPES: readonly BaseChain['type'][] = ['filter', 'nat', 'route'];
 
 function hooksOf(family: NftFamily): NameTable<ChainHook> {
-  if (family === 'netdev') return NETDEV_HOOKS as NameTable<ChainHook>;
-  return family === 'arp' ? (ARP_HOOKS as NameTable<ChainHook>) : INET_HOOKS;
+  if (family === 'netdev') return NETDEV_HOOKS;
+  return family === 'arp' ? ARP_HOOKS : INET_HOOKS;
 }
 
 export function newChain(table: TableName, chain: Chain): NftMessage {
