@@ -7,17 +7,8 @@ export interface TestNamespace {
   run(command: string, ...args: string[]): string;
   /** Feeds a ruleset to `nft -f -`. */
   load(ruleset: string): void;
-  /** `nft -j list ruleset` without its header */
-  ruleset(): Record<string, NftObject>[];
   remove(): void;
 }
-
-export type NftObject = Record<string, unknown> & {
-  name?: string;
-  elem?: unknown[];
-  expr?: unknown[];
-  comment?: string;
-};
 
 export function makeNamespace(purpose: string): TestNamespace {
   const name = `nlts-${purpose}-${process.pid}`;
@@ -31,10 +22,6 @@ export function makeNamespace(purpose: string): TestNamespace {
     run,
     load: (ruleset) => {
       execFileSync('nsenter', [...enter, 'nft', '-f', '-'], { input: ruleset, maxBuffer: 1 << 26 });
-    },
-    ruleset: () => {
-      const list = JSON.parse(run('nft', '-j', 'list', 'ruleset')) as { nftables: Record<string, NftObject>[] };
-      return list.nftables.filter((object) => !('metainfo' in object));
     },
     remove: () => {
       execFileSync('ip', ['netns', 'delete', name]);
