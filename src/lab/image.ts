@@ -4,7 +4,7 @@
  * registry to reach; kept as a tar until one of them changes.
  */
 import { createHash } from 'node:crypto';
-import { copyFile, mkdir, mkdtemp, rename, rm, stat, symlink, writeFile, chmod } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readdir, rename, rm, stat, symlink, writeFile, chmod } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { WeftError } from '../model/errors.ts';
 import { runTool } from './failure.ts';
@@ -14,14 +14,15 @@ import { IMAGE_CACHE } from './state.ts';
 export const IMAGE = 'box';
 const RECIPE = 1;
 const BUSYBOX = '/bin/busybox';
+const SHELL = '/bin/dash';
 const PROGRAMS = ['/bin/ping', '/usr/bin/iperf3', '/usr/bin/socat'];
 const IMPORT_TIMEOUT = 60_000;
 
 /** The path of the image's tar, made if need be. */
 export async function prepareImage(): Promise<string> {
-  const libraries = await librariesOf(PROGRAMS);
+  const libraries = await librariesOf([SHELL, ...PROGRAMS]);
   const files = [BUSYBOX, ...PROGRAMS, ...libraries];
-  const path = join(IMAGE_CACHE, `${IMAGE}-${await digestOf(files)}.tar`);
+  const path = join(IMAGE_CACHE, `${IMAGE}-${await digestOf([SHELL, ...files])}.tar`);
   if ((await stat(path).catch(() => undefined)) !== undefined) return path;
   await mkdir(IMAGE_CACHE, { recursive: true, mode: 0o755 });
   const work = await mkdtemp(join(IMAGE_CACHE, 'making-'));
@@ -39,11 +40,18 @@ export async function prepareImage(): Promise<string> {
       `${work}/tar`,
       '.',
     ]);
+    await removeOlder();
     await rename(`${work}/tar`, path);
   } finally {
     await rm(work, { recursive: true, force: true });
   }
   return path;
+}
+
+async function removeOlder(): Promise<void> {
+  for (const name of await readdir(IMAGE_CACHE)) {
+    if (name.startsWith(`${IMAGE}-`)) await rm(join(IMAGE_CACHE, name), { force: true });
+  }
 }
 
 export async function importImage(host: LabHost, tar: Buffer): Promise<void> {
@@ -58,8 +66,10 @@ async function fillRoot(root: string, files: string[]): Promise<void> {
     await mkdir(dirname(root + file), { recursive: true });
     await copyFile(file, root + file);
   }
+  // busybox's own shell would run its applets where iputils' ping is meant
+  await copyFile(SHELL, `${root}/bin/sh`);
   const applets = (await runTool(BUSYBOX, ['--list'])).split('\n').filter((name) => /^[a-z0-9_.[-]+$/.test(name));
-  const taken = new Set(files.map((file) => file.slice(file.lastIndexOf('/') + 1)));
+  const taken = new Set(['sh', ...files.map((file) => file.slice(file.lastIndexOf('/') + 1))]);
   for (const applet of applets) {
     if (!taken.has(applet)) await symlink('busybox', `${root}/bin/${applet}`);
   }

@@ -15,6 +15,11 @@ export function address6(number: number): string {
   return `2001:db8::${number.toString(16)}`;
 }
 
+/** The same in every life of the host, as a network card's is: others go on sending to it. */
+function macOf(number: number): string {
+  return `02:00:c0:00:02:${number.toString(16).padStart(2, '0')}`;
+}
+
 export async function prepareSwitch(holder: ProcessId): Promise<void> {
   await ip(holder, [`link add ${BRIDGE} type bridge mcast_snooping 0 forward_delay 0`, `link set ${BRIDGE} up`]);
 }
@@ -27,7 +32,7 @@ export async function plugIn(lab: LabState, host: HostState): Promise<void> {
   const mtu = `mtu ${lab.underlayMtu}`;
   await ip(holder, [`link del ${name}`]).catch(() => undefined);
   await ip(holder, [
-    `link add ${name} ${mtu} type veth peer name eth0 ${mtu} netns ${init.pid}`,
+    `link add ${name} ${mtu} type veth peer name eth0 ${mtu} address ${macOf(number)} netns ${init.pid}`,
     `link set ${name} master ${BRIDGE} up`,
   ]);
   await ip(init, [
