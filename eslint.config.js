@@ -48,7 +48,9 @@ const importRules = Object.entries(MAY_IMPORT).map(([folder, allowed]) => ({
             ]),
             message: `${ADVICE[folder]}.`,
           },
-          ...(folder === 'kernel' ? [] : [{ group: ['netlink-ts', 'netlink-ts/*'], message: 'Only kernel/ speaks netlink.' }]),
+          ...(folder === 'kernel'
+            ? []
+            : [{ group: ['netlink-ts', 'netlink-ts/*'], message: 'Only kernel/ speaks netlink.' }]),
           ...(folder === 'store' ? [] : [{ group: ['etcd3'], message: 'Only store/ speaks to etcd.' }]),
           ...(folder === 'control'
             ? [{ group: ['../store/*', '!../store/port.ts'], message: 'control/ knows the store by its port only.' }]
@@ -68,9 +70,10 @@ export default tseslint.config(
     languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
     rules: {
       '@typescript-eslint/consistent-type-imports': 'error',
-      '@typescript-eslint/switch-exhaustiveness-check': 'error',
+      '@typescript-eslint/switch-exhaustiveness-check': ['error', { considerDefaultExhaustiveForUnions: true }],
       '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true, allowBoolean: true }],
-      '@typescript-eslint/no-confusing-void-expression': ['error', { ignoreArrowShorthand: true }],
+      // `return await work()` of a Promise<void> says whose promise it is
+      '@typescript-eslint/no-confusing-void-expression': 'off',
       '@typescript-eslint/no-unnecessary-condition': ['error', { allowConstantLoopConditions: true }],
       '@typescript-eslint/no-non-null-assertion': 'error',
       // records are typed by the prefix of their key: `value<Network>(keys.network(id))` names the type once, at the call

@@ -1,14 +1,10 @@
 /** What the rest of weft may ask of the reconcile loop (design.md section 6). */
 import type { Condition } from '../model/status.ts';
 
-export type Wake =
-  | { kind: 'all'; reason: string }
-  | { kind: 'tenant'; tenant: string; reason: string };
+export type Wake = { kind: 'all'; reason: string } | { kind: 'tenant'; tenant: string; reason: string };
 
 export type ObjectStatus =
-  | { state: 'pending' }
-  | { state: 'ready'; revision: number }
-  | { state: 'failed'; message: string; attempts: number };
+  { state: 'pending' } | { state: 'ready'; revision: number } | { state: 'failed'; message: string; attempts: number };
 
 export interface WaitTarget {
   /** the store's revision that must have been applied */

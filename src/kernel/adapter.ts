@@ -1,0 +1,150 @@
+/** The kernel port over netlink: one host namespace, the tenants' namespaces below one folder. */
+import { NetlinkError, NftSocket, openNamespace, OutcomeUnknownError, RouteSocket } from 'netlink-ts';
+import type { Namespace } from 'netlink-ts';
+import { describeCause, WeftError } from '../model/errors.ts';
+import type { Operation } from '../plan/diff.ts';
+import type { KernelEvent, KernelPort, OperationFailure } from '../plan/kernel-port.ts';
+import { isLink, keyOf } from '../plan/objects.ts';
+import type { KernelObject, Observed } from '../plan/objects.ts';
+import type { HostGuardIntent, RulesetIntent, TenantGuardIntent } from '../plan/ruleset.ts';
+import { deleteEntry, putEntry, putSetting } from './entries.ts';
+import { KernelEvents } from './events.ts';
+import { createLink, deleteLink, indexOf, settle } from './links.ts';
+import type { LinkContext } from './links.ts';
+import { TenantNamespaces } from './namespaces.ts';
+import { observe } from './observe.ts';
+import { ensureRuleset } from './ruleset.ts';
+
+export interface KernelOptions {
+  /** where the tenants' namespace files stand: /run/weft/netns */
+  folder: string;
+  /** the host's namespace file; the process's own when left out */
+  host?: string;
+  /** settings to look at, from the plan */
+  sysctls: readonly string[];
+  /** a monitor ended: told once each */
+  onMonitorFailure: (error: unknown) => void;
+}
+
+export class NetlinkKernel implements KernelPort {
+  readonly #options: KernelOptions;
+  readonly #host: { namespace: Namespace; rt: RouteSocket; nft: NftSocket };
+  readonly #tenants: TenantNamespaces;
+  readonly #events: KernelEvents;
+  readonly #rulesets = new Map<string, RulesetIntent>();
+
+  constructor(options: KernelOptions) {
+    this.#options = options;
+    const namespace = openNamespace(options.host ?? '/proc/self/ns/net');
+    this.#host = {
+      namespace,
+      rt: RouteSocket.open({ netns: namespace.fd }),
+      nft: NftSocket.open({ netns: namespace.fd }),
+    };
+    this.#tenants = new TenantNamespaces(options.folder);
+    this.#events = new KernelEvents(options.onMonitorFailure);
+    this.#events.follow(null, namespace);
+  }
+
+  namespaces(): Promise<string[]> {
+    return Promise.resolve(this.#tenants.list());
+  }
+
+  async ensureNamespace(name: string): Promise<boolean> {
+    const made = await this.#tenants.ensure(name);
+    if (made) this.#rulesets.delete(name);
+    this.#events.follow(name, this.#tenants.use(name).namespace);
+    return made;
+  }
+
+  removeNamespace(name: string): Promise<void> {
+    this.#events.forget(name);
+    this.#rulesets.delete(name);
+    this.#tenants.remove(name);
+    return Promise.resolve();
+  }
+
+  observe(name: string): Promise<Observed> {
+    return observe(this.#tenants.use(name), this.#options.sysctls);
+  }
+
+  async apply(
+    name: string,
+    operations: Operation[],
+    rebuild: (endpoint: string) => boolean,
+  ): Promise<OperationFailure[]> {
+    const context: LinkContext = { tenant: this.#tenants.use(name), host: this.#host, rebuild };
+    const failures: OperationFailure[] = [];
+    const broken = new Map<string, Error>();
+    for (const operation of operations) {
+      const before = broken.get(linkUnder(operation.object));
+      if (before) {
+        failures.push({ operation, error: before });
+        continue;
+      }
+      try {
+        await perform(context, operation);
+      } catch (error) {
+        const failure = named(operation, error);
+        failures.push({ operation, error: failure });
+        if (isLink(operation.object)) broken.set(operation.object.name, failure);
+      }
+    }
+    return failures;
+  }
+
+  guardHost(intent: HostGuardIntent): Promise<string[]> {
+    return this.#guard('', this.#host.nft, intent);
+  }
+
+  guardTenant(name: string, intent: TenantGuardIntent): Promise<string[]> {
+    return this.#guard(name, this.#tenants.use(name).nft, intent);
+  }
+
+  events(signal: AbortSignal): AsyncIterable<KernelEvent> {
+    return this.#events.read(signal);
+  }
+
+  close(): void {
+    this.#events.close();
+    this.#tenants.close();
+    this.#host.rt.close();
+    this.#host.nft.close();
+    this.#host.namespace.close();
+  }
+
+  async #guard(key: string, nft: NftSocket, intent: RulesetIntent): Promise<string[]> {
+    const last = this.#rulesets.get(key);
+    const { repaired } = await ensureRuleset(nft, intent, last ? { last } : {});
+    this.#rulesets.set(key, intent);
+    return repaired;
+  }
+}
+
+async function perform(context: LinkContext, operation: Operation): Promise<void> {
+  const { object } = operation;
+  const { rt } = context.tenant;
+  if (object.kind === 'sysctl') {
+    putSetting(context.tenant, object);
+  } else if (isLink(object)) {
+    if (operation.type === 'create') await createLink(context, object);
+    else if (operation.type === 'update') await settle(rt, object);
+    else await deleteLink(rt, object.name);
+  } else if (operation.type === 'delete') {
+    await deleteEntry(rt, object, await indexOf(rt, object.link));
+  } else {
+    await putEntry(rt, object, await indexOf(rt, object.link));
+  }
+}
+
+function linkUnder(object: KernelObject): string {
+  if (object.kind === 'sysctl' || object.kind === 'bridge') return '';
+  return object.kind === 'vxlan' || object.kind === 'port' ? object.bridge : object.link;
+}
+
+function named(operation: Operation, error: unknown): Error {
+  if (error instanceof WeftError || error instanceof OutcomeUnknownError) return error;
+  const what = `${operation.type} ${keyOf(operation.object)}`;
+  const text = error instanceof NetlinkError ? error.message : describeCause(error);
+  return new WeftError('kernel-refused', `${what}: ${text}`, { object: keyOf(operation.object), cause: error });
+}

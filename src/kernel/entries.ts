@@ -1,0 +1,58 @@
+/** Addresses, forwarding entries, neighbours and settings: what stands on links. */
+import { NetlinkError, writeSysctl } from 'netlink-ts';
+import type { RouteSocket } from 'netlink-ts';
+import { formatAddress } from '../model/address/address.ts';
+import { parseInterfaceAddress } from '../model/address/cidr.ts';
+import { WeftError } from '../model/errors.ts';
+import type { AddressObject, FdbObject, NeighbourObject, SysctlObject } from '../plan/objects.ts';
+import type { NamespaceHandle } from './namespaces.ts';
+import { settingOf } from './observe.ts';
+
+type Entry = AddressObject | FdbObject | NeighbourObject;
+
+/** What is there already is replaced. */
+export async function putEntry(rt: RouteSocket, entry: Entry, index: number): Promise<void> {
+  switch (entry.kind) {
+    case 'address':
+      return await tolerate(['EEXIST'], rt.addresses.add({ index, ...split(entry), nodad: true }));
+    case 'fdb':
+      return await rt.fdb.replace({ index, ...fdbSpec(entry) });
+    case 'neighbour':
+      return await rt.neighbours.replace({ index, address: entry.address, mac: entry.mac });
+  }
+}
+
+/** What is gone is a success. */
+export async function deleteEntry(rt: RouteSocket, entry: Entry, index: number): Promise<void> {
+  switch (entry.kind) {
+    case 'address':
+      return await tolerate(['EADDRNOTAVAIL', 'ENODEV'], rt.addresses.delete({ index, ...split(entry) }));
+    case 'fdb':
+      return await tolerate(['ENOENT', 'ENODEV'], rt.fdb.delete({ index, ...fdbSpec(entry) }));
+    case 'neighbour':
+      return await tolerate(['ENOENT', 'ENODEV', 'ENXIO'], rt.neighbours.delete({ index, address: entry.address }));
+  }
+}
+
+/** A setting that this kernel does not have is not wrong. */
+export function putSetting(handle: NamespaceHandle, setting: SysctlObject): void {
+  if (settingOf(handle, setting.path) !== undefined) writeSysctl(handle.namespace, setting.path, setting.value);
+}
+
+function fdbSpec(entry: FdbObject) {
+  return { mac: entry.mac, via: entry.via, ...(entry.dst === null ? {} : { dst: entry.dst }) };
+}
+
+function split(entry: AddressObject): { address: string; prefix: number } {
+  const parsed = parseInterfaceAddress(entry.cidr);
+  if (!parsed) throw new WeftError('internal', `not an address: ${entry.cidr}`);
+  return { address: formatAddress(parsed.address), prefix: parsed.cidr.prefix };
+}
+
+async function tolerate(codes: string[], work: Promise<void>): Promise<void> {
+  try {
+    await work;
+  } catch (error) {
+    if (!(error instanceof NetlinkError && codes.includes(error.code))) throw error;
+  }
+}

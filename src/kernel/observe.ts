@@ -1,0 +1,116 @@
+/** Dumps of a tenant's namespace as the objects a plan speaks of. Only what is ours is reported; see `isOurs`. */
+import { NetlinkError, NUD_NOARP, NUD_PERMANENT, readSysctl } from 'netlink-ts';
+import type { BridgePortData, Link } from 'netlink-ts';
+import { ALIAS_PREFIX } from '../plan/objects.ts';
+import type { KernelObject, LinkObject, Observed, PortFlags } from '../plan/objects.ts';
+import { LINK_GROUP } from './link-group.ts';
+import type { NamespaceHandle } from './namespaces.ts';
+
+const NAMES = /^w[bxe]/;
+
+export interface Observation extends Observed {
+  /** interface indices by name */
+  indices: Map<string, number>;
+}
+
+export async function observe(handle: NamespaceHandle, sysctls: readonly string[]): Promise<Observation> {
+  const { rt } = handle;
+  const [links, addresses, neighbours, entries] = await Promise.all([
+    rt.links.list(),
+    rt.addresses.list(),
+    rt.neighbours.list(),
+    rt.fdb.list(),
+  ]);
+  const byIndex = new Map(links.map((link) => [link.index, link]));
+  const ours = new Map(links.filter(isOurs).map((link) => [link.index, link]));
+  const objects: KernelObject[] = sysctls.flatMap((path) => readSetting(handle, path));
+  for (const link of ours.values()) {
+    const object = linkObject(link, byIndex);
+    if (object) objects.push(object);
+  }
+  for (const { index, address, prefix, scope } of addresses) {
+    const link = ours.get(index);
+    if (link?.kind === 'bridge' && scope === 0) {
+      objects.push({ kind: 'address', link: link.name, cidr: `${address}/${prefix}` });
+    }
+  }
+  for (const { index, address, mac, state } of neighbours) {
+    const link = ours.get(index);
+    if (link?.kind === 'bridge' && mac && (state & NUD_PERMANENT) !== 0) {
+      objects.push({ kind: 'neighbour', link: link.name, address, mac });
+    }
+  }
+  for (const { index, mac, via, dst, state } of entries) {
+    const link = ours.get(index);
+    if (!link || link.kind === 'bridge') continue;
+    if (via === 'self' && link.kind === 'vxlan') {
+      objects.push({ kind: 'fdb', link: link.name, mac, via, dst: dst ?? null });
+    }
+    // The bridge's own entries for its ports are permanent; those that somebody set are not.
+    if (via === 'master' && (state & NUD_NOARP) !== 0) {
+      objects.push({ kind: 'fdb', link: link.name, mac, via, dst: null });
+    }
+  }
+  return {
+    objects,
+    foreign: links.filter((link) => NAMES.test(link.name) && !isOurs(link)).map((link) => link.name),
+    indices: new Map(links.map((link) => [link.name, link.index])),
+  };
+}
+
+function isOurs(link: Link): boolean {
+  return NAMES.test(link.name) && (link.alias?.startsWith(ALIAS_PREFIX) === true || link.group === LINK_GROUP);
+}
+
+function linkObject(link: Link, byIndex: Map<number, Link>): LinkObject | undefined {
+  const fields = { name: link.name, alias: link.alias ?? '', mtu: link.mtu ?? 0, up: link.up };
+  const bridge = (link.master === undefined ? undefined : byIndex.get(link.master)?.name) ?? '';
+  switch (link.kind) {
+    case 'bridge':
+      return {
+        kind: 'bridge',
+        ...fields,
+        mac: link.address ?? '',
+        mcastSnooping: link.bridge?.mcastSnooping ?? true,
+      };
+    case 'vxlan':
+      return {
+        kind: 'vxlan',
+        ...fields,
+        bridge,
+        vni: link.vxlan?.id ?? 0,
+        local: link.vxlan?.local ?? '',
+        udpPort: link.vxlan?.port ?? 0,
+        flags: portFlags(link.bridgePort),
+      };
+    case 'veth':
+      return { kind: 'port', ...fields, bridge, flags: portFlags(link.bridgePort), peer: null };
+    default:
+      return undefined;
+  }
+}
+
+function portFlags(port: BridgePortData | undefined): PortFlags {
+  return {
+    learning: port?.learning ?? true,
+    neighSuppress: port?.neighSuppress ?? false,
+    unicastFlood: port?.unicastFlood ?? true,
+    mcastFlood: port?.mcastFlood ?? true,
+    bcastFlood: port?.bcastFlood ?? true,
+  };
+}
+
+/** A kernel without the setting (no br_netfilter, no IPv6) has nothing that could be wrong. */
+function readSetting(handle: NamespaceHandle, path: string): KernelObject[] {
+  const value = settingOf(handle, path);
+  return value === undefined ? [] : [{ kind: 'sysctl', path, value }];
+}
+
+export function settingOf(handle: NamespaceHandle, path: string): string | undefined {
+  try {
+    return readSysctl(handle.namespace, path);
+  } catch (error) {
+    if (error instanceof NetlinkError && error.code === 'ENOENT') return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,33 @@
+/** The kernel as the reconcile loop sees it: what stands, and doing what a diff asks. */
+import type { Operation } from './diff.ts';
+import type { Observed } from './objects.ts';
+import type { HostGuardIntent, TenantGuardIntent } from './ruleset.ts';
+
+export interface OperationFailure {
+  operation: Operation;
+  error: Error;
+}
+
+/** Something happened that this host did not plan; `namespace` null: in the host's own. */
+export interface KernelEvent {
+  namespace: string | null;
+  what: string;
+}
+
+export interface KernelPort {
+  /** file names of the tenants' namespaces that stand */
+  namespaces(): Promise<string[]>;
+  /** true when it had to be made */
+  ensureNamespace(name: string): Promise<boolean>;
+  /** succeeds for what is gone */
+  removeNamespace(name: string): Promise<void>;
+  observe(name: string): Promise<Observed>;
+  /** In order; what depends on a failed link is left out and reported with it. */
+  apply(name: string, operations: Operation[], rebuild: (endpoint: string) => boolean): Promise<OperationFailure[]>;
+  /** What had to be changed in a ruleset that stood before; empty when nothing was. */
+  guardHost(intent: HostGuardIntent): Promise<string[]>;
+  guardTenant(name: string, intent: TenantGuardIntent): Promise<string[]>;
+  /** Ends with the signal. */
+  events(signal: AbortSignal): AsyncIterable<KernelEvent>;
+  close(): void;
+}

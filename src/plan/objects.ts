@@ -1,0 +1,149 @@
+/**
+ * The kernel objects of one tenant's namespace, as a plan wants them and as an observation finds them. `keyOf` is an
+ * object's identity; two objects with one key differ at most in what `differences` compares.
+ */
+
+export interface SysctlObject {
+  kind: 'sysctl';
+  /** below /proc/sys */
+  path: string;
+  value: string;
+}
+
+interface LinkFields {
+  name: string;
+  /** "weft:<kind>:<id>": ours, and finished */
+  alias: string;
+  mtu: number;
+  up: boolean;
+}
+
+export interface BridgeObject extends LinkFields {
+  kind: 'bridge';
+  mac: string;
+  mcastSnooping: boolean;
+}
+
+/** What a bridge does with the frames of a port. */
+export interface PortFlags {
+  learning: boolean;
+  neighSuppress: boolean;
+  unicastFlood: boolean;
+  mcastFlood: boolean;
+  bcastFlood: boolean;
+}
+
+export interface VxlanObject extends LinkFields {
+  kind: 'vxlan';
+  bridge: string;
+  vni: number;
+  /** outer source address */
+  local: string;
+  udpPort: number;
+  flags: PortFlags;
+}
+
+/** The container's end of an endpoint's veth pair; not observed, since it stands in a namespace that is not ours. */
+export interface PortPeer {
+  endpoint: string;
+  mac: string;
+  mtu: number;
+  /** CIDR text */
+  addresses: string[];
+  /** next hops of default routes */
+  gateways: string[];
+  /** name in the host's namespace, where an engine takes it from; null where weft puts it into the sandbox itself */
+  handover: string | null;
+  /** namespace file of the container */
+  sandbox: string;
+  /** wished name inside the sandbox */
+  ifname: string;
+}
+
+export interface PortObject extends LinkFields {
+  kind: 'port';
+  bridge: string;
+  flags: PortFlags;
+  /** null when observed */
+  peer: PortPeer | null;
+}
+
+export interface AddressObject {
+  kind: 'address';
+  link: string;
+  /** CIDR text */
+  cidr: string;
+}
+
+export interface FdbObject {
+  kind: 'fdb';
+  link: string;
+  mac: string;
+  via: 'master' | 'self';
+  /** VTEP; null for `master` entries */
+  dst: string | null;
+}
+
+export interface NeighbourObject {
+  kind: 'neighbour';
+  link: string;
+  address: string;
+  mac: string;
+}
+
+export type KernelObject =
+  SysctlObject | BridgeObject | VxlanObject | PortObject | AddressObject | FdbObject | NeighbourObject;
+
+export type LinkObject = BridgeObject | VxlanObject | PortObject;
+
+/** What an observation found: our objects, and names of ours that something else has. */
+export interface Observed {
+  objects: KernelObject[];
+  foreign: string[];
+}
+
+export const ALIAS_PREFIX = 'weft:';
+
+export function isLink(object: KernelObject): object is LinkObject {
+  return object.kind === 'bridge' || object.kind === 'vxlan' || object.kind === 'port';
+}
+
+export function keyOf(object: KernelObject): string {
+  switch (object.kind) {
+    case 'sysctl':
+      return `sysctl ${object.path}`;
+    case 'bridge':
+    case 'vxlan':
+    case 'port':
+      return `link ${object.name}`;
+    case 'address':
+      return `address ${object.link} ${object.cidr}`;
+    case 'fdb':
+      return `fdb ${object.link} ${object.via} ${object.mac}`;
+    case 'neighbour':
+      return `neighbour ${object.link} ${object.address}`;
+  }
+}
+
+/** Names of the fields in which what was found is not what is wanted. */
+export function differences(wanted: KernelObject, found: KernelObject): string[] {
+  if (wanted.kind !== found.kind) return ['kind'];
+  const [a, b] = [comparable(wanted), comparable(found)];
+  return Object.keys(a).filter((field) => JSON.stringify(a[field]) !== JSON.stringify(b[field]));
+}
+
+function comparable(object: KernelObject): Record<string, unknown> {
+  return object.kind === 'port' ? { ...object, peer: null } : { ...object };
+}
+
+/** Fields that the kernel fixes when it makes a link: a difference there means making it anew. */
+const FIXED: Record<LinkObject['kind'], readonly string[]> = {
+  bridge: ['kind'],
+  vxlan: ['kind', 'vni', 'local', 'udpPort'],
+  // A port without its alias was never finished: its other end may lack everything.
+  port: ['kind', 'alias'],
+};
+
+export function mustReplace(wanted: KernelObject, fields: string[]): boolean {
+  return isLink(wanted) && fields.some((field) => FIXED[wanted.kind].includes(field));
+}

@@ -1,0 +1,83 @@
+/** Cluster states for tests of planning and the kernel: plain data, every record whole. */
+import { macFor } from '../../src/model/address/mac.ts';
+import { DEFAULT_SETTINGS } from '../../src/model/cluster.ts';
+import type { ClusterSettings, ClusterState } from '../../src/model/cluster.ts';
+import type { Attachment, Binding, Endpoint, Network, Node, Tenant } from '../../src/model/objects.ts';
+
+const AT = '2026-01-01T00:00:00.000Z';
+
+export function clusterSettings(vtepFamily: 4 | 6 = 4): ClusterSettings {
+  return { id: 'cluster', ...DEFAULT_SETTINGS, vtepFamily, createdAt: AT };
+}
+
+export class StateBuilder {
+  readonly tenants = new Map<string, Tenant>();
+  readonly networks = new Map<string, Network>();
+  readonly nodes = new Map<string, Node>();
+  readonly endpoints = new Map<string, Endpoint>();
+  readonly bindings = new Map<string, Binding>();
+  #revision = 0;
+
+  node(id: string, vtep: string): this {
+    this.nodes.set(id, { id, name: id, vtep, underlayMtu: 1500, bootId: 'b', version: '0', createdAt: AT });
+    return this;
+  }
+
+  tenant(id: string): this {
+    this.tenants.set(id, { id, name: id, origin: 'user', createdAt: AT });
+    return this;
+  }
+
+  network(tenant: string, name: string, options: Partial<Network> & { vni: number }): this {
+    const id = `${tenant}-${name}`;
+    const subnets = [{ cidr: '10.10.0.0/16', gateway: '10.10.0.1', reserved: [] }];
+    this.networks.set(id, {
+      id,
+      tenant,
+      name,
+      subnets,
+      internal: false,
+      mtu: 1450,
+      origin: 'user',
+      createdAt: AT,
+      ...options,
+    });
+    return this;
+  }
+
+  endpoint(network: string, id: string, where: { node: string; addresses: string[]; attachment: Attachment }): this {
+    const owner = this.networks.get(network)!;
+    this.endpoints.set(id, {
+      id,
+      name: id,
+      tenant: owner.tenant,
+      network,
+      bootId: 'b',
+      mac: macFor(owner.vni, where.addresses[0]!.split('/')[0]!),
+      mtu: owner.mtu,
+      engine: { type: 'manual', networkId: '', endpointId: '', container: null },
+      labels: {},
+      createdAt: AT,
+      ...where,
+    });
+    return this;
+  }
+
+  binding(network: string, node: string): this {
+    this.bindings.set(`${network}/${node}`, { network, node, engine: 'docker', engineId: 'x', createdAt: AT });
+    return this;
+  }
+
+  build(): ClusterState {
+    return {
+      revision: ++this.#revision,
+      tenants: new Map(this.tenants),
+      networks: new Map(this.networks),
+      nodes: new Map(this.nodes),
+      live: new Set(this.nodes.keys()),
+      endpoints: new Map(this.endpoints),
+      bindings: new Map(this.bindings),
+      addresses: new Map(),
+    };
+  }
+}
