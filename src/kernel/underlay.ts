@@ -1,0 +1,85 @@
+/** Which of the host's addresses carries the overlay. Chosen, never guessed: where several could, the user says. */
+import { RouteSocket } from 'netlink-ts';
+import type { InterfaceAddress, Link } from 'netlink-ts';
+import { canonicalAddress } from '../model/address/address.ts';
+import { parseCidr } from '../model/address/cidr.ts';
+import type { Cidr } from '../model/address/cidr.ts';
+import { WeftError } from '../model/errors.ts';
+
+export interface Underlay {
+  address: string;
+  interface: string;
+  mtu: number;
+}
+
+export interface UnderlayWish {
+  address?: string | undefined;
+  interface?: string | undefined;
+  family?: 4 | 6 | undefined;
+}
+
+const SCOPE_GLOBAL = 0;
+const IFF_LOOPBACK = 8;
+/** Made by engines, hypervisors and weft: never an underlay unless named. */
+const VIRTUAL_KINDS = new Set(['bridge', 'veth', 'vxlan', 'tun', 'wireguard', 'macvlan']);
+
+/** Throws `underlay-ambiguous`, or `configuration-invalid` for a wish that the host does not have. */
+export async function findUnderlay(wish: UnderlayWish, netns?: string): Promise<Underlay> {
+  const rt = RouteSocket.open(netns === undefined ? {} : { netns });
+  try {
+    const [links, addresses, routes] = [await rt.links.list(), await rt.addresses.list(), await rt.routes.list()];
+    const family = wish.family ?? (wish.address?.includes(':') ? 6 : 4);
+    const usable = addresses.filter(
+      (one) => one.scope === SCOPE_GLOBAL && one.address.includes(':') === (family === 6),
+    );
+    const byIndex = new Map(links.map((link) => [link.index, link]));
+    const fitting = usable.filter((one) => fits(wish, one, byIndex.get(one.index)));
+    const named = wish.address !== undefined || wish.interface !== undefined;
+    const defaults = new Set(routes.filter((one) => /\/0$/.test(one.destination)).map((one) => one.oif));
+    const preferred = fitting.filter((one) => defaults.has(one.index));
+    const candidates = !named && preferred.length > 0 ? preferred : fitting;
+    const [only, second] = candidates;
+    const link = only && byIndex.get(only.index);
+    if (!link || second) throw unclear(wish, candidates, byIndex, family);
+    return { address: only.address, interface: link.name, mtu: link.mtu ?? 1500 };
+  } finally {
+    rt.close();
+  }
+}
+
+function fits(wish: UnderlayWish, one: InterfaceAddress, link: Link | undefined): boolean {
+  if (!link || (link.flags & IFF_LOOPBACK) !== 0) return false;
+  if (wish.address !== undefined) return one.address === canonicalAddress(wish.address);
+  if (wish.interface !== undefined) return link.name === wish.interface;
+  return link.up && !VIRTUAL_KINDS.has(link.kind ?? '');
+}
+
+function unclear(
+  wish: UnderlayWish,
+  candidates: InterfaceAddress[],
+  byIndex: Map<number, Link>,
+  family: 4 | 6,
+): WeftError {
+  const found = candidates.map((one) => `${one.address} on ${byIndex.get(one.index)?.name ?? '?'}`).join(', ');
+  if (candidates.length > 1)
+    return new WeftError('underlay-ambiguous', `several addresses could carry the overlay: ${found}`);
+  const asked = wish.address ?? wish.interface;
+  return new WeftError(
+    'configuration-invalid',
+    asked === undefined
+      ? `underlay: this host has no IPv${family} address that could carry the overlay`
+      : `underlay: this host has no IPv${family} address ${asked}`,
+    { object: 'underlay', next: 'set underlay.address to an address of this host: ip address' },
+  );
+}
+
+/** Ranges that the host's main table reaches, without default routes. */
+export async function hostRoutes(netns?: string): Promise<Cidr[]> {
+  const rt = RouteSocket.open(netns === undefined ? {} : { netns });
+  try {
+    const routes = await rt.routes.list({ table: 254 });
+    return routes.flatMap((route) => parseCidr(route.destination) ?? []).filter((cidr) => cidr.prefix > 0);
+  } finally {
+    rt.close();
+  }
+}

@@ -1,0 +1,287 @@
+#!/usr/bin/env node
+/**
+ * weftd: the composition root, the only file that knows every part. It starts them in an order in which each finds what it
+ * needs, and stops them in the reverse; the kernel's part of the work is left standing.
+ */
+import { parseArgs } from 'node:util';
+import { setTimeout as delay } from 'node:timers/promises';
+import { pino } from 'pino';
+import type { Logger } from 'pino';
+import { startApiServer } from './api/server.ts';
+import { DEFAULT_FILE, loadConfig } from './config.ts';
+import type { Config } from './config.ts';
+import { ClusterView } from './control/cluster-view.ts';
+import type { ControlDeps } from './control/context.ts';
+import { Housekeeping } from './control/housekeeping.ts';
+import { ensureSettings, keepAlive, registerNode } from './control/nodes.ts';
+import { createControl } from './control/service.ts';
+import { Turns } from './control/turns.ts';
+import { wakesOf } from './control/wakes.ts';
+import { startDockerPlugin } from './engines/docker/server.ts';
+import { assertMountNamespace, bootId, lockHost } from './host.ts';
+import { NetlinkKernel } from './kernel/adapter.ts';
+import { assertOverlayPortFree } from './kernel/overlay-port.ts';
+import { findUnderlay, hostRoutes } from './kernel/underlay.ts';
+import type { Underlay } from './kernel/underlay.ts';
+import type { ClusterSettings } from './model/cluster.ts';
+import { toWeftError, WeftError } from './model/errors.ts';
+import { newId } from './model/names.ts';
+import type { Node } from './model/objects.ts';
+import { SYSCTLS } from './plan/tenant.ts';
+import { ReconcileLoop } from './reconcile/loop.ts';
+import { openEtcdStore } from './store/etcd.ts';
+import { ensureManagedEtcd } from './store/managed/etcd.ts';
+import type { Store } from './store/port.ts';
+import {
+  createAuthority,
+  issueClientCertificate,
+  issueMemberCertificate,
+  issueNodeCertificate,
+} from './trust/authority.ts';
+import { loadIdentity, saveIdentity, saveMember } from './trust/identity.ts';
+import type { Identity } from './trust/identity.ts';
+import { VERSION } from './version.ts';
+
+const RETRY = 1_000;
+const HOUSEKEEPING = 1_000;
+const STOP_DEADLINE = 10_000;
+
+interface Host {
+  config: Config;
+  log: Logger;
+  underlay: Underlay;
+  signal: AbortSignal;
+}
+
+async function run(config: Config, log: Logger, signal: AbortSignal): Promise<void> {
+  assertMountNamespace();
+  const lock = await lockHost(config.run);
+  const underlay = await findUnderlay(config.underlay);
+  const host: Host = { config, log, underlay, signal };
+  const identity = await ensureIdentity(host);
+  const store = await openStore(host, identity);
+  try {
+    await serve(host, identity, store);
+  } finally {
+    await store.close();
+    lock.close();
+  }
+}
+
+/** The first node makes the cluster's CA; every other is given its certificates before its first start. */
+async function ensureIdentity({ config, underlay, log }: Host): Promise<Identity> {
+  const known = await loadIdentity(config.pki);
+  if (known) return known;
+  if (config.store.mode === 'external') {
+    throw new WeftError('configuration-invalid', `${config.pki} holds no certificate for this node`, {
+      object: config.pki,
+      next: "have the cluster's first node issue one",
+    });
+  }
+  const authority = await createAuthority(config.pki);
+  const nodeId = newId();
+  const node = { nodeId, name: config.node.name, addresses: [underlay.address, '127.0.0.1'] };
+  const credentials = await issueNodeCertificate(authority, node);
+  await saveIdentity(config.pki, credentials, await issueClientCertificate(authority, { nodeId }));
+  log.info({ nodeId }, 'made the cluster’s CA and this node’s certificate');
+  const made = await loadIdentity(config.pki);
+  if (made) return made;
+  throw new WeftError('internal', `the certificates written to ${config.pki} cannot be read back`);
+}
+
+async function openStore(host: Host, identity: Identity): Promise<Store> {
+  const { config, log } = host;
+  const managed = config.store.mode === 'managed';
+  const endpoints = managed ? [await startEtcd(host)] : [...config.store.endpoints];
+  // An external etcd 3.4 throws off clients that ask more often than every 5 s.
+  return await openEtcdStore({ endpoints, tls: identity.client, keepaliveMs: managed ? 1_500 : 6_000, log });
+}
+
+async function startEtcd({ config, underlay, log, signal }: Host): Promise<string> {
+  const authority = await createAuthority(config.pki);
+  const member = await issueMemberCertificate(authority, { name: config.node.name, addresses: [underlay.address] });
+  const etcd = await ensureManagedEtcd({
+    dataDir: `${config.state}/etcd`,
+    binary: config.store.binary,
+    name: config.node.name,
+    address: underlay.address,
+    tls: await saveMember(config.pki, member),
+    log,
+    signal,
+  });
+  return etcd.endpoint;
+}
+
+async function serve(host: Host, identity: Identity, store: Store): Promise<void> {
+  const { config, log, underlay, signal } = host;
+  const vtepFamily = underlay.address.includes(':') ? 6 : 4;
+  const settings = await untilStore(host, () => ensureSettings(store, { vtepFamily, now: new Date() }, signal));
+  const kernel = await openKernel(host, settings);
+  const view = new ClusterView(store);
+  const owner = { id: identity.nodeId, name: config.node.name, bootId: bootId() };
+  const loop = new ReconcileLoop({ source: view, kernel, node: owner.id, settings, log });
+  const deps: ControlDeps = {
+    store,
+    view,
+    reconciler: loop,
+    turns: new Turns(),
+    node: owner,
+    settings,
+    version: VERSION,
+    hostRoutes,
+    now: () => new Date(),
+    log,
+  };
+  view.onChange((change) => {
+    for (const wake of wakesOf(change, view.current().state)) loop.wake(wake);
+  });
+  const ended = new AbortController();
+  const until = AbortSignal.any([signal, ended.signal]);
+  const working = [view.run(until)];
+  try {
+    await untilStore(host, () => view.sync({ deadline: RETRY, signal }));
+    await untilStore(host, () => registerNode({ store, view, settings }, nodeRecord(host, owner), signal));
+    working.push(loop.run(until), housekeep(deps, until));
+    working.push(keepAlive({ store, log, pause }, { node: owner.id, bootId: owner.bootId }, until));
+    await answer(host, deps, until);
+  } finally {
+    ended.abort();
+    await Promise.all(working);
+    kernel.close();
+  }
+}
+
+/** Serves until the signal; what fails to start ends the daemon. */
+async function answer({ config, log }: Host, deps: ControlDeps, signal: AbortSignal): Promise<void> {
+  const control = createControl(deps);
+  const nodeName = deps.node.name;
+  const api = await startApiServer({ socketPath: `${config.run}/weft.sock`, control, nodeName, log });
+  const docker = config.docker.enabled
+    ? await startDockerPlugin({ socketPath: config.docker.socket, control: control.engines, nodeName, log, signal })
+    : undefined;
+  log.info({ node: nodeName, id: deps.node.id, version: VERSION }, 'ready');
+  await aborted(signal);
+  await Promise.all([docker?.close(), api.close()]);
+}
+
+async function openKernel({ config, log }: Host, settings: ClusterSettings): Promise<NetlinkKernel> {
+  const kernel = new NetlinkKernel({
+    folder: `${config.run}/netns`,
+    sysctls: SYSCTLS.map(([path]) => path),
+    onMonitorFailure: (error) =>
+      log.error({ err: error }, 'a kernel monitor ended; drift is found by the periodic look'),
+  });
+  try {
+    await assertOverlayPortFree(settings.overlayPort, (await kernel.namespaces()).length > 0);
+  } catch (error) {
+    kernel.close();
+    throw error;
+  }
+  return kernel;
+}
+
+function nodeRecord({ underlay }: Host, owner: { id: string; name: string; bootId: string }): Node {
+  return {
+    ...owner,
+    vtep: underlay.address,
+    underlayMtu: underlay.mtu,
+    version: VERSION,
+    createdAt: new Date().toISOString(),
+  };
+}
+
+async function housekeep(deps: ControlDeps, signal: AbortSignal): Promise<void> {
+  const housekeeping = new Housekeeping(deps);
+  while (!signal.aborted) {
+    try {
+      await housekeeping.round(signal);
+    } catch (error) {
+      deps.log.debug({ err: error }, 'housekeeping waits for the store');
+    }
+    await delay(HOUSEKEEPING, undefined, { signal }).catch(() => undefined);
+  }
+}
+
+/** A host may start before its etcd: it waits, and says for what. */
+async function untilStore<T>({ log, signal }: Host, work: () => Promise<T>): Promise<T> {
+  for (;;) {
+    try {
+      return await work();
+    } catch (error) {
+      const failure = toWeftError(error);
+      if (signal.aborted || failure.code !== 'store-away') throw failure;
+      log.warn({ reason: failure.message }, 'waiting for the store');
+      await pause(signal);
+    }
+  }
+}
+
+async function pause(signal: AbortSignal): Promise<void> {
+  await delay(RETRY, undefined, { signal }).catch(() => undefined);
+}
+
+async function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return;
+  await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+}
+
+const USAGE = `weftd ${VERSION}: container networking across hosts
+
+usage: weftd [--config FILE] [--set PATH=VALUE]... [--version] [--help]
+
+  --config FILE     configuration (default ${DEFAULT_FILE})
+  --set PATH=VALUE  one setting, over the file and WEFT_* variables
+
+example: weftd --set underlay.address=192.0.2.1 --set log.level=debug`;
+
+function readFlags(): { file: { path: string; required: boolean }; flags: Record<string, string> } | undefined {
+  const { values } = parseArgs({
+    options: {
+      config: { type: 'string' },
+      set: { type: 'string', multiple: true },
+      version: { type: 'boolean' },
+      help: { type: 'boolean', short: 'h' },
+    },
+  });
+  if (values.help || values.version) {
+    console.log(values.help ? USAGE : VERSION);
+    return undefined;
+  }
+  const flags = (values.set ?? []).map((text): [string, string] => {
+    const at = text.indexOf('=');
+    if (at < 1) throw new WeftError('configuration-invalid', `--set ${text}: give PATH=VALUE`, { object: '--set' });
+    return [text.slice(0, at), text.slice(at + 1)];
+  });
+  return {
+    file: { path: values.config ?? DEFAULT_FILE, required: values.config !== undefined },
+    flags: Object.fromEntries(flags),
+  };
+}
+
+async function main(): Promise<void> {
+  const asked = readFlags();
+  if (!asked) return;
+  const config = await loadConfig({ ...asked, environment: process.env });
+  const log = pino({ level: config.log.level, base: { node: config.node.name } });
+  const stop = new AbortController();
+  const onSignal = (name: NodeJS.Signals) => {
+    log.info({ signal: name }, 'stopping; traffic goes on');
+    stop.abort();
+    setTimeout(() => process.exit(1), STOP_DEADLINE).unref();
+  };
+  process.once('SIGTERM', onSignal).once('SIGINT', onSignal);
+  try {
+    await run(config, log, stop.signal);
+  } catch (error) {
+    if (!stop.signal.aborted) throw error;
+  }
+}
+
+try {
+  await main();
+} catch (error) {
+  const failure =
+    error instanceof TypeError ? new WeftError('configuration-invalid', error.message) : toWeftError(error);
+  console.error(`error ${failure.code}: ${failure.message}\nnext: ${failure.next}`);
+  process.exitCode = 1;
+}
