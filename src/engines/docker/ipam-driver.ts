@@ -1,0 +1,64 @@
+/**
+ * Docker's IpamDriver. Its requests name neither network nor container; which addresses belong to whom is settled when
+ * the network driver is asked to make a network or an endpoint with them.
+ */
+import { z } from 'zod';
+import { poolOptions } from './options.ts';
+import { constant, flag, mapOf, method, text } from './wire.ts';
+import type { Methods } from './wire.ts';
+
+const GATEWAY_TYPE = 'com.docker.network.gateway';
+
+const poolRequest = z.object({
+  AddressSpace: z.string().min(1),
+  Pool: text,
+  SubPool: text,
+  Options: mapOf(text),
+  V6: flag,
+});
+const poolId = z.string().min(1).max(128);
+const poolRelease = z.object({ PoolID: poolId });
+const addressRequest = z.object({ PoolID: poolId, Address: text, Options: mapOf(z.unknown()) });
+const addressRelease = z.object({ PoolID: poolId, Address: text });
+
+export const ipamDriver: Methods = {
+  // The state is in the cluster's store: Docker need not replay what it knows when it starts.
+  'IpamDriver.GetCapabilities': constant({ RequiresMACAddress: false, RequiresRequestReplay: false }),
+
+  'IpamDriver.GetDefaultAddressSpaces': constant({
+    LocalDefaultAddressSpace: 'weft-local',
+    GlobalDefaultAddressSpace: 'weft-global',
+  }),
+
+  'IpamDriver.RequestPool': method(poolRequest, async (request, control, context) => {
+    const pool = await control.requestPool(
+      {
+        engine: 'docker',
+        addressSpace: request.AddressSpace,
+        cidr: request.Pool,
+        range: request.SubPool,
+        v6: request.V6,
+        ...poolOptions(request.Options),
+      },
+      context,
+    );
+    return { PoolID: pool.id, Pool: pool.cidr, Data: {} };
+  }),
+
+  'IpamDriver.ReleasePool': method(poolRelease, async (request, control, context) => {
+    await control.releasePool(request.PoolID, context);
+    return {};
+  }),
+
+  'IpamDriver.RequestAddress': method(addressRequest, async (request, control, context) => {
+    const gateway = request.Options.RequestAddressType === GATEWAY_TYPE;
+    const wish = { poolId: request.PoolID, address: request.Address, gateway };
+    const { address } = await control.requestAddress(wish, context);
+    return { Address: address, Data: {} };
+  }),
+
+  'IpamDriver.ReleaseAddress': method(addressRelease, async (request, control, context) => {
+    await control.releaseAddress({ poolId: request.PoolID, address: request.Address }, context);
+    return {};
+  }),
+};

@@ -1,0 +1,137 @@
+/**
+ * Docker's NetworkDriver.
+ *
+ * Published ports come with CreateEndpoint and Join of every network of a container, also of those that will not carry
+ * them. Only ProgramExternalConnectivity, called for the one endpoint that is the container's way out, says that we are
+ * meant: there they are refused, and Docker takes the endpoint back with Leave and DeleteEndpoint. It is called because
+ * Join returns a gateway on every network that is not internal; to internal ones Docker sends no ports at all.
+ */
+import { z } from 'zod';
+import { WeftError } from '../../model/errors.ts';
+import type { BindRequest } from '../../control/port.ts';
+import { askedMac, endpointLabels, networkOptions, publishedPorts } from './options.ts';
+import { constant, engineId, listOf, mapOf, method, text } from './wire.ts';
+import type { Method, Methods } from './wire.ts';
+
+const ipamData = z.object({ AddressSpace: text, Pool: z.string(), Gateway: text, AuxAddresses: mapOf(text) });
+const options = mapOf(z.unknown());
+const networkCreate = z.object({
+  NetworkID: engineId,
+  Options: options,
+  IPv4Data: listOf(ipamData),
+  IPv6Data: listOf(ipamData),
+});
+const networkKey = z.object({ NetworkID: engineId });
+const endpointKey = networkKey.extend({ EndpointID: engineId });
+const endpointCreate = endpointKey.extend({
+  Interface: z
+    .object({ Address: text, AddressIPv6: text, MacAddress: text })
+    .nullish()
+    .transform((given) => given ?? { Address: '', AddressIPv6: '', MacAddress: '' }),
+  Options: options,
+});
+const join = endpointKey.extend({ SandboxKey: text });
+const program = endpointKey.extend({ Options: options });
+
+const noSwarm: Method = () =>
+  Promise.reject(
+    new WeftError('not-supported', 'networks of swarm scope cannot be made with weft yet', {
+      next: 'create the network on each host, without --scope swarm',
+    }),
+  );
+
+export const networkDriver: Methods = {
+  'NetworkDriver.GetCapabilities': constant({
+    Scope: 'local',
+    ConnectivityScope: 'global',
+    GwAllocChecker: false,
+  }),
+  'NetworkDriver.AllocateNetwork': noSwarm,
+  'NetworkDriver.FreeNetwork': noSwarm,
+
+  'NetworkDriver.CreateNetwork': method(networkCreate, async (request, control, context) => {
+    const subnets = [...request.IPv4Data, ...request.IPv6Data].map(toSubnet);
+    const bind = {
+      engine: 'docker',
+      engineId: request.NetworkID,
+      subnets,
+      ...networkOptions(request.Options),
+    } as const;
+    await control.bindNetwork(bind, context);
+    return {};
+  }),
+
+  'NetworkDriver.DeleteNetwork': method(networkKey, async (request, control, context) => {
+    await control.unbindNetwork({ engine: 'docker', engineId: request.NetworkID }, context);
+    return {};
+  }),
+
+  'NetworkDriver.CreateEndpoint': method(endpointCreate, async (request, control, context) => {
+    const { Address, AddressIPv6, MacAddress } = request.Interface;
+    const mac = MacAddress || askedMac(request.Options);
+    const endpoint = await control.createEndpoint(
+      {
+        ...dockerEndpoint(request),
+        addresses: [Address, AddressIPv6].filter((address) => address !== ''),
+        mac,
+        labels: endpointLabels(request.Options),
+        container: null,
+      },
+      context,
+    );
+    // A value where the request had one is a change of it to Docker, and rolls the endpoint back.
+    return { Interface: mac === '' ? { MacAddress: endpoint.mac } : {} };
+  }),
+
+  'NetworkDriver.Join': method(join, async (request, control, context) => {
+    const wish = { ...dockerEndpoint(request), sandbox: request.SandboxKey };
+    const joined = await control.joinEndpoint(wish, context);
+    return {
+      InterfaceName: { SrcName: joined.interfaceName, DstPrefix: 'eth' },
+      Gateway: joined.gateway4,
+      GatewayIPv6: joined.gateway6,
+      // Without it Docker joins containers of internal networks to a bridge of its own, with a way out.
+      DisableGatewayService: true,
+    };
+  }),
+
+  'NetworkDriver.ProgramExternalConnectivity': method(program, (request) => {
+    const ports = publishedPorts(request.Options);
+    if (ports === 0) return Promise.resolve({});
+    throw new WeftError('ports-unsupported', `publishing ports is not built yet, and ${ports} are asked for`, {
+      object: request.EndpointID.slice(0, 12),
+    });
+  }),
+  'NetworkDriver.RevokeExternalConnectivity': constant({}),
+
+  // The interface is still in the sandbox at Leave; Docker hands it back before DeleteEndpoint, which removes it.
+  'NetworkDriver.Leave': constant({}),
+
+  'NetworkDriver.DeleteEndpoint': method(endpointKey, async (request, control, context) => {
+    await control.deleteEndpoint(dockerEndpoint(request), context);
+    return {};
+  }),
+
+  // Asked several times a start, of every endpoint of the container; an error would fail the start.
+  'NetworkDriver.EndpointOperInfo': constant({ Value: {} }),
+  'NetworkDriver.DiscoverNew': constant({}),
+  'NetworkDriver.DiscoverDelete': constant({}),
+};
+
+function dockerEndpoint(key: z.output<typeof endpointKey>) {
+  return { engine: 'docker', engineId: key.NetworkID, endpointId: key.EndpointID } as const;
+}
+
+function toSubnet(data: z.output<typeof ipamData>): BindRequest['subnets'][number] {
+  return {
+    addressSpace: data.AddressSpace,
+    cidr: data.Pool,
+    gateway: withoutLength(data.Gateway),
+    reserved: Object.values(data.AuxAddresses).map(withoutLength),
+  };
+}
+
+/** "10.1.0.1/16" to "10.1.0.1". */
+function withoutLength(address: string): string {
+  return address.split('/', 1)[0] ?? '';
+}

@@ -1,0 +1,129 @@
+/**
+ * The plugin socket: Docker's legacy ("v1") plugin protocol for networks and addresses, over HTTP on a unix socket.
+ *
+ * What Docker's client really sends decides the odd things here: no content type, an empty Host, bodies of no length,
+ * and connections it takes from a pool that a server which closes idle ones would race.
+ */
+import fastify from 'fastify';
+import type { FastifyInstance, FastifyReply } from 'fastify';
+import type { Logger } from 'pino';
+import type { EngineControl } from '../../control/port.ts';
+import { ERRORS, WeftError, toWeftError } from '../../model/errors.ts';
+import { HANDLER_DEADLINE } from '../../model/limits.ts';
+import { ipamDriver } from './ipam-driver.ts';
+import { networkDriver } from './network-driver.ts';
+import { clearSocket, removeSocket, restrictSocket } from './socket.ts';
+import { constant } from './wire.ts';
+import type { Method, Methods } from './wire.ts';
+
+const CONTENT_TYPE = 'application/vnd.docker.plugins.v1.1+json';
+const BODY_LIMIT = 1024 * 1024;
+/** for a request to arrive whole, in milliseconds */
+const ARRIVAL_DEADLINE = 10_000;
+
+export interface DockerPluginOptions {
+  /** Docker looks in /run/docker/plugins for NAME.sock; NAME is what users give with -d */
+  socketPath: string;
+  control: EngineControl;
+  nodeName: string;
+  log: Logger;
+  /** ends the calls in flight */
+  signal: AbortSignal;
+  /** of one call, in milliseconds */
+  deadline?: number;
+}
+
+const plugin: Methods = {
+  'Plugin.Activate': constant({ Implements: ['NetworkDriver', 'IpamDriver'] }),
+  ...networkDriver,
+  ...ipamDriver,
+};
+
+/** Returns when Docker can call. `close` waits for the calls in flight and takes the socket away. */
+export async function startDockerPlugin(options: DockerPluginOptions): Promise<{ close(): Promise<void> }> {
+  await clearSocket(options.socketPath);
+  const app = createApp(options);
+  for (const [name, method] of Object.entries(plugin)) addMethod(app, options, name, method);
+  await app.listen({ path: options.socketPath });
+  await restrictSocket(options.socketPath);
+  options.log.info({ socket: options.socketPath }, 'serving Docker');
+  return {
+    close: async () => {
+      await app.close();
+      await removeSocket(options.socketPath);
+    },
+  };
+}
+
+function createApp({ nodeName, log }: DockerPluginOptions): FastifyInstance {
+  const app = fastify({ bodyLimit: BODY_LIMIT, requestTimeout: ARRIVAL_DEADLINE, forceCloseConnections: 'idle' });
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('*', { parseAs: 'string' }, (_request, body, done) => done(null, body));
+  // Go may send the next call on a connection as we close it; its retry then comes without a body.
+  app.addHook('onSend', async (_request, reply) => {
+    reply.header('connection', 'close').header('content-type', CONTENT_TYPE);
+  });
+  app.setNotFoundHandler((request, reply) => {
+    const error = new WeftError('not-supported', `weft has no method ${request.url.slice(1, 80)}`);
+    return sendError(reply.status(404), error, nodeName);
+  });
+  app.setErrorHandler((error, request, reply) => {
+    log.warn({ err: error, method: request.url.slice(1) }, 'call of Docker not understood');
+    const refused = new WeftError('invalid-argument', error instanceof Error ? error.message : 'unreadable request');
+    return sendError(reply.status(500), refused, nodeName);
+  });
+  return app;
+}
+
+function addMethod(app: FastifyInstance, options: DockerPluginOptions, name: string, method: Method): void {
+  const { control, nodeName, signal, deadline = HANDLER_DEADLINE } = options;
+  app.post(`/${name}`, async (request, reply) => {
+    const started = performance.now();
+    const body = typeof request.body === 'string' ? request.body : '';
+    try {
+      const answer = await within(deadline, signal, (context) => method({ body, control, context }));
+      options.log.debug({ method: name, ms: Math.round(performance.now() - started) }, 'answered Docker');
+      return await reply.send(JSON.stringify(answer));
+    } catch (cause) {
+      const error = toWeftError(cause);
+      options.log.warn({ method: name, code: error.code, err: error }, 'refused Docker');
+      return sendError(reply, error, nodeName);
+    }
+  });
+}
+
+/**
+ * Docker's client waits for ever, with locks of dockerd held: a call that does not end by its deadline is answered
+ * then, even if what it waits for does not heed the signal.
+ */
+async function within<T>(
+  deadline: number,
+  outer: AbortSignal,
+  work: (context: { signal: AbortSignal }) => Promise<T>,
+): Promise<T> {
+  const inner = new AbortController();
+  const stop = () => inner.abort(new WeftError('not-ready', 'weftd is ending', { next: 'repeat the command' }));
+  if (outer.aborted) stop();
+  outer.addEventListener('abort', stop, { once: true });
+  const timer = setTimeout(() => {
+    inner.abort(new WeftError('not-ready', `the host did not finish within ${deadline} ms`));
+  }, deadline);
+  try {
+    inner.signal.throwIfAborted();
+    const aborted = new Promise<never>((_resolve, reject) => {
+      inner.signal.addEventListener('abort', () => reject(toWeftError(inner.signal.reason)), { once: true });
+    });
+    return await Promise.race([work({ signal: inner.signal }), aborted]);
+  } finally {
+    clearTimeout(timer);
+    outer.removeEventListener('abort', stop);
+  }
+}
+
+/** The network side reads `Err`, the address side `Error`; either takes status 200 or the body of another one. */
+function sendError(reply: FastifyReply, error: WeftError, nodeName: string): FastifyReply {
+  const report = error.toReport(nodeName);
+  const where = report.object === '' ? report.host : `${report.object}, ${report.host}`;
+  const message = `${report.message} (${where}; ${report.code}). Next: ${report.next || ERRORS[error.code].next}`;
+  return reply.send(JSON.stringify({ Err: message, Error: message }));
+}
