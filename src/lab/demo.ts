@@ -3,7 +3,7 @@
  * went astray. Leaves the lab up. A second run starts afresh.
  */
 import { describeCause, WeftError } from '../model/errors.ts';
-import { labExists, labUp, openLab } from './lab.ts';
+import { labDown, labExists, labUp } from './lab.ts';
 import type { Lab, LabHost } from './lab.ts';
 
 const NAME = 'demo';
@@ -15,7 +15,7 @@ async function main(): Promise<void> {
     throw new WeftError('not-allowed', 'the demo makes network namespaces', { next: 'sudo npm run demo' });
   if (await labExists(NAME)) {
     step('taking down the demo of before');
-    await (await openLab(NAME)).down();
+    await labDown(NAME);
   }
   step('raising two hosts, each with a Docker engine of its own and weftd');
   const lab = await labUp({

@@ -1,0 +1,67 @@
+/** WeftErrors over gRPC: a status by the kind of failure, and the whole report as JSON in a binary trailer. */
+import { Metadata, status } from '@grpc/grpc-js';
+import type { ServiceError } from '@grpc/grpc-js';
+import { z } from 'zod';
+import { ERRORS, WeftError } from '../model/errors.ts';
+import type { ErrorCode, ExitName } from '../model/errors.ts';
+import { ERROR_TRAILER } from './definition.ts';
+
+const STATUS: Record<ExitName, status> = {
+  done: status.OK,
+  failed: status.INTERNAL,
+  usage: status.INVALID_ARGUMENT,
+  notFound: status.NOT_FOUND,
+  conflict: status.FAILED_PRECONDITION,
+  denied: status.PERMISSION_DENIED,
+  away: status.UNAVAILABLE,
+  timeout: status.DEADLINE_EXCEEDED,
+  findings: status.FAILED_PRECONDITION,
+};
+
+const reportSchema = z.object({
+  code: z.string().refine((code): code is ErrorCode => code in ERRORS),
+  message: z.string(),
+  object: z.string(),
+  host: z.string(),
+  cause: z.string(),
+  next: z.string(),
+});
+
+export function toServiceError(error: WeftError, host: string): Partial<ServiceError> {
+  const metadata = new Metadata();
+  metadata.set(ERROR_TRAILER, Buffer.from(JSON.stringify(error.toReport(host))));
+  return { code: STATUS[ERRORS[error.code].exit], details: error.message, metadata };
+}
+
+/** What a client throws: the report where there is one, else by gRPC's own status. */
+export function fromServiceError(error: ServiceError, socket: string): WeftError {
+  const report = reportOf(error);
+  if (report) {
+    const { code, message, object, host, cause, next } = report;
+    return new WeftError(code, message, { object, host, next, ...(cause ? { cause } : {}) });
+  }
+  switch (error.code) {
+    case status.UNAVAILABLE:
+      return new WeftError('daemon-away', `weftd does not answer at ${socket}`, {
+        object: socket,
+        cause: error.details,
+      });
+    case status.DEADLINE_EXCEEDED:
+      return new WeftError('not-ready', 'weftd did not answer in time', { object: socket });
+    case status.INVALID_ARGUMENT:
+    case status.RESOURCE_EXHAUSTED:
+      return new WeftError('invalid-argument', error.details);
+    default:
+      return new WeftError('internal', error.details || error.message);
+  }
+}
+
+function reportOf(error: ServiceError): z.infer<typeof reportSchema> | undefined {
+  const [bytes] = error.metadata.get(ERROR_TRAILER);
+  if (!Buffer.isBuffer(bytes)) return undefined;
+  try {
+    return reportSchema.parse(JSON.parse(bytes.toString('utf8')));
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,2 @@
+/** Where weftd serves weft.v1. */
+export const DEFAULT_SOCKET = '/run/weft/weft.sock';

@@ -1,0 +1,66 @@
+/** Tables for people, JSON for programs; both on stdout, errors on stderr. */
+import Table from 'cli-table3';
+import type { ErrorReport } from '../model/errors.ts';
+
+const PLAIN = {
+  ...{ top: '', 'top-mid': '', 'top-left': '', 'top-right': '' },
+  ...{ bottom: '', 'bottom-mid': '', 'bottom-left': '', 'bottom-right': '' },
+  ...{ left: '', 'left-mid': '', mid: '', 'mid-mid': '', right: '', 'right-mid': '', middle: '  ' },
+};
+
+/** Columns by heading; a list of nothing prints its headings only. */
+export function printTable<T>(rows: readonly T[], columns: Record<string, (row: T) => string | number>): void {
+  const table = new Table({
+    head: Object.keys(columns),
+    chars: PLAIN,
+    style: { head: [], border: [], 'padding-left': 0, 'padding-right': 1, compact: true },
+  });
+  for (const row of rows) table.push(Object.values(columns).map((cell) => String(cell(row)) || '-'));
+  console.log(
+    table
+      .toString()
+      .split('\n')
+      .map((line) => line.trimEnd())
+      .join('\n'),
+  );
+}
+
+export function printJson(value: unknown): void {
+  console.log(JSON.stringify(value, undefined, 2));
+}
+
+/** One object: its fields, lists joined, what is empty left out. */
+export function printObject(fields: Record<string, unknown>): void {
+  const shown = Object.entries(fields).filter(([, value]) => value !== '' && value !== null && value !== undefined);
+  const width = Math.max(0, ...shown.map(([name]) => name.length));
+  for (const [name, value] of shown) console.log(`${name.padEnd(width)}  ${inline(value)}`);
+}
+
+function inline(value: unknown): string {
+  if (Array.isArray(value)) return value.length === 0 ? '-' : value.map(inline).join(', ');
+  if (typeof value === 'object' && value !== null) {
+    return Object.entries(value)
+      .filter(([, inner]) => inner !== '' && inner !== null)
+      .map(([name, inner]) => `${name}=${inline(inner)}`)
+      .join(' ');
+  }
+  return String(value);
+}
+
+export function printError(report: ErrorReport, output: 'table' | 'json'): void {
+  if (output === 'json') {
+    console.error(JSON.stringify(report, undefined, 2));
+    return;
+  }
+  const where = report.host ? ` (on ${report.host})` : '';
+  console.error(`error ${report.code}: ${report.message}${where}${report.cause ? `: ${report.cause}` : ''}`);
+  console.error(`next: ${report.next}`);
+}
+
+/** "3m", "2h", "5d" */
+export function age(since: string, now: Date = new Date()): string {
+  const seconds = Math.max(0, Math.floor((now.getTime() - Date.parse(since)) / 1_000));
+  if (seconds < 120) return `${seconds}s`;
+  if (seconds < 7_200) return `${Math.floor(seconds / 60)}m`;
+  return seconds < 172_800 ? `${Math.floor(seconds / 3_600)}h` : `${Math.floor(seconds / 86_400)}d`;
+}

@@ -1,0 +1,83 @@
+/** The command tree of `weft`, and the way from whatever goes wrong in it to an exit code. */
+import { Command, CommanderError, Option } from 'commander';
+import { DEFAULT_SOCKET } from '../api/socket.ts';
+import { ERRORS, EXIT, toWeftError, WeftError } from '../model/errors.ts';
+import { VERSION } from '../version.ts';
+import { endpointCommand } from './endpoint.ts';
+import { explainCommand } from './explain.ts';
+import { nodeCommand, statusCommand } from './host.ts';
+import { networkCommand } from './network.ts';
+import { printError } from './output.ts';
+import { tenantCommand } from './tenant.ts';
+
+const EPILOGUE = `
+Names are TENANT, TENANT/NETWORK, TENANT/NETWORK/ENDPOINT; an id or a unique beginning of one serves as well.
+Exit codes: 0 done, 1 failed, 2 usage, 3 not found, 4 conflict or exhausted, 5 not allowed, 6 daemon or store away, 7 timeout.
+
+Examples:
+  weft status
+  weft network create acme/web --subnet 10.10.0.0/16
+  weft endpoint ls -A -o json
+  weft explain error pool-exhausted`;
+
+/** `lab` is loaded only when it is asked for: it brings what no other command needs. */
+export async function buildProgram(words: readonly string[]): Promise<Command> {
+  const program = new Command('weft')
+    .description('container networking across hosts')
+    .version(VERSION)
+    .addOption(new Option('-o, --output <format>', 'output format').choices(['table', 'json']).default('table'))
+    .addOption(new Option('--socket <path>', 'socket of weftd').env('WEFT_SOCKET').default(DEFAULT_SOCKET))
+    .showSuggestionAfterError()
+    .addHelpText('after', EPILOGUE);
+  program.addCommand(statusCommand());
+  program.addCommand(tenantCommand());
+  program.addCommand(networkCommand());
+  program.addCommand(endpointCommand());
+  program.addCommand(nodeCommand());
+  program.addCommand(explainCommand());
+  if (words.includes('lab')) {
+    const { labCommand } = await import('./lab.ts');
+    program.addCommand(labCommand());
+  } else {
+    program.addCommand(new Command('lab').description('several hosts on one machine: up, exec, status, down, ...'));
+  }
+  for (const command of everyCommand(program)) {
+    command.exitOverride().configureOutput({ outputError: () => undefined });
+    // So that `weft endpoint ls -o json` reads as people write it.
+    if (command !== program && !command.options.some(({ long }) => long === '--output') && !isUnder(command, 'lab')) {
+      command.addOption(new Option('-o, --output <format>', 'output format').choices(['table', 'json']));
+    }
+  }
+  return program;
+}
+
+function* everyCommand(command: Command): Generator<Command> {
+  yield command;
+  for (const inner of command.commands) yield* everyCommand(inner);
+}
+
+function isUnder(command: Command, name: string): boolean {
+  for (let at: Command | null = command; at; at = at.parent) if (at.name() === name) return true;
+  return false;
+}
+
+/** Runs a command line and returns the exit code; `words` are those after the program's name. */
+export async function runProgram(words: readonly string[]): Promise<number> {
+  const output = /(^|\s)(-o|--output)[ =]?json(\s|$)/.test(words.join(' ')) ? 'json' : 'table';
+  try {
+    const program = await buildProgram(words);
+    await program.parseAsync(words, { from: 'user' });
+    return typeof process.exitCode === 'number' ? process.exitCode : EXIT.done;
+  } catch (error) {
+    if (error instanceof CommanderError && error.exitCode === 0) return EXIT.done;
+    const failure = error instanceof CommanderError ? usageError(error) : toWeftError(error);
+    printError(failure.toReport(''), output);
+    return EXIT[ERRORS[failure.code].exit];
+  }
+}
+
+function usageError(error: CommanderError): WeftError {
+  // Help asked for by leaving the subcommand out was printed already.
+  const text = error.code === 'commander.help' ? 'a subcommand is missing' : error.message.replace(/^error: /, '');
+  return new WeftError('invalid-argument', text.replace('\n', ' '), { next: 'weft --help' });
+}
