@@ -4,6 +4,7 @@
  * What Docker's client really sends decides the odd things here: no content type, an empty Host, bodies of no length,
  * and connections it takes from a pool that a server which closes idle ones would race.
  */
+import { setMaxListeners } from 'node:events';
 import fastify from 'fastify';
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import type { Logger } from 'pino';
@@ -42,6 +43,8 @@ const plugin: Methods = {
 /** Returns when Docker can call. `close` waits for the calls in flight and takes the socket away. */
 export async function startDockerPlugin(options: DockerPluginOptions): Promise<{ close(): Promise<void> }> {
   await clearSocket(options.socketPath);
+  // one listener for each call in flight, of which Docker bounds the number
+  setMaxListeners(0, options.signal);
   const app = createApp(options);
   for (const [name, method] of Object.entries(plugin)) addMethod(app, options, name, method);
   await app.listen({ path: options.socketPath });

@@ -1,0 +1,175 @@
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { connect, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { spawnSync } from 'node:child_process';
+import pino from 'pino';
+import { afterEach, describe, expect, test } from 'vitest';
+import type { CallContext, EngineControl } from '../../../src/control/port.ts';
+import { startDockerPlugin } from '../../../src/engines/docker/server.ts';
+import { fakeControl } from './fake-control.ts';
+import { startPlugin } from './plugin.ts';
+import type { TestPlugin } from './plugin.ts';
+
+const closers: (() => Promise<void> | void)[] = [];
+afterEach(async () => {
+  for (const close of closers.splice(0).reverse()) await close();
+});
+
+async function start(overrides: Partial<EngineControl> = {}, options: { deadline?: number } = {}) {
+  const { control, calls } = fakeControl(overrides);
+  const plugin: TestPlugin = await startPlugin(control, options);
+  closers.push(() => plugin.close());
+  return { plugin, calls };
+}
+
+function deferred(): { promise: Promise<void>; resolve: () => void } {
+  let resolve = (): void => undefined;
+  const promise = new Promise<void>((done) => (resolve = done));
+  return { promise, resolve };
+}
+
+const BODIED = [
+  ...['CreateNetwork', 'DeleteNetwork', 'CreateEndpoint', 'Join', 'ProgramExternalConnectivity', 'DeleteEndpoint'].map(
+    (name) => `NetworkDriver.${name}`,
+  ),
+  ...['RequestPool', 'ReleasePool', 'RequestAddress', 'ReleaseAddress'].map((name) => `IpamDriver.${name}`),
+];
+
+describe('the transport', () => {
+  test('activates both drivers, and closes each connection with its answer', async () => {
+    const { plugin } = await start();
+    const { status, headers, body } = await plugin.call('Plugin.Activate');
+    expect({ status, body }).toEqual({ status: 200, body: { Implements: ['NetworkDriver', 'IpamDriver'] } });
+    expect(headers.connection).toBe('close');
+    expect(headers['content-type']).toBe('application/vnd.docker.plugins.v1.1+json');
+  });
+
+  test.each(BODIED)('%s takes no empty or broken body for a request', async (method) => {
+    const { plugin, calls } = await start();
+    for (const body of [undefined, '   ', '{"NetworkID":', '[]', 'null', '{}', '{"NetworkID":7,"PoolID":[]}']) {
+      const answer = await plugin.call(method, body);
+      expect(answer.body, `answer to ${body}`).toEqual({
+        Err: expect.stringContaining('invalid-argument') as string,
+        Error: answer.body.Err,
+      });
+    }
+    expect(calls).toEqual([]);
+  });
+
+  test('refuses a body beyond its limit, and serves on', async () => {
+    const { plugin, calls } = await start();
+    const huge = { NetworkID: 'a'.repeat(64), Options: { filler: 'x'.repeat(2 << 20) } };
+    // the server may answer and close while the body is still on its way
+    const answer = await plugin.call('NetworkDriver.CreateNetwork', huge).catch((error: unknown) => error);
+    if (!(answer instanceof Error)) expect(JSON.stringify(answer)).toContain('too large');
+    expect(calls).toEqual([]);
+    expect((await plugin.call('Plugin.Activate')).status).toBe(200);
+  });
+
+  test('refuses methods it does not have', async () => {
+    const { plugin } = await start();
+    const { status, body } = await plugin.call('VolumeDriver.Create', {});
+    expect(status).toBe(404);
+    expect(body.Err).toMatch(/no method VolumeDriver.Create/);
+  });
+
+  test('takes a body whatever its type and however it is sent', async () => {
+    const { plugin, calls } = await start();
+    const socket = connect(plugin.socketPath);
+    const body = '{"PoolID":"P1","Address":null}';
+    const head = ['POST /IpamDriver.RequestAddress HTTP/1.1', 'Host: ', 'Transfer-Encoding: chunked'];
+    socket.write([...head, 'Content-Type: text/x-odd', '', body.length.toString(16), body, '0', '', ''].join('\r\n'));
+    let text = '';
+    socket.on('data', (chunk: Buffer) => (text += chunk.toString()));
+    await once(socket, 'close');
+    expect(text).toContain('{"Address":"10.99.0.2/24","Data":{}}');
+    expect(calls).toHaveLength(1);
+  });
+});
+
+describe('a call', () => {
+  test('that takes too long is answered at the deadline, and its signal fires', async () => {
+    let seen: AbortSignal | undefined;
+    const hang = (_request: unknown, context?: CallContext) => {
+      seen = context?.signal;
+      return new Promise<never>(() => undefined);
+    };
+    const { plugin } = await start({ releasePool: hang }, { deadline: 50 });
+    const { body } = await plugin.call('IpamDriver.ReleasePool', { PoolID: 'P1' });
+    expect(body.Err).toMatch(/did not finish within 50 ms.*not-ready/);
+    expect(seen?.aborted).toBe(true);
+  });
+
+  test('in flight is answered when the daemon ends', async () => {
+    const entered = deferred();
+    const hang = () => {
+      entered.resolve();
+      return new Promise<never>(() => undefined);
+    };
+    const { plugin } = await start({ releasePool: hang });
+    const answer = plugin.call('IpamDriver.ReleasePool', { PoolID: 'P1' });
+    await entered.promise;
+    plugin.abort();
+    expect((await answer).body.Err).toMatch(/weftd is ending/);
+  });
+
+  test('does not wait for others', async () => {
+    const gate = deferred();
+    const { plugin, calls } = await start({ releasePool: () => gate.promise });
+    const slow = Array.from({ length: 20 }, (_, i) => plugin.call('IpamDriver.ReleasePool', { PoolID: `P${i}` }));
+    expect((await plugin.call('IpamDriver.RequestAddress', { PoolID: 'P' })).body.Address).toBe('10.99.0.2/24');
+    gate.resolve();
+    expect((await Promise.all(slow)).map(({ body }) => body)).toEqual(slow.map(() => ({})));
+    expect(calls).toHaveLength(21);
+  });
+
+  test('that meets a fault of ours says so without a stack', async () => {
+    const { plugin } = await start({ unbindNetwork: () => Promise.reject(new TypeError('x is undefined')) });
+    const { body } = await plugin.call('NetworkDriver.DeleteNetwork', { NetworkID: 'a' });
+    expect(body.Err).toBe('x is undefined (host1; internal). Next: report it with the log of weftd');
+  });
+});
+
+describe('the socket', () => {
+  function place(): string {
+    const directory = mkdtempSync(join(tmpdir(), 'weft-docker-'));
+    closers.push(() => rmSync(directory, { recursive: true }));
+    return join(directory, 'weft.sock');
+  }
+  const serve = (socketPath: string) =>
+    startDockerPlugin({
+      socketPath,
+      control: fakeControl().control,
+      nodeName: 'host1',
+      log: pino({ level: 'silent' }),
+      signal: new AbortController().signal,
+    });
+
+  test('is for root alone, and gone with the daemon', async () => {
+    const path = place();
+    const plugin = await serve(path);
+    expect(statSync(path).mode & 0o777).toBe(0o600);
+    await plugin.close();
+    expect(statSync(path, { throwIfNoEntry: false })).toBeUndefined();
+  });
+
+  test('of a dead daemon is replaced', async () => {
+    const path = place();
+    const leave = `require('net').createServer().listen(${JSON.stringify(path)}, () => process.kill(process.pid, 'SIGKILL'))`;
+    spawnSync(process.execPath, ['-e', leave]);
+    expect(statSync(path).isSocket()).toBe(true);
+    const plugin = await serve(path);
+    await plugin.close();
+  });
+
+  test('of a live daemon is left alone', async () => {
+    const path = place();
+    const other = createServer().listen(path);
+    await once(other, 'listening');
+    closers.push(() => void other.close());
+    await expect(serve(path)).rejects.toMatchObject({ code: 'already-running' });
+    expect(statSync(path).isSocket()).toBe(true);
+  });
+});
