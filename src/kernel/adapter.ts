@@ -13,7 +13,7 @@ import { createLink, deleteLink, indexOf, settle } from './links.ts';
 import type { LinkContext } from './links.ts';
 import { TenantNamespaces } from './namespaces.ts';
 import { observe } from './observe.ts';
-import { ensureRuleset } from './ruleset.ts';
+import { ensureRuleset, removeRuleset } from './ruleset.ts';
 
 export interface KernelOptions {
   /** where the tenants' namespace files stand: /run/weft/netns */
@@ -95,6 +95,11 @@ export class NetlinkKernel implements KernelPort {
 
   guardHost(intent: HostGuardIntent): Promise<string[]> {
     return this.#guard('', this.#host.nft, intent);
+  }
+
+  async unguardHost(): Promise<void> {
+    await removeRuleset(this.#host.nft);
+    this.#rulesets.delete('');
   }
 
   guardTenant(name: string, intent: TenantGuardIntent): Promise<string[]> {

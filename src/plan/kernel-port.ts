@@ -26,6 +26,8 @@ export interface KernelPort {
   apply(name: string, operations: Operation[], rebuild: (endpoint: string) => boolean): Promise<OperationFailure[]>;
   /** What had to be changed in a ruleset that stood before; empty when nothing was. */
   guardHost(intent: HostGuardIntent): Promise<string[]>;
+  /** succeeds for what is gone */
+  unguardHost(): Promise<void>;
   guardTenant(name: string, intent: TenantGuardIntent): Promise<string[]>;
   /** Ends with the signal. */
   events(signal: AbortSignal): AsyncIterable<KernelEvent>;

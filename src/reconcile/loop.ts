@@ -21,6 +21,9 @@ import { Waiters } from './waiters.ts';
 import { Wakes } from './wakes.ts';
 
 const RESYNC = 60_000;
+/** Scopes beside the tenants' ids, for failures. */
+const HOST = 'host';
+const NAMESPACES = 'namespaces';
 
 export interface LoopOptions {
   source: { current(): { state: ClusterState; complete: boolean } };
@@ -51,6 +54,7 @@ export class ReconcileLoop implements Reconciler {
   readonly #troubles = new Map<string, Trouble>();
   #applied = 0;
   #resync = 0;
+  #working = true;
 
   constructor(options: LoopOptions) {
     this.#options = options;
@@ -71,8 +75,10 @@ export class ReconcileLoop implements Reconciler {
     return this.#statuses.get(id);
   }
 
+  /** With nothing dirty, whatever the store has beyond the last round does not concern this host's kernel. */
   applied(): { revision: number } {
-    return { revision: this.#applied };
+    const idle = !this.#working && !this.#wakes.pending && this.#troubles.size === 0;
+    return { revision: idle ? this.#options.source.current().state.revision : this.#applied };
   }
 
   repairs(): { total: number; byKind: Record<string, number> } {
@@ -91,7 +97,9 @@ export class ReconcileLoop implements Reconciler {
     while (!signal.aborted) {
       await this.#wakes.next(this.#untilNext(), signal);
       if (isOver(signal)) break;
+      this.#working = true;
       await this.#round();
+      this.#working = false;
     }
     await listening;
   }
@@ -108,26 +116,41 @@ export class ReconcileLoop implements Reconciler {
   async #round(): Promise<void> {
     const { state, complete } = this.#options.source.current();
     const dirty = this.#wakes.take();
-    // Before the first snapshot there is nothing to plan from, and an empty world must not be taken for one.
-    if (!complete || !state.nodes.has(this.#options.node)) return;
-    this.#statuses.start(state, this.#options.node);
     const now = this.#clock();
-    const all = dirty.all || now >= this.#resync;
+    // Before the first snapshot there is nothing to plan from, and an empty world must not be taken for one. The snapshot
+    // and this node's registration wake the loop again.
+    if (!complete || !state.nodes.has(this.#options.node)) {
+      this.#resync = now + RESYNC;
+      return;
+    }
+    this.#statuses.start(state, this.#options.node);
+    const due = [...this.#troubles].filter(([, trouble]) => trouble.next <= now).map(([scope]) => scope);
+    const all = dirty.all || now >= this.#resync || due.includes(NAMESPACES);
     if (all) this.#resync = now + RESYNC * (0.9 + this.#random() * 0.2);
-    const retry = [...this.#troubles].filter(([, trouble]) => trouble.next <= now).map(([tenant]) => tenant);
+    const retry = due.filter((scope) => state.tenants.has(scope));
     const tenants = new Set(all ? [...state.tenants.keys(), ...dirty.tenants] : [...dirty.tenants, ...retry]);
     // Who may send is settled before anybody can be reached.
-    if (await this.#try('host', () => this.#guardHost(state))) {
-      for (const tenant of tenants) await this.#try(tenant, () => this.#reconcile(state, tenant));
-      if (all) await this.#try('namespaces', () => this.#removeStale(state));
+    if (!(await this.#try(HOST, () => this.#guardHost(state)))) {
+      this.#resync = this.#troubles.get(HOST)?.next ?? now;
+      return;
     }
+    for (const tenant of tenants) {
+      const done = await this.#try(tenant, () => this.#reconcile(state, tenant));
+      if (done) this.#waiters.reached(tenant, state.revision);
+    }
+    if (all) await this.#try(NAMESPACES, () => this.#removeStale(state));
     this.#applied = state.revision;
-    for (const tenant of tenants) this.#waiters.reached(tenant, state.revision);
   }
 
   async #guardHost(state: ClusterState): Promise<OperationFailure[]> {
     const { kernel, node, settings } = this.#options;
-    for (const kind of await kernel.guardHost(planGuard(state, node, settings))) this.#repaired('host', kind);
+    const present = [...state.endpoints.values(), ...state.bindings.values()].some((one) => one.node === node);
+    // Without a network there is no overlay socket to guard, and nothing of ours should stand on the host.
+    if (!present) {
+      await kernel.unguardHost();
+      return [];
+    }
+    for (const kind of await kernel.guardHost(planGuard(state, node, settings))) this.#repaired(HOST, kind);
     return [];
   }
 

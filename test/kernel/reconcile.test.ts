@@ -1,4 +1,3 @@
-import { spawn } from 'node:child_process';
 import pino from 'pino';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { NetlinkKernel } from '../../src/kernel/adapter.ts';
@@ -8,6 +7,7 @@ import { ReconcileLoop } from '../../src/reconcile/loop.ts';
 import { clusterSettings, StateBuilder } from '../support/cluster-state.ts';
 import { inside, succeeds, TestUnderlay } from '../support/host-namespaces.ts';
 import type { TestHost } from '../support/host-namespaces.ts';
+import { VxlanCapture } from '../support/vxlan-capture.ts';
 
 const VNI = 0x100000;
 const DEADLINE = 5_000;
@@ -118,26 +118,7 @@ describe('the loop on a real kernel', () => {
       addEndpoint('y', 40, { host: 2, network: 'beta-web' }),
     ];
     await publish();
-    const capture = spawn(
-      'nsenter',
-      [
-        `--net=${underlay.namespace('switch')}`,
-        'tcpdump',
-        '-nlei',
-        'any',
-        'udp',
-        'port',
-        '14789',
-        '-U',
-        '-w',
-        '-',
-        '--immediate-mode',
-      ],
-      { stdio: ['ignore', 'pipe', 'ignore'] },
-    );
-    const frames: Buffer[] = [];
-    capture.stdout.on('data', (data: Buffer) => frames.push(data));
-    await until('the capture has begun', () => frames.length > 0);
+    const capture = await VxlanCapture.start(['nsenter', `--net=${underlay.namespace('switch')}`], 14789);
     for (const to of ['10.10.0.20', 'fd00:1::20', '10.10.0.30', 'fd00:1::30', '10.10.0.1', 'fd00:1::1'])
       expect(ping(a, to), to).toBe(true);
     for (const to of ['10.10.0.10', 'fd00:1::10', '10.10.0.30']) expect(ping(b, to), to).toBe(true);
@@ -146,11 +127,10 @@ describe('the loop on a real kernel', () => {
     expect(ping(a, '10.10.0.40')).toBe(false);
     expect(ping(y, '10.10.0.20')).toBe(false);
     expect(succeeds(a, 'ping', '-c', '1', '-W', '2', '-M', 'do', '-s', '1422', '10.10.0.20')).toBe(true);
-    await until('packets were captured', () => Buffer.concat(frames).length > 1_000);
-    capture.kill();
-    const inner = innerDestinations(Buffer.concat(frames));
-    expect(inner.length).toBeGreaterThan(10);
-    expect(inner.filter((mac) => (Number.parseInt(mac.slice(0, 2), 16) & 1) === 1)).toEqual([]);
+    await until('packets were captured', () => capture.frames.length > 20);
+    await capture.stop();
+    expect(capture.flooded()).toEqual([]);
+    expect(new Set(capture.frames.map(({ vni }) => vni))).toEqual(new Set([VNI, VNI + 1]));
     for (const { loop } of running) expect(loop.repairs()).toEqual({ total: 0, byKind: {} });
   });
 
@@ -226,16 +206,3 @@ describe('the loop on a real kernel', () => {
     expect(loop.conditions()).toMatchObject([{ object: `link ${linkNames.port('lost')}` }, {}]);
   });
 });
-
-/** Destination MACs of the frames inside VXLAN, found by the outer UDP port in the raw capture. */
-function innerDestinations(capture: Buffer): string[] {
-  const found: string[] = [];
-  const port = Buffer.from([14789 >> 8, 14789 & 0xff]);
-  for (let at = capture.indexOf(port); at >= 0; at = capture.indexOf(port, at + 1)) {
-    const vxlan = at + 6;
-    if (capture[vxlan] === 0x08 && capture.readUIntBE(vxlan + 4, 3) >> 4 === VNI >> 4) {
-      found.push(capture.toString('hex', vxlan + 8, vxlan + 14));
-    }
-  }
-  return found;
-}
