@@ -259,6 +259,8 @@ function readFlags(): { file: { path: string; required: boolean }; flags: Record
 }
 
 async function main(): Promise<void> {
+  // Whatever is made without a mode of its own is root's alone, sockets in the moment of their making among it.
+  process.umask(0o077);
   const asked = readFlags();
   if (!asked) return;
   const config = await loadConfig({ ...asked, environment: process.env });
