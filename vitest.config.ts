@@ -1,22 +1,36 @@
 import { defineConfig } from 'vitest/config';
 
-/** unit and contract files run side by side; what touches the kernel's shared tables or a lab runs one file at a time. */
+/**
+ * One kind after the other, so that deadlines are not met by chance; unit and contract files run side by side, what touches
+ * the kernel's shared tables or raises a lab runs one file at a time.
+ */
 export default defineConfig({
   resolve: { alias: { 'netlink-ts': new URL('./native/netlink-ts/index.ts', import.meta.url).pathname } },
   test: {
     projects: [
       {
         extends: true,
-        test: { name: 'unit', include: ['test/unit/**/*.test.ts', 'native/test/unit/**/*.test.ts'] },
+        test: {
+          name: 'unit',
+          sequence: { groupOrder: 0 },
+          include: ['test/unit/**/*.test.ts', 'native/test/unit/**/*.test.ts'],
+        },
       },
       {
         extends: true,
-        test: { name: 'contract', include: ['test/contract/**/*.test.ts'], testTimeout: 60_000, hookTimeout: 60_000 },
+        test: {
+          name: 'contract',
+          sequence: { groupOrder: 1 },
+          include: ['test/contract/**/*.test.ts'],
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
       },
       {
         extends: true,
         test: {
           name: 'kernel',
+          sequence: { groupOrder: 2 },
           include: ['test/kernel/**/*.test.ts', 'native/test/kernel/**/*.test.ts'],
           fileParallelism: false,
           testTimeout: 60_000,
@@ -26,6 +40,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'e2e',
+          sequence: { groupOrder: 3 },
           include: ['test/e2e/**/*.test.ts'],
           fileParallelism: false,
           testTimeout: 180_000,

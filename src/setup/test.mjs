@@ -13,6 +13,7 @@ const CHECKS = [
   { name: 'lint', args: ['node_modules/eslint/bin/eslint.js', '.'] },
   { name: 'format', args: ['node_modules/prettier/bin/prettier.cjs', '--check', '--log-level', 'warn', '.'] },
   { name: 'types', args: ['node_modules/typescript/bin/tsc', '-p', 'test/tsconfig.json'] },
+  { name: 'types of netlink-ts', args: ['node_modules/typescript/bin/tsc', '-p', 'native/test/tsconfig.json'] },
 ];
 const REPORT = 'test/report/vitest.json';
 
