@@ -159,7 +159,7 @@ async function answer({ config, log }: Host, deps: ControlDeps, signal: AbortSig
   const docker = config.docker.enabled
     ? await startDockerPlugin({ socketPath: config.docker.socket, control: control.engines, nodeName, log, signal })
     : undefined;
-  log.info({ node: nodeName, id: deps.node.id, version: VERSION }, 'ready');
+  log.info({ id: deps.node.id, version: VERSION }, 'ready');
   await aborted(signal);
   await Promise.all([docker?.close(), api.close()]);
 }
