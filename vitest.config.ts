@@ -7,6 +7,7 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   resolve: { alias: { 'netlink-ts': new URL('./native/netlink-ts/index.ts', import.meta.url).pathname } },
   test: {
+    setupFiles: ['test/support/properties.ts'],
     projects: [
       {
         extends: true,

@@ -6,7 +6,8 @@ import { describeCause, WeftError } from '../model/errors.ts';
 import { labDown, labExists, labUp } from './lab.ts';
 import type { Lab, LabHost } from './lab.ts';
 
-const NAME = 'demo';
+/** Another name is for tests, which must not take down the demo that somebody looks at. */
+const NAME = process.argv[2] ?? 'demo';
 const SUBNET = '10.10.0.0/16';
 const TENANTS = ['acme', 'beta'] as const;
 

@@ -5,6 +5,7 @@
  */
 
 import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { must, run, say, SetupError } from './run.mjs';
 import { withoutServices } from './services.mjs';
 
@@ -19,9 +20,10 @@ const APT_OPTIONS = ['-q', '-y', '-o', 'DPkg::Lock::Timeout=120', '--no-install-
 const APT_ENV = { DEBIAN_FRONTEND: 'noninteractive', NEEDRESTART_SUSPEND: '1', LC_ALL: 'C' };
 
 export async function installPackages() {
-  const missing = await findMissing(NEEDED);
+  const needed = [...NEEDED, ...(headersStand() ? [] : ['libuv1-dev'])];
+  const missing = await findMissing(needed);
   if (missing.length === 0) {
-    say(`packages: all ${NEEDED.length} there`);
+    say(`packages: all ${needed.length} there`);
   } else {
     say(`packages: installing ${missing.join(' ')}`);
     await must('apt-get', ['update', '-q'], { env: APT_ENV });
@@ -29,6 +31,11 @@ export async function installPackages() {
   }
   // From Debian 13 on the client is a package of its own, which docker.io only recommends.
   if (!existsSync('/usr/bin/docker')) await install(['docker-cli']);
+}
+
+/** Node's own headers bring libuv's; without them the addon is built against Debian's (native/build.mjs). */
+function headersStand() {
+  return existsSync(join(dirname(dirname(process.execPath)), 'include', 'node', 'uv.h'));
 }
 
 async function findMissing(packages) {
