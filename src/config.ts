@@ -51,6 +51,12 @@ const schema = z.strictObject({
       socket: absolute.default('/run/docker/plugins/weft.sock'),
     })
     .prefault({}),
+  metrics: z
+    .strictObject({
+      enabled: flag.default(true),
+      port: z.coerce.number().int().min(1).max(65_535).default(7782),
+    })
+    .prefault({}),
   log: z.strictObject({ level: z.enum(['trace', 'debug', 'info', 'warn', 'error']).default('info') }).prefault({}),
 });
 
@@ -93,6 +99,7 @@ function settablePaths(): string[][] {
     underlay: ['address', 'interface', 'family'],
     store: ['mode', 'endpoints', 'binary'],
     docker: ['enabled', 'socket'],
+    metrics: ['enabled', 'port'],
     log: ['level'],
   };
   const nested = Object.entries(shape).flatMap(([group, names]) => names.map((name) => [group, name]));

@@ -3,12 +3,13 @@
  * weftd: the composition root, the only file that knows every part. It starts them in an order in which each finds what it
  * needs, and stops them in the reverse; the kernel's part of the work is left standing.
  */
-import { parseArgs } from 'node:util';
 import { setTimeout as delay } from 'node:timers/promises';
 import { pino } from 'pino';
 import type { Logger } from 'pino';
+import { startMetrics } from './api/metrics.ts';
 import { startApiServer } from './api/server.ts';
-import { DEFAULT_FILE, loadConfig } from './config.ts';
+import { readCommandLine } from './command-line.ts';
+import { loadConfig } from './config.ts';
 import type { Config } from './config.ts';
 import { ClusterView } from './control/cluster-view.ts';
 import type { ControlDeps } from './control/context.ts';
@@ -20,6 +21,7 @@ import { wakesOf } from './control/wakes.ts';
 import { startDockerPlugin } from './engines/docker/server.ts';
 import { assertMountNamespace, bootId, lockHost } from './host.ts';
 import { NetlinkKernel } from './kernel/adapter.ts';
+import { ServiceManager } from './kernel/service-manager.ts';
 import { assertOverlayPortFree } from './kernel/overlay-port.ts';
 import { findUnderlay, hostRoutes } from './kernel/underlay.ts';
 import type { Underlay } from './kernel/underlay.ts';
@@ -48,16 +50,17 @@ const STOP_DEADLINE = 10_000;
 
 interface Host {
   config: Config;
+  manager: ServiceManager;
   log: Logger;
   underlay: Underlay;
   signal: AbortSignal;
 }
 
-async function run(config: Config, log: Logger, signal: AbortSignal): Promise<void> {
+async function run(config: Config, manager: ServiceManager, log: Logger, signal: AbortSignal): Promise<void> {
   assertMountNamespace();
   const lock = await lockHost(config.run);
   const underlay = await findUnderlay(config.underlay);
-  const host: Host = { config, log, underlay, signal };
+  const host: Host = { config, manager, log, underlay, signal };
   const identity = await ensureIdentity(host);
   const store = await openStore(host, identity);
   try {
@@ -152,16 +155,20 @@ async function serve(host: Host, identity: Identity, store: Store): Promise<void
 }
 
 /** Serves until the signal; what fails to start ends the daemon. */
-async function answer({ config, log }: Host, deps: ControlDeps, signal: AbortSignal): Promise<void> {
+async function answer({ config, manager, log }: Host, deps: ControlDeps, signal: AbortSignal): Promise<void> {
   const control = createControl(deps);
   const nodeName = deps.node.name;
   const api = await startApiServer({ socketPath: `${config.run}/weft.sock`, control, nodeName, log });
-  const docker = config.docker.enabled
-    ? await startDockerPlugin({ socketPath: config.docker.socket, control: control.engines, nodeName, log, signal })
+  const metrics = config.metrics.enabled ? await startMetrics({ port: config.metrics.port, control, log }) : undefined;
+  const { socket: socketPath, enabled } = config.docker;
+  const descriptor = manager.passedSocket('docker');
+  const docker = enabled
+    ? await startDockerPlugin({ socketPath, descriptor, control: control.engines, nodeName, log, signal })
     : undefined;
   log.info({ id: deps.node.id, version: VERSION }, 'ready');
+  manager.ready();
   await aborted(signal);
-  await Promise.all([docker?.close(), api.close()]);
+  await Promise.all([docker?.close(), metrics?.close(), api.close()]);
 }
 
 async function openKernel({ config, log }: Host, settings: ClusterSettings): Promise<NetlinkKernel> {
@@ -203,7 +210,7 @@ async function housekeep(deps: ControlDeps, signal: AbortSignal): Promise<void> 
 }
 
 /** A host may start before its etcd: it waits, and says for what. */
-async function untilStore<T>({ log, signal }: Host, work: () => Promise<T>): Promise<T> {
+async function untilStore<T>({ log, manager, signal }: Host, work: () => Promise<T>): Promise<T> {
   for (;;) {
     try {
       return await work();
@@ -211,6 +218,7 @@ async function untilStore<T>({ log, signal }: Host, work: () => Promise<T>): Pro
       const failure = toWeftError(error);
       if (signal.aborted || failure.code !== 'store-away') throw failure;
       log.warn({ reason: failure.message }, 'waiting for the store');
+      manager.status(`waiting for the store: ${failure.message}`);
       await pause(signal);
     }
   }
@@ -225,55 +233,29 @@ async function aborted(signal: AbortSignal): Promise<void> {
   await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
 }
 
-const USAGE = `weftd ${VERSION}: container networking across hosts
-
-usage: weftd [--config FILE] [--set PATH=VALUE]... [--version] [--help]
-
-  --config FILE     configuration (default ${DEFAULT_FILE})
-  --set PATH=VALUE  one setting, over the file and WEFT_* variables
-
-example: weftd --set underlay.address=192.0.2.1 --set log.level=debug`;
-
-function readFlags(): { file: { path: string; required: boolean }; flags: Record<string, string> } | undefined {
-  const { values } = parseArgs({
-    options: {
-      config: { type: 'string' },
-      set: { type: 'string', multiple: true },
-      version: { type: 'boolean' },
-      help: { type: 'boolean', short: 'h' },
-    },
-  });
-  if (values.help || values.version) {
-    console.log(values.help ? USAGE : VERSION);
-    return undefined;
-  }
-  const flags = (values.set ?? []).map((text): [string, string] => {
-    const at = text.indexOf('=');
-    if (at < 1) throw new WeftError('configuration-invalid', `--set ${text}: give PATH=VALUE`, { object: '--set' });
-    return [text.slice(0, at), text.slice(at + 1)];
-  });
-  return {
-    file: { path: values.config ?? DEFAULT_FILE, required: values.config !== undefined },
-    flags: Object.fromEntries(flags),
-  };
-}
-
 async function main(): Promise<void> {
   // Whatever is made without a mode of its own is root's alone, sockets in the moment of their making among it.
   process.umask(0o077);
-  const asked = readFlags();
+  const asked = readCommandLine(process.argv.slice(2));
   if (!asked) return;
   const config = await loadConfig({ ...asked, environment: process.env });
+  if (asked.check) {
+    console.log(JSON.stringify(config, undefined, 2));
+    return;
+  }
   const log = pino({ level: config.log.level, base: { node: config.node.name } });
   const stop = new AbortController();
+  const manager = new ServiceManager({ environment: process.env, log });
+  manager.keepWatch(stop.signal);
   const onSignal = (name: NodeJS.Signals) => {
     log.info({ signal: name }, 'stopping; traffic goes on');
+    manager.stopping();
     stop.abort();
     setTimeout(() => process.exit(1), STOP_DEADLINE).unref();
   };
   process.once('SIGTERM', onSignal).once('SIGINT', onSignal);
   try {
-    await run(config, log, stop.signal);
+    await run(config, manager, log, stop.signal);
   } catch (error) {
     if (!stop.signal.aborted) throw error;
   }

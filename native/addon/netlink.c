@@ -15,6 +15,7 @@
 #include <linux/netlink.h>
 #include <pthread.h>
 #include <sched.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +24,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -500,6 +502,30 @@ static napi_value sysctl_read(napi_env env, napi_callback_info info) {
   return result;
 }
 
+/* ---- sd_notify ------------------------------------------------------------------------------------------------ */
+
+/* notify(path, message): one datagram to a service manager's socket; "@name" is an abstract one (sd_notify(3)) */
+static napi_value service_notify(napi_env env, napi_callback_info info) {
+  size_t count = 2;
+  napi_value arguments[2], none;
+  struct sockaddr_un address = {.sun_family = AF_UNIX};
+  char message[SYSCTL_LENGTH];
+  CHECK(env, napi_get_cb_info(env, info, &count, arguments, NULL, NULL));
+  if (!text_argument(env, arguments[0], address.sun_path, sizeof address.sun_path) ||
+      !text_argument(env, arguments[1], message, sizeof message))
+    return NULL;
+  socklen_t size = offsetof(struct sockaddr_un, sun_path) + strlen(address.sun_path);
+  if (address.sun_path[0] == '@') address.sun_path[0] = '\0';
+  int descriptor = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (descriptor < 0) return throw_errno(env, errno, "socket");
+  ssize_t sent = sendto(descriptor, message, strlen(message), MSG_NOSIGNAL, (struct sockaddr *)&address, size);
+  int error = errno;
+  close(descriptor);
+  if (sent < 0) return throw_errno(env, error, "sendmsg");
+  CHECK(env, napi_get_undefined(env, &none));
+  return none;
+}
+
 /* ---- module -------------------------------------------------------------------------------------------------- */
 
 NAPI_MODULE_INIT() {
@@ -514,6 +540,7 @@ NAPI_MODULE_INIT() {
       {"createNamespace", NULL, namespace_create, NULL, NULL, NULL, napi_enumerable, NULL},
       {"unmountNamespace", NULL, namespace_unmount, NULL, NULL, NULL, napi_enumerable, NULL},
       {"writeSysctl", NULL, sysctl_write, NULL, NULL, NULL, napi_enumerable, NULL},
+      {"notify", NULL, service_notify, NULL, NULL, NULL, napi_enumerable, NULL},
       {"readSysctl", NULL, sysctl_read, NULL, NULL, NULL, napi_enumerable, NULL},
   };
   CHECK(env, napi_define_properties(env, exports, sizeof functions / sizeof *functions, functions));

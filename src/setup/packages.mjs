@@ -14,7 +14,7 @@ const NEEDED = [
   ...['nftables', 'iptables', 'iproute2', 'util-linux', 'procps', 'conntrack'],
   ...['gcc', 'libc6-dev', 'make'],
   // For the tests and the image of the lab's containers.
-  ...['busybox-static', 'iputils-ping', 'iperf3', 'socat', 'tcpdump'],
+  ...['busybox-static', 'iputils-ping', 'iperf3', 'socat', 'tcpdump', 'systemd'],
 ];
 const APT_OPTIONS = ['-q', '-y', '-o', 'DPkg::Lock::Timeout=120', '--no-install-recommends'];
 const APT_ENV = { DEBIAN_FRONTEND: 'noninteractive', NEEDRESTART_SUSPEND: '1', LC_ALL: 'C' };

@@ -16,6 +16,7 @@ export interface Addon {
   unmountNamespace(path: string): void;
   writeSysctl(netns: number, path: string, value: string): void;
   readSysctl(netns: number, path: string): string;
+  notify(path: string, message: string): void;
 }
 
 /** Both netlink-ts/socket/ and dist/socket/ stand two folders below the package. Node caches the module itself. */

@@ -5,6 +5,7 @@
  * and connections it takes from a pool that a server which closes idle ones would race.
  */
 import { setMaxListeners } from 'node:events';
+import type { Server } from 'node:http';
 import fastify from 'fastify';
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import type { Logger } from 'pino';
@@ -25,6 +26,8 @@ const ARRIVAL_DEADLINE = 10_000;
 export interface DockerPluginOptions {
   /** Docker looks in /run/docker/plugins for NAME.sock; NAME is what users give with -d */
   socketPath: string;
+  /** a listening socket that the service manager opened at that path, which is then its to remove */
+  descriptor?: number | undefined;
   control: EngineControl;
   nodeName: string;
   log: Logger;
@@ -42,20 +45,33 @@ const plugin: Methods = {
 
 /** Returns when Docker can call. `close` waits for the calls in flight and takes the socket away. */
 export async function startDockerPlugin(options: DockerPluginOptions): Promise<{ close(): Promise<void> }> {
-  await clearSocket(options.socketPath);
+  const { descriptor } = options;
+  if (descriptor === undefined) await clearSocket(options.socketPath);
   // one listener for each call in flight, of which Docker bounds the number
   setMaxListeners(0, options.signal);
   const app = createApp(options);
   for (const [name, method] of Object.entries(plugin)) addMethod(app, options, name, method);
-  await app.listen({ path: options.socketPath });
-  await restrictSocket(options.socketPath);
+  if (descriptor === undefined) {
+    await app.listen({ path: options.socketPath });
+    await restrictSocket(options.socketPath);
+  } else {
+    await app.ready();
+    await listenOn(app.server, descriptor);
+  }
   options.log.info({ socket: options.socketPath }, 'serving Docker');
   return {
     close: async () => {
       await app.close();
-      await removeSocket(options.socketPath);
+      if (descriptor === undefined) await removeSocket(options.socketPath);
     },
   };
+}
+
+async function listenOn(server: Server, descriptor: number): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen({ fd: descriptor }, resolve);
+  });
 }
 
 function createApp({ nodeName, log }: DockerPluginOptions): FastifyInstance {
