@@ -87,8 +87,8 @@ export function encodeNeighbourKey(key: { index: number; address: string }): Buf
 }
 
 export function encodeFdb(spec: FdbSpec): Buffer {
-  // A vxlan device calls permanent what a bridge calls static, and knows no other that never ages.
-  const fixed = spec.via === 'self' ? NUD_PERMANENT : NUD_NOARP;
+  // What a vxlan device never ages has to be permanent; what a bridge never ages must not be, or it is the bridge's own.
+  const fixed = spec.via === 'self' ? NUD_PERMANENT | NUD_NOARP : NUD_NOARP;
   const states = { static: fixed, local: NUD_PERMANENT, dynamic: NUD_REACHABLE };
   const writer = new AttributeWriter().raw(
     neighbourHeader(AF_BRIDGE, spec.index, states[spec.state ?? 'static'], spec.via === 'self' ? NTF_SELF : NTF_MASTER),
