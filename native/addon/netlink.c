@@ -403,6 +403,18 @@ static napi_value namespace_open(napi_env env, napi_callback_info info) {
   return result;
 }
 
+/* closeNamespace(descriptor): Node warns of descriptors that it closes in a worker without having opened them */
+static napi_value namespace_close(napi_env env, napi_callback_info info) {
+  size_t count = 1;
+  napi_value arguments[1], none;
+  int descriptor;
+  CHECK(env, napi_get_cb_info(env, info, &count, arguments, NULL, NULL));
+  if (!int_argument(env, arguments[0], &descriptor)) return NULL;
+  if (close(descriptor) < 0) return throw_errno(env, errno, "close");
+  CHECK(env, napi_get_undefined(env, &none));
+  return none;
+}
+
 static void create_work(struct visit *visit) {
   char own[64];
   if (unshare(CLONE_NEWNET) < 0) {
@@ -537,6 +549,7 @@ NAPI_MODULE_INIT() {
       {"hold", NULL, socket_hold, NULL, NULL, NULL, napi_enumerable, NULL},
       {"close", NULL, socket_close, NULL, NULL, NULL, napi_enumerable, NULL},
       {"openNamespace", NULL, namespace_open, NULL, NULL, NULL, napi_enumerable, NULL},
+      {"closeNamespace", NULL, namespace_close, NULL, NULL, NULL, napi_enumerable, NULL},
       {"createNamespace", NULL, namespace_create, NULL, NULL, NULL, napi_enumerable, NULL},
       {"unmountNamespace", NULL, namespace_unmount, NULL, NULL, NULL, napi_enumerable, NULL},
       {"writeSysctl", NULL, sysctl_write, NULL, NULL, NULL, napi_enumerable, NULL},

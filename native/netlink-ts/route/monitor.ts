@@ -1,6 +1,8 @@
 /** rtnetlink's multicast as typed events. An event only says where to look; the truth is a dump. */
+import { DecodeError } from '../errors.ts';
 import type { NamespaceReference } from '../namespace/namespace.ts';
 import { openMonitor } from '../socket/monitor.ts';
+import type { MonitorEvent } from '../socket/monitor.ts';
 import { NETLINK_ROUTE } from '../socket/socket.ts';
 import type { NetlinkMessage } from '../wire/message.ts';
 import { decodeAddress } from './address.ts';
@@ -32,16 +34,30 @@ const GROUPS = {
 export type RouteTopic = keyof typeof GROUPS;
 
 /** Subscribed when this returns; ends with the signal. Forwarding entries come with `neighbours`. */
-export async function* monitorRoutes(options: {
+export function monitorRoutes(options: {
   netns?: NamespaceReference;
   topics: RouteTopic[];
   signal: AbortSignal;
 }): AsyncGenerator<RouteEvent> {
   const groups = options.topics.flatMap((topic) => [...GROUPS[topic]]);
-  const events = openMonitor({ protocol: NETLINK_ROUTE, groups, signal: options.signal, netns: options.netns });
+  // Not in the generator itself, whose body begins with the first `next()`: what happens before it would be missed.
+  return decodeEvents(openMonitor({ protocol: NETLINK_ROUTE, groups, signal: options.signal, netns: options.netns }));
+}
+
+async function* decodeEvents(events: AsyncIterable<MonitorEvent>): AsyncGenerator<RouteEvent> {
   for await (const event of events) {
-    const decoded = event.kind === 'overrun' ? event : decodeEvent(event.message);
+    const decoded = event.kind === 'overrun' ? event : readable(event.message);
     if (decoded) yield decoded;
+  }
+}
+
+/** An event that cannot be read is a missed one. */
+function readable(message: NetlinkMessage): RouteEvent | undefined {
+  try {
+    return decodeEvent(message);
+  } catch (error) {
+    if (error instanceof DecodeError) return { kind: 'overrun' };
+    throw error;
   }
 }
 

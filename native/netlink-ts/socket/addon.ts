@@ -12,6 +12,7 @@ export interface Addon {
   hold(socket: SocketHandle, hold: boolean): void;
   close(socket: SocketHandle): void;
   openNamespace(path: string): number;
+  closeNamespace(descriptor: number): void;
   createNamespace(path: string): void;
   unmountNamespace(path: string): void;
   writeSysctl(netns: number, path: string, value: string): void;

@@ -188,6 +188,8 @@ export class NetlinkSocket {
       });
     });
     try {
+      // Given up while it waited for its place in the window: nothing was sent, and the outcome is known.
+      options.signal?.throwIfAborted();
       this.#send(bytes, work.op);
       await Promise.race([work.answers, giveUp]);
     } finally {
