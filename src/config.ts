@@ -124,16 +124,15 @@ async function readYaml(file: { path: string; required: boolean }): Promise<Reco
 }
 
 function set(target: Record<string, unknown>, path: string[], text: string): void {
-  const value = path.join('.') === 'store.endpoints' ? text.split(',') : text;
-  const [head = '', ...rest] = path;
-  if (rest.length === 0) {
-    target[head] = value;
-    return;
+  const parents = path.slice(0, -1);
+  let at = target;
+  for (const name of parents) {
+    const inner = at[name];
+    const next = typeof inner === 'object' && inner !== null ? { ...(inner as Record<string, unknown>) } : {};
+    at[name] = next;
+    at = next;
   }
-  const inner = target[head];
-  const next = typeof inner === 'object' && inner !== null ? { ...(inner as Record<string, unknown>) } : {};
-  target[head] = next;
-  set(next, rest, text);
+  at[path.at(-1) ?? ''] = path.join('.') === 'store.endpoints' ? text.split(',') : text;
 }
 
 /** The host's name as far as it is a name of ours. */

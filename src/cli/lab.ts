@@ -20,7 +20,7 @@ interface UpOptions extends Named {
 
 export function labCommand(): Command {
   const lab = new Command('lab').description('raise a cluster of real engines on this machine, and break it');
-  named(lab.command('up'))
+  named(lab.command('up'), 'up --hosts 3 --etcd 3')
     .description('raise hosts, each with weftd and an engine of its own')
     .option('--hosts <n>', 'how many', integer, 2)
     .addOption(new Option('--engine <engine>', 'what runs containers').choices(['docker', 'none']).default('docker'))
@@ -34,7 +34,7 @@ export function labCommand(): Command {
     )
     .option('--underlay-mtu <bytes>', 'MTU between the hosts', integer)
     .action((options: UpOptions) => up(options));
-  named(lab.command('down'))
+  named(lab.command('down'), 'down')
     .description('end all processes of the lab and remove all it made')
     .action(async ({ name }: Named) => {
       const { labDown, labExists } = await import('../lab/lab.ts');
@@ -43,7 +43,7 @@ export function labCommand(): Command {
       }
       await labDown(name);
     });
-  named(lab.command('status'))
+  named(lab.command('status'), 'status -o json')
     .description('show the hosts and what runs on them')
     .addOption(new Option('-o, --output <format>').choices(['table', 'json']).default('table'))
     .action(async ({ name, output }: Named & { output: 'table' | 'json' }) => {
@@ -58,7 +58,7 @@ export function labCommand(): Command {
 function addExec(lab: Command): void {
   // options after the host belong to the command
   lab.enablePositionalOptions();
-  named(lab.command('exec'))
+  named(lab.command('exec'), 'exec host1 -- docker ps')
     .description('run a command on a host: its namespaces, its docker, its weft')
     .argument('<host>', 'host1, host2, ...')
     .argument('<command...>', 'the command, after --')
@@ -72,7 +72,7 @@ function addExec(lab: Command): void {
 
 function addFaults(lab: Command): void {
   const onHost = (verb: string, description: string, act: (lab: Lab, host: string) => Promise<void>): void => {
-    named(lab.command(verb))
+    named(lab.command(verb), `${verb} host2`)
       .description(description)
       .argument('<host>', 'host1, host2, ...')
       .action(async (host: string, { name }: Named) => act(await open(name), host));
@@ -83,7 +83,7 @@ function addFaults(lab: Command): void {
     opened.host(host).powerCycle(),
   );
   const onDaemon = (verb: 'freeze' | 'thaw' | 'kill' | 'start', description: string): void => {
-    named(lab.command(verb))
+    named(lab.command(verb), `${verb} host2 weftd`)
       .description(description)
       .argument('<host>', 'host1, host2, ...')
       .argument('<daemon>', DAEMON_NAMES.join(', '), daemonName)
@@ -132,8 +132,8 @@ async function up(options: UpOptions): Promise<void> {
   console.log(`next: ${exec} host1 -- weft status`);
 }
 
-function named(command: Command): Command {
-  return command.option('--name <lab>', 'which lab', 'lab');
+function named(command: Command, example: string): Command {
+  return command.option('--name <lab>', 'which lab', 'lab').addHelpText('after', `\nExample:\n  weft lab ${example}`);
 }
 
 /** The lab's modules are loaded when a lab is meant, not for every call of `weft`. */

@@ -1,0 +1,84 @@
+/** A control that answers from fixtures and remembers what it was asked. */
+import { vi } from 'vitest';
+import type { Control, EndpointView, NetworkView, NodeView, StatusView, TenantView } from '../../src/control/port.ts';
+
+const AT = '2026-01-02T03:04:05.678Z';
+
+export const tenant: TenantView = { id: '01T', name: 'acme', networks: 2, origin: 'user', createdAt: AT };
+
+export const network: NetworkView = {
+  id: '01N',
+  name: 'web',
+  tenant: 'acme',
+  vni: 0xfffffe,
+  subnets: [{ cidr: 'fd00:1::/64', gateway: 'fd00:1::1', reserved: ['fd00:1::9'], capacity: '4294967293', used: '3' }],
+  internal: true,
+  mtu: 1450,
+  endpoints: 3,
+  origin: 'engine',
+  bindings: [{ node: 'host1', engine: 'docker', engineId: 'abc' }],
+  createdAt: AT,
+};
+
+export const endpoint: EndpointView = {
+  id: '01E',
+  name: 'db',
+  tenant: 'acme',
+  network: 'web',
+  node: 'host1',
+  addresses: ['10.1.2.3/16', 'fd00:1::3/64'],
+  mac: '02:00:0a:01:02:03',
+  mtu: 1450,
+  engine: {
+    type: 'docker',
+    networkId: 'n',
+    endpointId: 'e',
+    container: { id: 'c', name: 'My_Db.1', image: 'box', project: '' },
+  },
+  sandbox: '/run/docker/netns/x',
+  labels: { app: 'db' },
+  state: 'ready',
+  published: true,
+  createdAt: AT,
+};
+
+export const node: NodeView = {
+  id: '01H',
+  name: 'host1',
+  vtep: '192.0.2.1',
+  underlayMtu: 1500,
+  live: true,
+  endpoints: 3,
+  version: '0.1.0',
+  createdAt: AT,
+};
+
+export const status: StatusView = {
+  node: 'host1',
+  version: '0.1.0',
+  store: { state: 'ok', revision: 2 ** 40 },
+  applied: { revision: 7, sequence: 0 },
+  repairs: { total: 3, byKind: { fdb: 2, vxlan: 1 } },
+  conditions: [{ type: 'not-applied', object: 'link we1', message: 'no', since: AT }],
+};
+
+export function fakeControl() {
+  const control = {
+    status: vi.fn<Control['status']>().mockResolvedValue(status),
+    createTenant: vi.fn<Control['createTenant']>().mockResolvedValue(tenant),
+    listTenants: vi.fn<Control['listTenants']>().mockResolvedValue([tenant]),
+    getTenant: vi.fn<Control['getTenant']>().mockResolvedValue(tenant),
+    deleteTenant: vi.fn<Control['deleteTenant']>().mockResolvedValue(),
+    createNetwork: vi.fn<Control['createNetwork']>().mockResolvedValue(network),
+    listNetworks: vi.fn<Control['listNetworks']>().mockResolvedValue([network]),
+    getNetwork: vi.fn<Control['getNetwork']>().mockResolvedValue(network),
+    deleteNetwork: vi.fn<Control['deleteNetwork']>().mockResolvedValue(),
+    attach: vi.fn<Control['attach']>().mockResolvedValue(endpoint),
+    detach: vi.fn<Control['detach']>().mockResolvedValue(),
+    listEndpoints: vi.fn<Control['listEndpoints']>().mockResolvedValue([endpoint]),
+    getEndpoint: vi.fn<Control['getEndpoint']>().mockResolvedValue(endpoint),
+    listNodes: vi.fn<Control['listNodes']>().mockResolvedValue([node]),
+    engines: {} as Control['engines'],
+  };
+  return control satisfies Control;
+}

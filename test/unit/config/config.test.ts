@@ -1,0 +1,81 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { loadConfig } from '../../../src/config.ts';
+
+let folder: string;
+let path: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'weft-config-'));
+  path = join(folder, 'weft.yaml');
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+const load = (yaml: string, environment: NodeJS.ProcessEnv = {}, flags: Record<string, string> = {}) => {
+  writeFileSync(path, yaml);
+  return loadConfig({ file: { path, required: true }, environment, flags });
+};
+
+describe('the configuration', () => {
+  it('is the file, over it the environment, over it flags', async () => {
+    const yaml = 'node: {name: file}\nlog: {level: warn}\nunderlay: {interface: eth7}\n';
+    const environment = {
+      WEFT_NODE_NAME: 'environment',
+      WEFT_LOG_LEVEL: 'error',
+      WEFT_DOCKER_ENABLED: 'false',
+      WEFT_METRICS_PORT: '9999',
+    };
+    const config = await load(yaml, environment, { 'node.name': 'flag' });
+    expect(config).toMatchObject({ node: { name: 'flag' }, log: { level: 'error' }, underlay: { interface: 'eth7' } });
+    expect([config.docker.enabled, config.metrics.port]).toEqual([false, 9999]);
+  });
+
+  it('is whole and frozen without a file', async () => {
+    const config = await loadConfig({
+      file: { path: join(folder, 'none'), required: false },
+      environment: {},
+      flags: {},
+    });
+    expect(config).toMatchObject({
+      store: { mode: 'managed', endpoints: [] },
+      pki: '/var/lib/weft/pki',
+      run: '/run/weft',
+    });
+    expect(config.node.name).toMatch(/^[a-z0-9]/);
+    expect(Object.isFrozen(config) && Object.isFrozen(config.store) && Object.isFrozen(config.store.endpoints)).toBe(
+      true,
+    );
+  });
+
+  it('takes several endpoints from one variable', async () => {
+    const config = await load('store: {mode: external}', { WEFT_STORE_ENDPOINTS: 'https://a:2379,https://b:2379' });
+    expect(config.store.endpoints).toEqual(['https://a:2379', 'https://b:2379']);
+  });
+
+  it.each([
+    ['node: {name: Not_OK}', 'node.name'],
+    ['nodes: {}', 'nodes'],
+    ['store: {mode: external}', 'store.endpoints'],
+    ['store: {endpoints: ["http://clear:2379"]}', 'store.endpoints.0'],
+    ['underlay: {address: 300.1.1.1}', 'underlay.address'],
+    ['run: relative', 'run'],
+    ['log: {level: loud}', 'log.level'],
+    ['metrics: {port: 0}', 'metrics.port'],
+    ['- a list', 'weft.yaml'],
+    ['{', 'weft.yaml'],
+  ])('refuses %s by its field', async (yaml, field) => {
+    const failure = load(yaml);
+    await expect(failure).rejects.toMatchObject({
+      code: 'configuration-invalid',
+      message: expect.stringContaining(field) as string,
+    });
+  });
+
+  it('misses a file that was named', async () => {
+    const file = { path: join(folder, 'none'), required: true };
+    await expect(loadConfig({ file, environment: {}, flags: {} })).rejects.toMatchObject({
+      code: 'configuration-invalid',
+    });
+  });
+});
