@@ -93,6 +93,7 @@ export class ClusterView {
       };
       signal?.addEventListener('abort', onAbort, { once: true });
       this.#waiters.add(waiter);
+      if (signal?.aborted) done(false);
     });
   }
 

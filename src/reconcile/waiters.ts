@@ -37,7 +37,8 @@ export class Waiters {
       };
       options.signal?.addEventListener('abort', onAbort, { once: true });
       this.#waiting.add(waiter);
-      this.#check(waiter);
+      if (options.signal?.aborted) onAbort();
+      else this.#check(waiter);
     });
   }
 

@@ -1,6 +1,6 @@
 /** The daemon's life on a host: activation by socket, metrics, a checked configuration, power cuts of its hosts. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { EndpointView } from '../../src/control/port.ts';
+import type { EndpointView, StatusView } from '../../src/control/port.ts';
 import { labUp } from '../../src/lab/lab.ts';
 import type { Lab } from '../../src/lab/lab.ts';
 import { createDockerNetwork, json, reaches, run } from '../support/docker.ts';
@@ -46,6 +46,18 @@ describe('weftd', () => {
         .exec(['node', '-e', `fetch('http://192.0.2.1:${port}/version').then((r) => r.text()).then(console.log)`]);
       expect(clear.exitCode).not.toBe(0);
     }
+  });
+
+  it('stops cleanly while traffic goes on, and finds everything in place when it is back', async () => {
+    const host = lab.host(2);
+    await run(host, 'pkill', '-TERM', '-f', 'bin/weftd$');
+    const sockets = ['/run/weft/weft.sock', '/run/docker/plugins/weft.sock'];
+    await until(async () => (await host.exec(['ls', ...sockets])).stdout === '', { what: 'its sockets are gone' });
+    expect(await reaches(lab.host(1), 'box1', '10.10.0.20')).toBe(true);
+    expect(await reaches(host, 'box2', '10.10.0.10')).toBe(true);
+    expect(await host.logs('weftd')).toContain('stopping; traffic goes on');
+    await host.start('weftd');
+    expect(await json<StatusView>(host, 'weft', 'status')).toMatchObject({ repairs: { total: 0 }, conditions: [] });
   });
 
   it('is started by the first call of Docker, which gets its answer', async () => {
