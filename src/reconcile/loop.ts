@@ -139,18 +139,21 @@ export class ReconcileLoop implements Reconciler {
       if (done) this.#waiters.reached(tenant, state.revision);
     }
     if (all) await this.#try(NAMESPACES, () => this.#removeStale(state));
+    await this.#try(HOST, () => this.#unguardHost(state));
     this.#applied = state.revision;
   }
 
   async #guardHost(state: ClusterState): Promise<OperationFailure[]> {
     const { kernel, node, settings } = this.#options;
-    const present = [...state.endpoints.values(), ...state.bindings.values()].some((one) => one.node === node);
-    // Without a network there is no overlay socket to guard, and nothing of ours should stand on the host.
-    if (!present) {
-      await kernel.unguardHost();
-      return [];
-    }
+    if (!isPresent(state, node)) return [];
     for (const kind of await kernel.guardHost(planGuard(state, node, settings))) this.#repaired(HOST, kind);
+    return [];
+  }
+
+  /** Without a network there is no overlay socket to guard, and nothing of ours should stand on the host. */
+  async #unguardHost(state: ClusterState): Promise<OperationFailure[]> {
+    const { kernel, node } = this.#options;
+    if (!isPresent(state, node) && (await kernel.namespaces()).length === 0) await kernel.unguardHost();
     return [];
   }
 
@@ -248,6 +251,11 @@ export class ReconcileLoop implements Reconciler {
     const next = Math.min(this.#resync, ...[...this.#troubles.values()].map((trouble) => trouble.next));
     return Math.max(0, next - this.#clock());
   }
+}
+
+/** Something of this host's is on a network of ours. */
+function isPresent(state: ClusterState, node: string): boolean {
+  return [...state.endpoints.values(), ...state.bindings.values()].some((one) => one.node === node);
 }
 
 function isOver(signal: AbortSignal): boolean {

@@ -1,0 +1,144 @@
+import pino from 'pino';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { linkNames } from '../../../src/model/names.ts';
+import { ReconcileLoop } from '../../../src/reconcile/loop.ts';
+import { clusterSettings, StateBuilder } from '../../support/cluster-state.ts';
+import { FakeKernel } from '../../support/fake-kernel.ts';
+import { until } from '../../support/until.ts';
+
+const VNI = 0x100000;
+const DEADLINE = 2_000;
+const PORT = `link ${linkNames.port('a')}`;
+const VXLAN = `link ${linkNames.vxlan(VNI)}`;
+
+let states: StateBuilder;
+let kernel: FakeKernel;
+let current: { state: ReturnType<StateBuilder['build']>; complete: boolean };
+let loop: ReconcileLoop;
+let stop: AbortController;
+let running: Promise<void>;
+
+beforeEach(() => {
+  states = new StateBuilder()
+    .tenant('acme')
+    .node('one', '192.0.2.1')
+    .node('two', '192.0.2.2')
+    .network('acme', 'web', { vni: VNI });
+  states.endpoint('acme-web', 'b', { node: 'two', addresses: ['10.10.0.20/16'], attachment: sandbox('/b') });
+  kernel = new FakeKernel();
+  current = { state: states.build(), complete: true };
+  stop = new AbortController();
+  loop = new ReconcileLoop({
+    source: { current: () => current },
+    kernel,
+    node: 'one',
+    settings: clusterSettings(),
+    log: pino({ level: 'silent' }),
+    random: () => 0,
+  });
+  running = loop.run(stop.signal);
+});
+
+afterEach(async () => {
+  stop.abort();
+  await running;
+});
+
+const sandbox = (path: string) => ({ mode: 'sandbox', path, ifname: 'eth0' }) as const;
+
+function attachA(): number {
+  states.endpoint('acme-web', 'a', { node: 'one', addresses: ['10.10.0.10/16'], attachment: sandbox('/a') });
+  return publish();
+}
+
+function publish(): number {
+  current = { state: states.build(), complete: true };
+  loop.wake({ kind: 'tenant', tenant: 'acme', reason: 'test' });
+  return current.state.revision;
+}
+
+const reached = (revision: number, endpoint?: string) =>
+  loop.waitUntil({ revision, tenant: 'acme', ...(endpoint ? { endpoint } : {}) }, { deadline: DEADLINE });
+
+describe('the loop', () => {
+  it('builds what is planned, guards before it builds, and is quiet when all is well', async () => {
+    await reached(attachA(), 'a');
+    expect(kernel.calls.slice(-2)).toEqual(['guard host', 'guard acme']);
+    expect(loop.endpointStatus('a')).toMatchObject({ state: 'ready' });
+    const before = kernel.applied.length;
+    await reached(publish());
+    expect(kernel.applied).toHaveLength(before);
+    expect(loop.repairs()).toEqual({ total: 0, byKind: {} });
+  });
+
+  it('does nothing before the first whole snapshot: an empty answer is not an empty world', async () => {
+    await reached(attachA(), 'a');
+    const whole = current;
+    current = { state: { ...whole.state, tenants: new Map(), endpoints: new Map() }, complete: false };
+    loop.wake({ kind: 'all', reason: 'test' });
+    const waiting = loop.waitUntil({ revision: 1_000, tenant: 'acme' }, { deadline: 50 });
+    await expect(waiting).rejects.toMatchObject({ code: 'not-ready' });
+    expect(kernel.worlds.get('acme')?.has(PORT)).toBe(true);
+    current = whole;
+  });
+
+  it('repairs what an event tells of, and counts what nobody asked for', async () => {
+    await reached(attachA(), 'a');
+    kernel.damage('acme', VXLAN);
+    kernel.emit({ namespace: 'acme', what: 'link' });
+    await until(() => loop.repairs().byKind.vxlan === 1, { what: 'the repair', deadline: DEADLINE });
+    expect(loop.repairs().byKind).toEqual({ vxlan: 1, fdb: 2 });
+    kernel.worlds.get('acme')?.set('neighbour x', {
+      kind: 'neighbour',
+      link: linkNames.bridge(VNI),
+      address: '10.10.9.9',
+      mac: '02:00:00:00:00:01',
+    });
+    kernel.emit({ namespace: 'acme', what: 'neighbour' });
+    await until(() => loop.repairs().byKind.neighbour === 1, {
+      what: 'the addition is taken away',
+      deadline: DEADLINE,
+    });
+  });
+
+  it('tells the one whose object failed, goes on with the others, and tries again', async () => {
+    kernel.failing.add(PORT);
+    await expect(reached(attachA(), 'a')).rejects.toThrow(`${PORT} fails`);
+    expect(loop.endpointStatus('a')).toMatchObject({ state: 'failed' });
+    expect(loop.conditions()).toMatchObject([{ object: PORT, message: `${PORT} fails` }]);
+    expect(kernel.worlds.get('acme')?.has(VXLAN)).toBe(true);
+    kernel.failing.clear();
+    await until(() => loop.endpointStatus('a').state === 'ready', { what: 'the next try', deadline: DEADLINE });
+    expect(loop.conditions()).toEqual([]);
+    expect(loop.repairs().total).toBe(0);
+  });
+
+  it('builds nothing without its guard', async () => {
+    kernel.guardFails = true;
+    const waiting = loop.waitUntil({ revision: attachA(), tenant: 'acme', endpoint: 'a' }, { deadline: 100 });
+    await expect(waiting).rejects.toMatchObject({ code: 'not-ready' });
+    expect(kernel.worlds.size).toBe(0);
+    kernel.guardFails = false;
+    await reached(current.state.revision, 'a');
+  });
+
+  it('takes everything down with the last that used it, the guard last', async () => {
+    await reached(attachA(), 'a');
+    states.endpoints.delete('a');
+    await reached(publish());
+    await until(() => kernel.worlds.size === 0, { what: 'the namespace is gone', deadline: DEADLINE });
+    await until(() => !kernel.guarded, { what: 'the guard is gone', deadline: DEADLINE });
+    expect(loop.endpointStatus('a')).toEqual({ state: 'pending' });
+  });
+
+  it('removes the namespaces of tenants that are gone', async () => {
+    await reached(attachA(), 'a');
+    kernel.worlds.set('stranger', new Map());
+    states.tenants.clear();
+    states.networks.clear();
+    states.endpoints.clear();
+    current = { state: states.build(), complete: true };
+    loop.wake({ kind: 'all', reason: 'test' });
+    await until(() => kernel.worlds.size === 0, { what: 'both are gone', deadline: DEADLINE });
+  });
+});
