@@ -143,7 +143,7 @@ struct nl_socket {
   uv_poll_t poll;
   int descriptor;
   bool closing;
-  bool closed_by_hook;
+  bool overrun; /* the kernel drops, and says so no second time, until the queue was empty once */
 };
 
 static void socket_work(struct visit *visit) {
@@ -174,6 +174,11 @@ static void deliver(struct nl_socket *socket, const void *data, size_t length, i
   napi_close_handle_scope(env, scope);
 }
 
+static void deliver_error(struct nl_socket *socket, int error) {
+  if (error == ENOBUFS) socket->overrun = true;
+  deliver(socket, NULL, 0, error);
+}
+
 /* False when there is nothing more to read now. */
 static bool receive_one(struct nl_socket *socket, char *buffer) {
   struct sockaddr_nl from;
@@ -181,8 +186,9 @@ static bool receive_one(struct nl_socket *socket, char *buffer) {
   ssize_t need = recv(socket->descriptor, NULL, 0, MSG_PEEK | MSG_TRUNC);
   if (need < 0) {
     if (errno == EAGAIN || errno == EINTR) return errno == EINTR;
-    deliver(socket, NULL, 0, errno);
-    return errno == ENOBUFS;
+    int error = errno;
+    deliver_error(socket, error);
+    return error == ENOBUFS;
   }
   char *target = buffer;
   if (need > DATAGRAM && !(target = malloc(need))) {
@@ -193,9 +199,19 @@ static bool receive_one(struct nl_socket *socket, char *buffer) {
                          (struct sockaddr *)&from, &size);
   /* Only the kernel (port 0) is believed. */
   if (got >= 0 && from.nl_pid == 0) deliver(socket, target, got, 0);
-  if (got < 0 && errno != EAGAIN) deliver(socket, NULL, 0, errno);
+  if (got < 0 && errno != EAGAIN) deliver_error(socket, errno);
   if (target != buffer) free(target);
   return got >= 0;
+}
+
+/*
+ * Between an overrun and an empty queue the kernel drops without another ENOBUFS (netlink_overrun() in
+ * net/netlink/af_netlink.c): whoever looked again at the first report may have looked too early, so there is a second.
+ */
+static void report_end_of_overrun(struct nl_socket *socket) {
+  if (recv(socket->descriptor, NULL, 0, MSG_PEEK) >= 0 || errno != EAGAIN) return;
+  socket->overrun = false;
+  deliver(socket, NULL, 0, ENOBUFS);
 }
 
 static void on_readable(uv_poll_t *handle, int status, int events) {
@@ -204,6 +220,7 @@ static void on_readable(uv_poll_t *handle, int status, int events) {
   char buffer[DATAGRAM];
   for (int i = 0; i < DATAGRAMS_PER_TURN && !socket->closing; i++)
     if (!receive_one(socket, buffer)) break;
+  if (socket->overrun && !socket->closing) report_end_of_overrun(socket);
   /* An overrun raises POLLERR, which libuv reports as an error and stops the handle: it is drained by now. */
   if (status < 0 && !socket->closing) start_poll(socket);
 }

@@ -50,6 +50,8 @@ interface Pending {
   op: string;
   messages: NetlinkMessage[];
   interrupted: boolean;
+  /** nobody waits for it any more, but the kernel is not done with it */
+  abandoned: boolean;
   settle: (error: Error | undefined) => void;
 }
 
@@ -60,6 +62,8 @@ export class NetlinkSocket {
   readonly #waiting: (() => void)[] = [];
   #inFlight = 0;
   #dumps: Promise<unknown> = Promise.resolve();
+  /** the dump that was asked for last, over only when the kernel has said so, whether or not anybody waits for it */
+  #lastDump: Promise<unknown> = Promise.resolve();
 
   private constructor(options: OpenOptions) {
     const receive = (datagram: Buffer | null, errno: number) => this.#receive(datagram, errno);
@@ -127,8 +131,9 @@ export class NetlinkSocket {
 
   async #dumpNow(message: Outgoing, options: RequestOptions): Promise<NetlinkMessage[]> {
     for (let attempt = 0; attempt < DUMP_ATTEMPTS; attempt++) {
+      await this.#drained(options);
       const flags = message.flags | NLM_F_REQUEST | NLM_F_DUMP;
-      const { messages, interrupted } = await this.#exchange({ ...message, flags }, options);
+      const { messages, interrupted } = await this.#exchange({ ...message, flags }, options, true);
       if (!interrupted) return messages;
     }
     throw new NetlinkError({
@@ -138,13 +143,28 @@ export class NetlinkSocket {
     });
   }
 
-  async #exchange(message: Outgoing, options: RequestOptions): Promise<Pending> {
+  /** One socket has one dump at a time: until an abandoned one is over, the kernel refuses the next with EBUSY. */
+  async #drained(options: RequestOptions): Promise<void> {
+    options.signal?.throwIfAborted();
+    const limit = new AbortController();
+    const late = new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, options.deadline ?? DEADLINE);
+      limit.signal.addEventListener('abort', () => clearTimeout(timer));
+      options.signal?.addEventListener('abort', () => resolve(), { once: true, signal: limit.signal });
+    });
+    await Promise.race([this.#lastDump, late]);
+    limit.abort();
+  }
+
+  async #exchange(message: Outgoing, options: RequestOptions, isDump = false): Promise<Pending> {
     await this.#enter(options);
     try {
       const op = options.op ?? `request ${message.type}`;
       const sequence = this.#next();
       const answer = this.#expect(sequence, op);
-      await this.#finish(encodeMessage(message, sequence), { op, sequences: [sequence], answers: answer }, options);
+      const work = { op, sequences: [sequence], answers: answer, isDump };
+      if (isDump) this.#lastDump = answer.catch(() => undefined);
+      await this.#finish(encodeMessage(message, sequence), work, options);
       return await answer;
     } finally {
       this.#leave();
@@ -157,6 +177,7 @@ export class NetlinkSocket {
         op,
         messages: [],
         interrupted: false,
+        abandoned: false,
         settle: (error) => {
           this.#pending.delete(sequence);
           if (error) reject(error);
@@ -173,10 +194,11 @@ export class NetlinkSocket {
   /** Sends, and waits for the answers, the deadline or the signal, whichever comes first. */
   async #finish(
     bytes: Buffer,
-    work: { op: string; sequences: number[]; answers: Promise<unknown> },
+    work: { op: string; sequences: number[]; answers: Promise<unknown>; isDump?: boolean },
     options: RequestOptions,
   ): Promise<void> {
     const limit = new AbortController();
+    let sent = false;
     const giveUp = new Promise<never>((_, reject) => {
       const after = options.deadline ?? DEADLINE;
       const timer = setTimeout(() => reject(new OutcomeUnknownError(work.op, `no answer within ${after} ms`)), after);
@@ -191,10 +213,22 @@ export class NetlinkSocket {
       // Given up while it waited for its place in the window: nothing was sent, and the outcome is known.
       options.signal?.throwIfAborted();
       this.#send(bytes, work.op);
+      sent = true;
       await Promise.race([work.answers, giveUp]);
     } finally {
       limit.abort();
-      for (const sequence of work.sequences) this.#pending.delete(sequence);
+      for (const sequence of work.sequences) this.#abandon(sequence, sent && work.isDump === true);
+    }
+  }
+
+  #abandon(sequence: number, drain: boolean): void {
+    const pending = this.#pending.get(sequence);
+    if (!pending) return;
+    if (drain) {
+      pending.abandoned = true;
+      pending.messages = [];
+    } else {
+      pending.settle(new OutcomeUnknownError(pending.op, 'nobody waits for it'));
     }
   }
 
@@ -229,7 +263,7 @@ export class NetlinkSocket {
     if (!pending || message.type === NLMSG_NOOP) return;
     if ((message.flags & NLM_F_DUMP_INTR) !== 0 && (message.flags & NLM_F_MULTI) !== 0) pending.interrupted = true;
     if (message.type !== NLMSG_ERROR && message.type !== NLMSG_DONE) {
-      pending.messages.push(message);
+      if (!pending.abandoned) pending.messages.push(message);
       return;
     }
     const answer = message.type === NLMSG_ERROR ? decodeAcknowledgement(message) : decodeDone(message);
