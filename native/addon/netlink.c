@@ -354,21 +354,6 @@ static napi_value socket_join(napi_env env, napi_callback_info info) {
   return none;
 }
 
-/* option(socket, level, option, value) */
-static napi_value socket_option(napi_env env, napi_callback_info info) {
-  size_t count = 4;
-  napi_value arguments[4], none;
-  int level, option, value;
-  CHECK(env, napi_get_cb_info(env, info, &count, arguments, NULL, NULL));
-  struct nl_socket *socket = socket_argument(env, arguments[0]);
-  if (!socket || !int_argument(env, arguments[1], &level) || !int_argument(env, arguments[2], &option) ||
-      !int_argument(env, arguments[3], &value))
-    return NULL;
-  if (!set_option(socket->descriptor, level, option, value)) return throw_errno(env, errno, "setsockopt");
-  CHECK(env, napi_get_undefined(env, &none));
-  return none;
-}
-
 /* hold(socket, boolean): whether an open socket keeps the process alive */
 static napi_value socket_hold(napi_env env, napi_callback_info info) {
   size_t count = 2;
@@ -408,7 +393,8 @@ static napi_value namespace_open(napi_env env, napi_callback_info info) {
   struct statfs facts;
   CHECK(env, napi_get_cb_info(env, info, &count, arguments, NULL, NULL));
   if (!text_argument(env, arguments[0], path, sizeof path)) return NULL;
-  int descriptor = open(path, O_RDONLY | O_CLOEXEC);
+  /* O_NONBLOCK: the path may be anything, and a FIFO would stop the event loop until somebody writes to it. */
+  int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (descriptor < 0) return throw_errno(env, errno, "open");
   bool is_netns = fstatfs(descriptor, &facts) == 0 && facts.f_type == NSFS_MAGIC &&
                   ioctl(descriptor, NS_GET_NSTYPE) == CLONE_NEWNET;
@@ -562,7 +548,6 @@ NAPI_MODULE_INIT() {
       {"open", NULL, socket_open, NULL, NULL, NULL, napi_enumerable, NULL},
       {"send", NULL, socket_send, NULL, NULL, NULL, napi_enumerable, NULL},
       {"join", NULL, socket_join, NULL, NULL, NULL, napi_enumerable, NULL},
-      {"option", NULL, socket_option, NULL, NULL, NULL, napi_enumerable, NULL},
       {"hold", NULL, socket_hold, NULL, NULL, NULL, napi_enumerable, NULL},
       {"close", NULL, socket_close, NULL, NULL, NULL, napi_enumerable, NULL},
       {"openNamespace", NULL, namespace_open, NULL, NULL, NULL, napi_enumerable, NULL},

@@ -8,7 +8,6 @@ export interface Addon {
   open(protocol: number, netns: number, receive: (datagram: Buffer | null, errno: number) => void): SocketHandle;
   send(socket: SocketHandle, data: Buffer): void;
   join(socket: SocketHandle, group: number): void;
-  option(socket: SocketHandle, level: number, option: number, value: number): void;
   hold(socket: SocketHandle, hold: boolean): void;
   close(socket: SocketHandle): void;
   openNamespace(path: string): number;

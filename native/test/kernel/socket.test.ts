@@ -172,6 +172,10 @@ describe('a namespace', () => {
     expect(() => openNamespace(file)).toThrow(/EINVAL/);
     expect(deleteNamespace(file)).toBe(true);
     expect(() => openNamespace(file)).toThrow(/ENOENT/);
+    execFileSync('mkfifo', [file]);
+    // Without a writer, an ordinary open of it would never return.
+    expect(() => openNamespace(file)).toThrow(/EINVAL/);
+    rmSync(file);
     mkdirSync(FOLDER, { recursive: true });
   });
 
