@@ -206,6 +206,22 @@ describe('what is asked of a network', () => {
     }
     expect(await endpoints('default')).toEqual([]);
   });
+
+  test('published ports of a front network are no matter of an internal one behind it', async () => {
+    await docker(1, 'network', 'create', 'front');
+    await createNetwork(1, 'acme', '--internal');
+    try {
+      await docker(1, 'create', '--name', 'one', '--network', 'front', '-p', '8080:80', 'box', 'sleep', '600');
+      await docker(1, 'network', 'connect', 'acme-web', 'one');
+      await docker(1, 'start', 'one');
+      expect(await docker(1, 'port', 'one')).toMatch(/80\/tcp -> .*:8080/);
+      expect((await docker(1, 'exec', 'one', 'ls', '/sys/class/net')).split('\n')).toEqual(['eth0', 'eth1', 'lo']);
+      await docker(1, 'rm', '-f', 'one');
+    } finally {
+      await docker(1, 'network', 'rm', 'front');
+    }
+    expect(await endpoints('acme')).toEqual([]);
+  });
 });
 
 describe('two tenants with one subnet', () => {

@@ -4,10 +4,12 @@
  * Published ports come with CreateEndpoint and Join of every network of a container, also of those that will not carry
  * them. Only ProgramExternalConnectivity, called for the one endpoint that is the container's way out, says that we are
  * meant: there they are refused, and Docker takes the endpoint back with Leave and DeleteEndpoint. It is called because
- * Join returns a gateway on every network that is not internal; to internal ones Docker sends no ports at all. (On
- * 20.10, a container that starts on several networks gets them in any order, and its ports go to each one that is the way
- * out for a moment: such a start may be refused although another network would carry the ports in the end. Connecting
- * ours to the running container avoids it.)
+ * Join returns a gateway on every network that is not internal. (On 20.10, a container that starts on several networks
+ * gets them in any order, and its ports go to each one that is the way out for a moment: such a start may be refused
+ * although another network would carry the ports in the end. Connecting ours to the running container avoids it.)
+ *
+ * An internal network is never a way out: Docker leaves the ports out of CreateEndpoint there, though Join repeats the
+ * container's. Refusing them in Join would forbid a published front network beside an internal one behind it.
  */
 import { z } from 'zod';
 import { WeftError } from '../../model/errors.ts';

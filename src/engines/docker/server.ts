@@ -22,6 +22,8 @@ const CONTENT_TYPE = 'application/vnd.docker.plugins.v1.1+json';
 const BODY_LIMIT = 1024 * 1024;
 /** for a request to arrive whole, in milliseconds */
 const ARRIVAL_DEADLINE = 10_000;
+/** in milliseconds: use cases keep the same deadline, and their error, a moment later, names what they waited for */
+const LAST_WORD = 250;
 
 export interface DockerPluginOptions {
   /** Docker looks in /run/docker/plugins for NAME.sock; NAME is what users give with -d */
@@ -100,7 +102,8 @@ function addMethod(app: FastifyInstance, options: DockerPluginOptions, name: str
     const started = performance.now();
     const body = typeof request.body === 'string' ? request.body : '';
     try {
-      const answer = await within(deadline, signal, (context) => method({ body, control, context }));
+      const limits = { name, deadline, signal };
+      const answer = await within(limits, (context) => method({ body, control, context }));
       options.log.debug({ method: name, ms: Math.round(performance.now() - started) }, 'answered Docker');
       return await reply.send(JSON.stringify(answer));
     } catch (cause) {
@@ -116,8 +119,7 @@ function addMethod(app: FastifyInstance, options: DockerPluginOptions, name: str
  * then, even if what it waits for does not heed the signal.
  */
 async function within<T>(
-  deadline: number,
-  outer: AbortSignal,
+  { name, deadline, signal: outer }: { name: string; deadline: number; signal: AbortSignal },
   work: (context: { signal: AbortSignal }) => Promise<T>,
 ): Promise<T> {
   const inner = new AbortController();
@@ -125,8 +127,8 @@ async function within<T>(
   if (outer.aborted) stop();
   outer.addEventListener('abort', stop, { once: true });
   const timer = setTimeout(() => {
-    inner.abort(new WeftError('not-ready', `the host did not finish within ${deadline} ms`));
-  }, deadline);
+    inner.abort(new WeftError('not-ready', `${name} did not finish within ${deadline} ms`));
+  }, deadline + LAST_WORD);
   try {
     inner.signal.throwIfAborted();
     const aborted = new Promise<never>((_resolve, reject) => {

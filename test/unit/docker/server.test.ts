@@ -7,6 +7,7 @@ import { spawnSync } from 'node:child_process';
 import pino from 'pino';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { CallContext, EngineControl } from '../../../src/control/port.ts';
+import { WeftError } from '../../../src/model/errors.ts';
 import { startDockerPlugin } from '../../../src/engines/docker/server.ts';
 import { fakeControl } from './fake-control.ts';
 import { startPlugin } from './plugin.ts';
@@ -98,8 +99,18 @@ describe('a call', () => {
     };
     const { plugin } = await start({ releasePool: hang }, { deadline: 50 });
     const { body } = await plugin.call('IpamDriver.ReleasePool', { PoolID: 'P1' });
-    expect(body.Err).toMatch(/did not finish within 50 ms.*not-ready/);
+    expect(body.Err).toMatch(/IpamDriver.ReleasePool did not finish within 50 ms.*not-ready/);
     expect(seen?.aborted).toBe(true);
+  });
+
+  test('whose use case gives up at the same deadline is answered with what that waited for', async () => {
+    const late = () =>
+      new Promise<never>((_resolve, reject) => {
+        setTimeout(() => reject(new WeftError('store-away', 'etcd at 192.0.2.1 did not answer')), 60);
+      });
+    const { plugin } = await start({ releasePool: late }, { deadline: 50 });
+    const { body } = await plugin.call('IpamDriver.ReleasePool', { PoolID: 'P1' });
+    expect(body.Err).toMatch(/etcd at 192.0.2.1 did not answer.*store-away/);
   });
 
   test('in flight is answered when the daemon ends', async () => {
