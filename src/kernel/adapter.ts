@@ -4,8 +4,8 @@ import type { Namespace } from 'netlink-ts';
 import { describeCause, WeftError } from '../model/errors.ts';
 import type { Operation } from '../plan/diff.ts';
 import type { KernelEvent, KernelPort, OperationFailure } from '../plan/kernel-port.ts';
-import { isLink, keyOf } from '../plan/objects.ts';
-import type { KernelObject, Observed } from '../plan/objects.ts';
+import { isLink, keyOf, standsOn } from '../plan/objects.ts';
+import type { Observed } from '../plan/objects.ts';
 import type { HostGuardIntent, RulesetIntent, TenantGuardIntent } from '../plan/ruleset.ts';
 import { deleteEntry, putEntry, putSetting } from './entries.ts';
 import { KernelEvents } from './events.ts';
@@ -77,18 +77,10 @@ export class NetlinkKernel implements KernelPort {
     const failures: OperationFailure[] = [];
     const broken = new Map<string, Error>();
     for (const operation of operations) {
-      const before = broken.get(linkUnder(operation.object));
-      if (before) {
-        failures.push({ operation, error: before });
-        continue;
-      }
-      try {
-        await perform(context, operation);
-      } catch (error) {
-        const failure = named(operation, error);
-        failures.push({ operation, error: failure });
-        if (isLink(operation.object)) broken.set(operation.object.name, failure);
-      }
+      const error = broken.get(standsOn(operation.object)) ?? (await failureOf(context, operation));
+      if (!error) continue;
+      failures.push({ operation, error });
+      if (isLink(operation.object)) broken.set(operation.object.name, error);
     }
     return failures;
   }
@@ -126,6 +118,15 @@ export class NetlinkKernel implements KernelPort {
   }
 }
 
+async function failureOf(context: LinkContext, operation: Operation): Promise<Error | undefined> {
+  try {
+    await perform(context, operation);
+    return undefined;
+  } catch (error) {
+    return named(operation, error);
+  }
+}
+
 async function perform(context: LinkContext, operation: Operation): Promise<void> {
   const { object } = operation;
   const { rt } = context.tenant;
@@ -140,11 +141,6 @@ async function perform(context: LinkContext, operation: Operation): Promise<void
   } else {
     await putEntry(rt, object, await indexOf(rt, object.link));
   }
-}
-
-function linkUnder(object: KernelObject): string {
-  if (object.kind === 'sysctl' || object.kind === 'bridge') return '';
-  return object.kind === 'vxlan' || object.kind === 'port' ? object.bridge : object.link;
 }
 
 function named(operation: Operation, error: unknown): Error {

@@ -125,6 +125,12 @@ export function keyOf(object: KernelObject): string {
   }
 }
 
+/** Name of the link that must stand before the object can; '' for none. */
+export function standsOn(object: KernelObject): string {
+  if (object.kind === 'sysctl' || object.kind === 'bridge') return '';
+  return object.kind === 'vxlan' || object.kind === 'port' ? object.bridge : object.link;
+}
+
 /** Names of the fields in which what was found is not what is wanted. */
 export function differences(wanted: KernelObject, found: KernelObject): string[] {
   if (wanted.kind !== found.kind) return ['kind'];

@@ -57,6 +57,8 @@ export class EndpointStatuses {
   }
 
   #fail(id: string, error: Error): void {
+    // The same error again: it was not tried since.
+    if (this.#failures.get(id) === error) return;
     const before = this.#statuses.get(id);
     const attempts = before?.state === 'failed' ? before.attempts + 1 : 1;
     this.#statuses.set(id, { state: 'failed', message: error.message, attempts });

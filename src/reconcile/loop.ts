@@ -13,14 +13,18 @@ import type { KernelPort, OperationFailure } from '../plan/kernel-port.ts';
 import { keyOf } from '../plan/objects.ts';
 import { planTenant } from '../plan/tenant.ts';
 import type { TenantPlan } from '../plan/tenant.ts';
-import { backoff } from './backoff.ts';
 import { EndpointStatuses } from './endpoint-statuses.ts';
 import type { ObjectStatus, Reconciler, WaitTarget, Wake } from './port.ts';
 import { Repairs } from './repairs.ts';
+import { Retries } from './retries.ts';
+import { Troubles } from './troubles.ts';
+import type { Failure } from './troubles.ts';
 import { Waiters } from './waiters.ts';
 import { Wakes } from './wakes.ts';
 
 const RESYNC = 60_000;
+/** Kernel events come in bursts, those of our own doing among them: one look for all. */
+const EVENT_PAUSE = 20;
 /** Scopes beside the tenants' ids, for failures. */
 const HOST = 'host';
 const NAMESPACES = 'namespaces';
@@ -35,23 +39,16 @@ export interface LoopOptions {
   random?: () => number;
 }
 
-interface Trouble {
-  attempts: number;
-  /** by the loop's clock */
-  next: number;
-  since: string;
-  failures: { object: string; message: string }[];
-}
-
 export class ReconcileLoop implements Reconciler {
   readonly #options: LoopOptions;
   readonly #clock: () => number;
   readonly #random: () => number;
-  readonly #wakes = new Wakes();
+  readonly #wakes: Wakes;
   readonly #repairs = new Repairs();
   readonly #statuses = new EndpointStatuses();
+  readonly #retries: Retries;
   readonly #waiters: Waiters;
-  readonly #troubles = new Map<string, Trouble>();
+  readonly #troubles: Troubles;
   #applied = 0;
   #resync = 0;
   #working = true;
@@ -60,7 +57,13 @@ export class ReconcileLoop implements Reconciler {
     this.#options = options;
     this.#clock = options.clock ?? (() => performance.now());
     this.#random = options.random ?? Math.random;
-    this.#waiters = new Waiters((endpoint) => this.#statuses.failure(endpoint));
+    this.#wakes = new Wakes(this.#clock);
+    this.#retries = new Retries(this.#random);
+    this.#troubles = new Troubles(this.#clock, this.#random);
+    this.#waiters = new Waiters({
+      ofEndpoint: (id) => this.#statuses.failure(id),
+      ofTenant: (id) => this.#troubles.first(HOST) ?? this.#troubles.first(id),
+    });
   }
 
   wake(wake: Wake): void {
@@ -77,7 +80,7 @@ export class ReconcileLoop implements Reconciler {
 
   /** With nothing dirty, whatever the store has beyond the last round does not concern this host's kernel. */
   applied(): { revision: number } {
-    const idle = !this.#working && !this.#wakes.pending && this.#troubles.size === 0;
+    const idle = !this.#working && !this.#wakes.pending && !this.#troubles.any;
     return { revision: idle ? this.#options.source.current().state.revision : this.#applied };
   }
 
@@ -86,9 +89,7 @@ export class ReconcileLoop implements Reconciler {
   }
 
   conditions(): Condition[] {
-    return [...this.#troubles.values()].flatMap(({ failures, since }) =>
-      failures.map(({ object, message }) => ({ type: 'not-applied', object, message, since })),
-    );
+    return this.#troubles.conditions();
   }
 
   async run(signal: AbortSignal): Promise<void> {
@@ -108,8 +109,9 @@ export class ReconcileLoop implements Reconciler {
     for await (const event of this.#options.kernel.events(signal)) {
       const { state } = this.#options.source.current();
       const tenant = [...state.tenants.values()].find(({ name }) => name === event.namespace);
-      if (tenant) this.wake({ kind: 'tenant', tenant: tenant.id, reason: event.what });
-      else this.wake({ kind: 'all', reason: event.what });
+      const reason = event.what;
+      if (tenant) this.#wakes.add({ kind: 'tenant', tenant: tenant.id, reason }, EVENT_PAUSE);
+      else this.#wakes.add({ kind: event.namespace === null ? 'host' : 'all', reason }, EVENT_PAUSE);
     }
   }
 
@@ -121,17 +123,19 @@ export class ReconcileLoop implements Reconciler {
     // and this node's registration wake the loop again.
     if (!complete || !state.nodes.has(this.#options.node)) {
       this.#resync = now + RESYNC;
+      this.#troubles.postpone(this.#resync);
       return;
     }
     this.#statuses.start(state, this.#options.node);
-    const due = [...this.#troubles].filter(([, trouble]) => trouble.next <= now).map(([scope]) => scope);
+    this.#forgetTenants(state);
+    const due = this.#troubles.due(now);
     const all = dirty.all || now >= this.#resync || due.includes(NAMESPACES);
     if (all) this.#resync = now + RESYNC * (0.9 + this.#random() * 0.2);
     const retry = due.filter((scope) => state.tenants.has(scope));
     const tenants = new Set(all ? [...state.tenants.keys(), ...dirty.tenants] : [...dirty.tenants, ...retry]);
     // Who may send is settled before anybody can be reached.
     if (!(await this.#try(HOST, () => this.#guardHost(state)))) {
-      this.#resync = this.#troubles.get(HOST)?.next ?? now;
+      this.#resync = this.#troubles.nextOf(HOST);
       return;
     }
     for (const tenant of tenants) {
@@ -141,6 +145,15 @@ export class ReconcileLoop implements Reconciler {
     if (all) await this.#try(NAMESPACES, () => this.#removeStale(state));
     await this.#try(HOST, () => this.#unguardHost(state));
     this.#applied = state.revision;
+  }
+
+  /** A tenant that is gone has no failures; its namespace goes as a stale one. */
+  #forgetTenants(state: ClusterState): void {
+    for (const scope of this.#troubles.scopes()) {
+      if (scope === HOST || scope === NAMESPACES || state.tenants.has(scope)) continue;
+      this.#troubles.clear(scope);
+      this.#retries.forget(scope);
+    }
   }
 
   async #guardHost(state: ClusterState): Promise<OperationFailure[]> {
@@ -160,12 +173,12 @@ export class ReconcileLoop implements Reconciler {
   async #reconcile(state: ClusterState, tenant: string): Promise<OperationFailure[]> {
     const { node, settings } = this.#options;
     const plan = planTenant(state, { node, settings, tenant });
-    const failures = plan ? await this.#bringTo(plan) : await this.#takeDown(state, tenant);
+    const failures = plan ? await this.#bringTo(plan, tenant) : await this.#takeDown(state, tenant);
     this.#statuses.update(state, { tenant, node, plan, failures });
     return failures;
   }
 
-  async #bringTo(plan: TenantPlan): Promise<OperationFailure[]> {
+  async #bringTo(plan: TenantPlan, tenant: string): Promise<OperationFailure[]> {
     const { kernel, settings } = this.#options;
     const { namespace } = plan;
     if (await kernel.ensureNamespace(namespace)) {
@@ -173,16 +186,17 @@ export class ReconcileLoop implements Reconciler {
     }
     for (const kind of await kernel.guardTenant(namespace, planTenantGuard(settings))) this.#repaired(namespace, kind);
     const operations = diff(plan.objects, await kernel.observe(namespace));
-    const repairs = new Set(this.#repairs.find(namespace, operations));
-    const failures = await kernel.apply(namespace, operations, (endpoint) => this.#statuses.wasPlumbed(endpoint));
-    const failed = new Set(failures.map(({ operation }) => operation));
-    for (const operation of repairs) if (!failed.has(operation)) this.#repaired(namespace, operation.object.kind);
-    this.#repairs.remember(
-      namespace,
-      plan.objects.filter((object) => ![...failed].some((operation) => keyOf(operation.object) === keyOf(object))),
-    );
-    if (operations.length > 0) {
-      this.#options.log.debug({ namespace, operations: operations.length, failures: failures.length }, 'applied');
+    const repairs = this.#repairs.find(namespace, operations);
+    const round = this.#retries.split(tenant, operations, this.#clock());
+    const tried = await kernel.apply(namespace, round.due, (endpoint) => this.#statuses.wasPlumbed(endpoint));
+    this.#retries.record(tenant, round, { failures: tried, now: this.#clock() });
+    const failures = [...round.held, ...tried];
+    const failed = new Set(failures.map(({ operation }) => keyOf(operation.object)));
+    for (const { object } of repairs) if (!failed.has(keyOf(object))) this.#repaired(namespace, object.kind);
+    const standing = plan.objects.filter((object) => !failed.has(keyOf(object)));
+    this.#repairs.remember(namespace, standing);
+    if (round.due.length > 0) {
+      this.#options.log.debug({ namespace, operations: round.due.length, failures: tried.length }, 'applied');
     }
     return failures;
   }
@@ -190,6 +204,7 @@ export class ReconcileLoop implements Reconciler {
   async #takeDown(state: ClusterState, tenant: string): Promise<OperationFailure[]> {
     const name = state.tenants.get(tenant)?.name;
     if (name !== undefined) await this.#removeNamespace(name);
+    this.#retries.forget(tenant);
     return [];
   }
 
@@ -219,7 +234,8 @@ export class ReconcileLoop implements Reconciler {
 
   /** False when nothing could be done at all; the next try comes after a pause that grows. */
   async #try(scope: string, work: () => Promise<OperationFailure[]>): Promise<boolean> {
-    let failures: { object: string; message: string }[];
+    const before = this.#troubles.attempts(scope);
+    let failures: Failure[];
     let whole = true;
     try {
       failures = (await work()).map(({ operation, error }) => ({
@@ -231,14 +247,13 @@ export class ReconcileLoop implements Reconciler {
       failures = [{ object: scope, message: describeCause(error) }];
     }
     if (failures.length === 0) {
-      this.#troubles.delete(scope);
+      this.#troubles.clear(scope);
       return true;
     }
-    const before = this.#troubles.get(scope);
-    const attempts = (before?.attempts ?? 0) + 1;
-    const since = before?.since ?? new Date().toISOString();
-    this.#troubles.set(scope, { attempts, since, failures, next: this.#clock() + backoff(attempts, this.#random) });
-    this.#options.log.warn({ scope, attempts, failures: failures.slice(0, 5) }, 'not all could be applied');
+    const attempts = this.#troubles.note(scope, failures, whole ? this.#retries.next(scope) : undefined);
+    if (attempts > before) {
+      this.#options.log.warn({ scope, attempts, failures: failures.slice(0, 5) }, 'not all could be applied');
+    }
     return whole;
   }
 
@@ -248,8 +263,7 @@ export class ReconcileLoop implements Reconciler {
   }
 
   #untilNext(): number {
-    const next = Math.min(this.#resync, ...[...this.#troubles.values()].map((trouble) => trouble.next));
-    return Math.max(0, next - this.#clock());
+    return Math.max(0, Math.min(this.#resync, this.#troubles.next()) - this.#clock());
   }
 }
 

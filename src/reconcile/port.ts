@@ -1,7 +1,11 @@
 /** What the rest of weft may ask of the reconcile loop (design.md section 6). */
 import type { Condition } from '../model/status.ts';
 
-export type Wake = { kind: 'all'; reason: string } | { kind: 'tenant'; tenant: string; reason: string };
+/** `host`: what this host's own namespace holds */
+export type Wake =
+  | { kind: 'all'; reason: string }
+  | { kind: 'host'; reason: string }
+  | { kind: 'tenant'; tenant: string; reason: string };
 
 export type ObjectStatus =
   { state: 'pending' } | { state: 'ready'; revision: number } | { state: 'failed'; message: string; attempts: number };

@@ -6,24 +6,30 @@ interface Waiter {
   settle: (error?: Error) => void;
 }
 
+interface FailureSource {
+  ofEndpoint(id: string): Error | undefined;
+  /** what keeps the tenant as a whole from being applied */
+  ofTenant(id: string): string | undefined;
+}
+
 /** Callers that wait until a tenant stands at a revision, and hear of their own endpoint's failure at once. */
 export class Waiters {
   readonly #waiting = new Set<Waiter>();
   readonly #reached = new Map<string, number>();
-  readonly #failureOf: (endpoint: string) => Error | undefined;
+  readonly #failures: FailureSource;
 
-  constructor(failureOf: (endpoint: string) => Error | undefined) {
-    this.#failureOf = failureOf;
+  constructor(failures: FailureSource) {
+    this.#failures = failures;
   }
 
   wait(target: WaitTarget, options: { deadline: number; signal?: AbortSignal }): Promise<void> {
     return new Promise<void>((resolve, reject) => {
       const onAbort = () => waiter.settle(new WeftError('not-ready', 'the caller gave up'));
       const timer = setTimeout(() => {
-        const what = target.endpoint ? `endpoint ${target.endpoint}` : `revision ${target.revision}`;
-        waiter.settle(
-          new WeftError('not-ready', `${what} was not applied within ${options.deadline} ms`, { object: what }),
-        );
+        const object = target.endpoint ? `endpoint ${target.endpoint}` : `revision ${target.revision}`;
+        const cause = this.#failures.ofTenant(target.tenant);
+        const message = `${object} was not applied within ${options.deadline} ms`;
+        waiter.settle(new WeftError('not-ready', message, { object, cause }));
       }, options.deadline);
       const waiter: Waiter = {
         target,
@@ -49,6 +55,7 @@ export class Waiters {
 
   #check(waiter: Waiter): void {
     if ((this.#reached.get(waiter.target.tenant) ?? -1) < waiter.target.revision) return;
-    waiter.settle(waiter.target.endpoint === undefined ? undefined : this.#failureOf(waiter.target.endpoint));
+    const { endpoint } = waiter.target;
+    waiter.settle(endpoint === undefined ? undefined : this.#failures.ofEndpoint(endpoint));
   }
 }

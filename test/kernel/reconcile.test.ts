@@ -205,4 +205,24 @@ describe('the loop on a real kernel', () => {
     expect(ping(a, '10.10.0.1')).toBe(true);
     expect(loop.conditions()).toMatchObject([{ object: `link ${linkNames.port('lost')}` }, {}]);
   });
+
+  it('tries an endpoint that keeps failing ever less often, and repairs its tenant meanwhile', async () => {
+    start(1);
+    addEndpoint('a', 10, { host: 1 });
+    // It takes no IPv6 address, so every try makes a pair and takes it down again, with events for both.
+    inside(addEndpoint('mute', 11, { host: 1 }), 'sysctl', '-qw', 'net.ipv6.conf.default.disable_ipv6=1');
+    await publish();
+    const { loop, host } = running[0]!;
+    const tries = () => {
+      const status = loop.endpointStatus('mute');
+      return status.state === 'failed' ? status.attempts : 0;
+    };
+    const began = performance.now();
+    await until('four tries', () => tries() >= 4);
+    // 100, 200 and 400 ms, less a quarter.
+    expect(performance.now() - began).toBeGreaterThan(500);
+    inside(`${host.tenants}/acme`, 'ip', 'link', 'del', linkNames.port('a'));
+    await until('the other endpoint is repaired', () => loop.repairs().byKind.port === 1);
+    expect(tries()).toBeLessThan(6);
+  });
 });

@@ -141,4 +141,22 @@ describe('the loop', () => {
     loop.wake({ kind: 'all', reason: 'test' });
     await until(() => kernel.worlds.size === 0, { what: 'both are gone', deadline: DEADLINE });
   });
+
+  it('forgets the failures of a tenant that is gone', async () => {
+    kernel.failing.add(PORT);
+    await expect(reached(attachA(), 'a')).rejects.toThrow(`${PORT} fails`);
+    states.tenants.clear();
+    states.networks.clear();
+    states.endpoints.clear();
+    current = { state: states.build(), complete: true };
+    loop.wake({ kind: 'all', reason: 'test' });
+    await until(() => loop.conditions().length === 0, { what: 'nothing is amiss', deadline: DEADLINE });
+    expect(loop.applied()).toEqual({ revision: current.state.revision });
+  });
+
+  it('names what kept a caller waiting', async () => {
+    kernel.guardFails = true;
+    const waiting = loop.waitUntil({ revision: attachA(), tenant: 'acme', endpoint: 'a' }, { deadline: 50 });
+    await expect(waiting).rejects.toMatchObject({ code: 'not-ready', cause: 'no nftables' });
+  });
 });
