@@ -73,7 +73,8 @@ export class NetlinkKernel implements KernelPort {
     operations: Operation[],
     rebuild: (endpoint: string) => boolean,
   ): Promise<OperationFailure[]> {
-    const context: LinkContext = { tenant: this.#tenants.use(name), host: this.#host, rebuild };
+    const namespacePaths = () => this.#tenants.list().map((one) => this.#tenants.path(one));
+    const context: LinkContext = { tenant: this.#tenants.use(name), host: this.#host, rebuild, namespacePaths };
     const failures: OperationFailure[] = [];
     const broken = new Map<string, Error>();
     for (const operation of operations) {

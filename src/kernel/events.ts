@@ -1,5 +1,5 @@
 /**
- * Kernel multicast as wakes: links that come, change or go, entries that are deleted, rulesets that are committed. Events
+ * Kernel multicast as wakes: links that come, change or go, addresses and entries that are deleted, rulesets that are committed. Events
  * of our own doing wake too; the round that follows finds nothing to do and makes no events, so that ends by itself.
  */
 import { monitorRoutes, NETLINK_NETFILTER, openMonitor } from 'netlink-ts';
@@ -28,8 +28,8 @@ export class KernelEvents {
     this.#followed.set(key, { inode: namespace.inode, stop });
     const { signal } = stop;
     if (name !== null) {
-      const topics = ['links', 'neighbours'] as const;
-      this.#run(monitorRoutes({ netns: namespace.fd, topics: [...topics], signal }), (event) => {
+      const events = monitorRoutes({ netns: namespace.fd, topics: ['links', 'addresses', 'neighbours'], signal });
+      this.#run(events, (event) => {
         const what = describe(event);
         if (what !== undefined) this.#add({ namespace: name, what });
       });

@@ -6,6 +6,7 @@ import type { BridgeObject, LinkObject, PortFlags, PortObject, PortPeer, VxlanOb
 import type { NamespaceHandle } from './namespaces.ts';
 import { tryOpen } from './namespaces.ts';
 import { LINK_GROUP } from './link-group.ts';
+import { holderOf } from './vni-holder.ts';
 import { configure, freeName, openSandbox } from './sandbox.ts';
 
 export interface LinkContext {
@@ -13,6 +14,8 @@ export interface LinkContext {
   host: { namespace: Namespace; rt: RouteSocket };
   /** whether the endpoint's container had its interface before: then it is put back there, not handed over again */
   rebuild: (endpoint: string) => boolean;
+  /** files of the tenants' namespaces */
+  namespacePaths: () => string[];
 }
 
 export async function createLink(context: LinkContext, link: LinkObject): Promise<void> {
@@ -78,17 +81,19 @@ async function createVxlan(context: LinkContext, vxlan: VxlanObject): Promise<vo
     });
   } catch (error) {
     if (!(error instanceof NetlinkError && error.code === 'EEXIST')) throw error;
-    throw new WeftError(
-      'kernel-refused',
-      `another device of this host has VNI ${vxlan.vni} on UDP port ${vxlan.udpPort}`,
-      {
-        object: vxlan.name,
-        cause: error,
-        next: `find it with: ip -d -all netns exec ip -d link show type vxlan id ${vxlan.vni}`,
-      },
-    );
+    throw await vniTaken(context, vxlan, error);
   }
   await settle(context.tenant.rt, vxlan);
+}
+
+async function vniTaken(context: LinkContext, vxlan: VxlanObject, cause: unknown): Promise<WeftError> {
+  const holder = await holderOf(vxlan, { host: context.host.rt, paths: context.namespacePaths() });
+  const what = `VNI ${vxlan.vni} on UDP port ${vxlan.udpPort}`;
+  return new WeftError('kernel-refused', `${what} is held by ${holder ?? 'a device in a namespace without a name'}`, {
+    object: vxlan.name,
+    cause,
+    next: `remove the device, if it is not needed; find it with: ip -d link show type vxlan id ${vxlan.vni}`,
+  });
 }
 
 async function createPort(context: LinkContext, port: PortObject): Promise<void> {

@@ -20,7 +20,7 @@ export interface UnderlayWish {
 
 const SCOPE_GLOBAL = 0;
 const IFF_LOOPBACK = 8;
-/** Made by engines, hypervisors and weft: never an underlay unless named. */
+/** Made by engines, hypervisors and weft: never an underlay unless named, or the way of the default route. */
 const VIRTUAL_KINDS = new Set(['bridge', 'veth', 'vxlan', 'tun', 'wireguard', 'macvlan']);
 
 /** Throws `underlay-ambiguous`, or `configuration-invalid` for a wish that the host does not have. */
@@ -34,10 +34,12 @@ export async function findUnderlay(wish: UnderlayWish, netns?: string): Promise<
     );
     const byIndex = new Map(links.map((link) => [link.index, link]));
     const fitting = usable.filter((one) => fits(wish, one, byIndex.get(one.index)));
+    const defaultRoute = family === 6 ? '::/0' : '0.0.0.0/0';
+    const defaults = new Set(routes.filter((one) => one.destination === defaultRoute).map((one) => one.oif));
+    const routed = fitting.filter((one) => defaults.has(one.index));
+    const physical = fitting.filter((one) => !VIRTUAL_KINDS.has(byIndex.get(one.index)?.kind ?? ''));
     const named = wish.address !== undefined || wish.interface !== undefined;
-    const defaults = new Set(routes.filter((one) => /\/0$/.test(one.destination)).map((one) => one.oif));
-    const preferred = fitting.filter((one) => defaults.has(one.index));
-    const candidates = !named && preferred.length > 0 ? preferred : fitting;
+    const candidates = named ? fitting : routed.length > 0 ? routed : physical;
     const [only, second] = candidates;
     const link = only && byIndex.get(only.index);
     if (!link || second) throw unclear(wish, candidates, byIndex, family);
@@ -51,7 +53,7 @@ function fits(wish: UnderlayWish, one: InterfaceAddress, link: Link | undefined)
   if (!link || (link.flags & IFF_LOOPBACK) !== 0) return false;
   if (wish.address !== undefined) return one.address === canonicalAddress(wish.address);
   if (wish.interface !== undefined) return link.name === wish.interface;
-  return link.up && !VIRTUAL_KINDS.has(link.kind ?? '');
+  return link.up;
 }
 
 function unclear(

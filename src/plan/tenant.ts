@@ -57,29 +57,44 @@ export function planTenant(
   const tenant = state.tenants.get(context.tenant);
   const node = state.nodes.get(context.node);
   if (!tenant || !node) return undefined;
+  const present = presentNetworks(state, node);
+  const endpoints = byNetwork(state);
   const objects = [...state.networks.values()]
-    .filter((network) => network.tenant === tenant.id && isPresent(state, network, node))
-    .flatMap((network) => planNetwork(state, network, { node, settings: context.settings }));
+    .filter((network) => network.tenant === tenant.id && present.has(network.id))
+    .flatMap((network) => {
+      const members = endpoints.get(network.id) ?? [];
+      return planNetwork(state, network, { node, settings: context.settings, members });
+    });
   if (objects.length === 0) return undefined;
   const sysctls = SYSCTLS.map(([path, value]): KernelObject => ({ kind: 'sysctl', path, value }));
   return { namespace: tenant.name, objects: [...sysctls, ...objects] };
 }
 
 /** A binding builds the network before its first endpoint, so that an attach finds it standing. */
-function isPresent(state: ClusterState, network: Network, node: Node): boolean {
-  const here = (one: { network: string; node: string }) => one.network === network.id && one.node === node.id;
-  return [...state.endpoints.values()].some(here) || [...state.bindings.values()].some(here);
+function presentNetworks(state: ClusterState, node: Node): Set<string> {
+  const records = [...state.endpoints.values(), ...state.bindings.values()];
+  return new Set(records.filter((one) => one.node === node.id).map((one) => one.network));
+}
+
+/** Sorted once for all networks: a plan's cost grows with the endpoints, not with their product with the networks. */
+function byNetwork(state: ClusterState): Map<string, Endpoint[]> {
+  const groups = new Map<string, Endpoint[]>();
+  for (const endpoint of state.endpoints.values()) {
+    const group = groups.get(endpoint.network);
+    if (group) group.push(endpoint);
+    else groups.set(endpoint.network, [endpoint]);
+  }
+  return groups;
 }
 
 function planNetwork(
   state: ClusterState,
   network: Network,
-  host: { node: Node; settings: ClusterSettings },
+  host: { node: Node; settings: ClusterSettings; members: readonly Endpoint[] },
 ): KernelObject[] {
   const bridge = linkNames.bridge(network.vni);
   const vxlan = linkNames.vxlan(network.vni);
   const shared = { mtu: network.mtu, up: true };
-  const endpoints = [...state.endpoints.values()].filter((endpoint) => endpoint.network === network.id);
   return [
     {
       kind: 'bridge',
@@ -101,7 +116,7 @@ function planNetwork(
       flags: VXLAN_PORT,
       ...shared,
     },
-    ...endpoints.flatMap((endpoint) => planEndpoint(state, network, endpoint, host.node)),
+    ...host.members.flatMap((endpoint) => planEndpoint(state, network, endpoint, host.node)),
   ];
 }
 

@@ -149,6 +149,7 @@ describe('the loop on a real kernel', () => {
       ['neighbour', ['ip', 'neigh', 'flush', 'dev', bridge, 'nud', 'permanent']],
       ['bridge', ['ip', 'link', 'set', bridge, 'down']],
       ['port', ['ip', 'link', 'del', linkNames.port('a')]],
+      ['address', ['ip', 'address', 'del', '10.10.0.1/16', 'dev', bridge]],
       ['guard', ['nft', 'flush', 'ruleset']],
     ];
     for (const [kind, [command = '', ...args]] of damage) {
@@ -184,6 +185,20 @@ describe('the loop on a real kernel', () => {
     loop.wake({ kind: 'all', reason: 'test' });
     await until('the namespaces are gone', () => inside(host.path, 'ls', host.tenants).trim() === '');
     expect(inside(host.path, 'ip', '-br', 'link')).not.toMatch(/^w/m);
+  });
+
+  it('names the device that has a VNI it needs', async () => {
+    start(1);
+    const { host } = running[0]!;
+    inside(host.path, 'ip', ...`link add other type vxlan id ${VNI} dstport 14789 local ${host.vtep}`.split(' '));
+    addEndpoint('a', 10, { host: 1 });
+    await publish();
+    expect(running[0]!.loop.conditions()[0]).toMatchObject({
+      object: `link ${linkNames.vxlan(VNI)}`,
+      message: `VNI ${VNI} on UDP port 14789 is held by other in the host's namespace`,
+    });
+    inside(host.path, 'ip', 'link', 'del', 'other');
+    await until('the network is built', () => running[0]!.loop.conditions().length === 0);
   });
 
   it('tells an attach that its sandbox is gone, and goes on with the others', async () => {
