@@ -13,6 +13,8 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'unit',
+          // The long run tries up to a million cases of a property.
+          testTimeout: process.env.WEFT_LONG === undefined ? 10_000 : 1_800_000,
           sequence: { groupOrder: 0 },
           include: ['test/unit/**/*.test.ts', 'native/test/unit/**/*.test.ts'],
         },
