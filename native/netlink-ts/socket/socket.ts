@@ -22,6 +22,7 @@ import {
 import type { NetlinkMessage, Outgoing } from '../wire/message.ts';
 import { addon } from './addon.ts';
 import type { SocketHandle } from './addon.ts';
+import { unlessAborted, Window } from './window.ts';
 
 export const NETLINK_ROUTE = 0;
 export const NETLINK_NETFILTER = 12;
@@ -39,8 +40,9 @@ export interface OpenOptions {
 }
 
 export interface RequestOptions {
+  /** ends the wait: with its own reason before the request is sent, with OutcomeUnknownError afterwards */
   signal?: AbortSignal;
-  /** milliseconds; 5,000 when left out */
+  /** milliseconds from when it is sent; 5,000 when left out */
   deadline?: number;
   /** what is being asked, for errors: "create link wb7" */
   op?: string;
@@ -59,8 +61,7 @@ export class NetlinkSocket {
   #handle: SocketHandle | undefined;
   #sequence = 1;
   readonly #pending = new Map<number, Pending>();
-  readonly #waiting: (() => void)[] = [];
-  #inFlight = 0;
+  readonly #window = new Window(WINDOW);
   #dumps: Promise<unknown> = Promise.resolve();
   /** the dump that was asked for last, over only when the kernel has said so, whether or not anybody waits for it */
   #lastDump: Promise<unknown> = Promise.resolve();
@@ -85,9 +86,19 @@ export class NetlinkSocket {
 
   /** All parts of a dump, once it was consistent; EINTR after five inconsistent ones. */
   async dump(message: Outgoing, options: RequestOptions = {}): Promise<NetlinkMessage[]> {
-    const turn = this.#dumps.then(() => this.#dumpNow(message, options));
-    this.#dumps = turn.catch(() => undefined);
-    return await turn;
+    const before = this.#dumps;
+    let over: (() => void) | undefined;
+    const own = new Promise<void>((resolve) => {
+      over = resolve;
+    });
+    // Who comes next waits for those before too: this one may give up while it waits for them.
+    this.#dumps = Promise.all([before, own]);
+    try {
+      await unlessAborted(before, options.signal);
+      return await this.#dumpNow(message, options);
+    } finally {
+      over?.();
+    }
   }
 
   /**
@@ -96,7 +107,7 @@ export class NetlinkSocket {
    */
   async batch(messages: Outgoing[], options: RequestOptions = {}): Promise<void> {
     const op = options.op ?? 'batch';
-    await this.#enter(options);
+    await this.#window.enter(options.signal);
     try {
       const parts: Buffer[] = [];
       const acknowledged: Promise<unknown>[] = [];
@@ -157,7 +168,7 @@ export class NetlinkSocket {
   }
 
   async #exchange(message: Outgoing, options: RequestOptions, isDump = false): Promise<Pending> {
-    await this.#enter(options);
+    await this.#window.enter(options.signal);
     try {
       const op = options.op ?? `request ${message.type}`;
       const sequence = this.#next();
@@ -274,21 +285,10 @@ export class NetlinkSocket {
     for (const pending of [...this.#pending.values()]) pending.settle(reason(pending.op));
   }
 
-  async #enter(options: RequestOptions): Promise<void> {
-    options.signal?.throwIfAborted();
-    if (this.#inFlight >= WINDOW) await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    else this.#inFlight++;
-  }
-
-  /** Hands its place in the window to the next, or frees it; an idle socket does not keep the process alive. */
+  /** An idle socket does not keep the process alive. */
   #leave(): void {
-    const next = this.#waiting.shift();
-    if (next) {
-      next();
-      return;
-    }
-    this.#inFlight--;
-    if (this.#inFlight === 0 && this.#handle) addon().hold(this.#handle, false);
+    this.#window.leave();
+    if (this.#window.empty && this.#handle) addon().hold(this.#handle, false);
   }
 
   #next(): number {

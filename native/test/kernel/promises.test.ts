@@ -1,5 +1,6 @@
 /** What the doc comments of sockets and monitors promise about when things begin and what an end means. */
 import { execFileSync } from 'node:child_process';
+import { setMaxListeners } from 'node:events';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { monitorRoutes, NETLINK_ROUTE, NetlinkSocket, RouteSocket } from '../../netlink-ts/index.ts';
 import type { RouteEvent } from '../../netlink-ts/index.ts';
@@ -53,6 +54,45 @@ it('a request that was given up while it waited its turn is never sent', async (
   await expect(waiting).rejects.toMatchObject({ name: 'AbortError' });
   await Promise.all(others);
   expect(json(path, 'ip', '-j', 'link').map((link) => link.ifname)).toEqual(['lo']);
+  rt.close();
+});
+
+it('whoever waits behind others may give up at once, and the others keep their order', async () => {
+  const socket = NetlinkSocket.open({ protocol: NETLINK_ROUTE, netns: path });
+  // NLMSG_NOOP is never answered: the dumps behind it wait until its deadline.
+  const blocking = socket.dump({ type: 1, flags: 0, payload: Buffer.alloc(16) }, { deadline: 2_000, op: 'blocking' });
+  let blocked = true;
+  const ended = expect(blocking)
+    .rejects.toMatchObject({ op: 'blocking' })
+    .then(() => {
+      blocked = false;
+    });
+  const stop = new AbortController();
+  const waiting = socket.dump(RTM_GETLINK, { signal: stop.signal });
+  const behind = socket.dump(RTM_GETLINK, { deadline: 100 }).then((links) => ({ links, blocked }));
+  stop.abort();
+  await expect(waiting).rejects.toMatchObject({ name: 'AbortError' });
+  expect(blocked).toBe(true);
+  await ended;
+  expect(await behind).toMatchObject({ blocked: false, links: [{ type: 16 }] });
+  socket.close();
+});
+
+it('a place in the window is not lost to those who gave up', async () => {
+  const rt = RouteSocket.open({ netns: path });
+  const stop = new AbortController();
+  setMaxListeners(0, stop.signal);
+  const some = Array.from({ length: 200 }, (_, i) =>
+    rt.links.get({ name: 'lo' }, i % 2 ? { signal: stop.signal } : {}).catch((error: unknown) => error),
+  );
+  await withoutReading();
+  stop.abort();
+  const ends = await Promise.all(some);
+  expect(ends.filter((_, i) => i % 2 === 0)).toEqual(
+    Array.from({ length: 100 }, () => expect.objectContaining({ name: 'lo' }) as unknown),
+  );
+  // As many as the window holds must still go at once.
+  expect(await Promise.all(Array.from({ length: 64 }, () => rt.links.get({ name: 'lo' })))).toHaveLength(64);
   rt.close();
 });
 
