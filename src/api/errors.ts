@@ -19,7 +19,7 @@ const STATUS: Record<ExitName, status> = {
 };
 
 const reportSchema = z.object({
-  code: z.string().refine((code): code is ErrorCode => code in ERRORS),
+  code: z.string().refine((code): code is ErrorCode => Object.hasOwn(ERRORS, code)),
   message: z.string(),
   object: z.string(),
   host: z.string(),

@@ -30,8 +30,11 @@ export function globals(command: Command): GlobalOptions {
   return command.optsWithGlobals<GlobalOptions>();
 }
 
+/** An empty name never means "all": an unset variable of a script must not widen what the script asks for. */
 export function defaultTenant(given?: string): string {
-  return given ?? process.env.WEFT_TENANT ?? DEFAULT_TENANT;
+  if (given === '') throw usage('--tenant: is empty');
+  const { WEFT_TENANT } = process.env;
+  return given ?? (WEFT_TENANT === undefined || WEFT_TENANT === '' ? DEFAULT_TENANT : WEFT_TENANT);
 }
 
 /** "web" is a network of the tenant that is meant; "acme/web" and ids stand for themselves. */

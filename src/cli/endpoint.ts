@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { Command } from 'commander';
 import { collect, defaultTenant, endpointRef, globals, networkRef, usage, withClient } from './context.ts';
 import { age, printJson, printObject, printTable } from './output.ts';
@@ -11,7 +12,9 @@ interface AttachOptions {
 }
 
 export function endpointCommand(): Command {
-  const endpoint = new Command('endpoint').description('endpoints: interfaces of containers, on all hosts');
+  const endpoint = new Command('endpoint')
+    .description('endpoints: interfaces of containers, on all hosts')
+    .addHelpText('after', '\nExamples:\n  weft endpoint ls -A\n  weft endpoint inspect acme/web/db');
   endpoint
     .command('ls')
     .description('list endpoints of the whole cluster')
@@ -67,7 +70,8 @@ export function endpointCommand(): Command {
       const made = await withClient(command, (client) =>
         client.call('AttachEndpoint', {
           network: networkRef(ref, options.tenant),
-          netns: options.netns,
+          // The daemon stands in a directory of its own.
+          netns: resolve(options.netns),
           addresses: options.ip,
           labels: Object.fromEntries(options.label.map(splitLabel)),
           ...(options.name === undefined ? {} : { name: options.name }),

@@ -5,13 +5,15 @@ import { globals } from './context.ts';
 import { printJson } from './output.ts';
 
 export function explainCommand(): Command {
-  const explain = new Command('explain').description('what something means, and why it is so');
+  const explain = new Command('explain')
+    .description('what something means, and why it is so')
+    .addHelpText('after', '\nExample:\n  weft explain error pool-exhausted');
   explain
     .command('error <code>')
     .description('what an error means and what to do')
     .addHelpText('after', '\nExample:\n  weft explain error pool-exhausted')
     .action((code: string, _options: unknown, command: Command) => {
-      if (!(code in ERRORS)) {
+      if (!Object.hasOwn(ERRORS, code)) {
         throw new WeftError('invalid-argument', `no error has the code "${code}"`, {
           object: code,
           next: `known codes: ${Object.keys(ERRORS).join(' ')}`,

@@ -27,7 +27,9 @@ export function statusCommand(): Command {
 }
 
 export function nodeCommand(): Command {
-  const node = new Command('node').description('the hosts of the cluster');
+  const node = new Command('node')
+    .description('the hosts of the cluster')
+    .addHelpText('after', '\nExample:\n  weft node ls');
   node
     .command('ls')
     .description('list the hosts, and which of them are heard from')

@@ -25,7 +25,9 @@ Examples:
   weft network create acme/db --subnet 10.20.0.0/24 --gateway 10.20.0.254 --reserve 10.20.0.0/28 --internal`;
 
 export function networkCommand(): Command {
-  const network = new Command('network').description('networks: one segment of a tenant across all hosts');
+  const network = new Command('network')
+    .description('networks: one segment of a tenant across all hosts')
+    .addHelpText('after', '\nExamples:\n  weft network create acme/web --subnet 10.10.0.0/16\n  weft network ls -A');
   network
     .command('create <network>')
     .description('make a network: TENANT/NETWORK, or NETWORK of the default tenant')

@@ -20,6 +20,12 @@ Examples:
   weft endpoint ls -A -o json
   weft explain error pool-exhausted`;
 
+const LAB_EXAMPLES = `
+Examples:
+  weft lab up --hosts 3
+  weft lab exec host1 -- docker ps
+  weft lab down`;
+
 /** `lab` is loaded only when it is asked for: it brings what no other command needs. */
 export async function buildProgram(words: readonly string[]): Promise<Command> {
   const program = new Command('weft')
@@ -37,12 +43,14 @@ export async function buildProgram(words: readonly string[]): Promise<Command> {
   program.addCommand(explainCommand());
   if (words.includes('lab')) {
     const { labCommand } = await import('./lab.ts');
-    program.addCommand(labCommand());
+    program.addCommand(labCommand().addHelpText('after', LAB_EXAMPLES));
   } else {
     program.addCommand(new Command('lab').description('several hosts on one machine: up, exec, status, down, ...'));
   }
   for (const command of everyCommand(program)) {
     command.exitOverride().configureOutput({ outputError: () => undefined });
+    // A program that reads JSON from stderr gets the report, and no help text before it.
+    if (outputOf(words) === 'json') command.configureOutput({ writeErr: () => undefined });
     // So that `weft endpoint ls -o json` reads as people write it.
     if (command !== program && !command.options.some(({ long }) => long === '--output') && !isUnder(command, 'lab')) {
       command.addOption(new Option('-o, --output <format>', 'output format').choices(['table', 'json']));
@@ -61,23 +69,41 @@ function isUnder(command: Command, name: string): boolean {
   return false;
 }
 
+/** What was asked for, even where the command line does not parse; what follows "--" is another program's. */
+function outputOf(words: readonly string[]): 'table' | 'json' {
+  const ours = words.includes('--') ? words.slice(0, words.indexOf('--')) : words;
+  return /(^|\s)(-o|--output)[ =]?json(\s|$)/.test(ours.join(' ')) ? 'json' : 'table';
+}
+
 /** Runs a command line and returns the exit code; `words` are those after the program's name. */
 export async function runProgram(words: readonly string[]): Promise<number> {
-  const output = /(^|\s)(-o|--output)[ =]?json(\s|$)/.test(words.join(' ')) ? 'json' : 'table';
+  const program = await buildProgram(words);
   try {
-    const program = await buildProgram(words);
     await program.parseAsync(words, { from: 'user' });
     return typeof process.exitCode === 'number' ? process.exitCode : EXIT.done;
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return EXIT.done;
-    const failure = error instanceof CommanderError ? usageError(error) : toWeftError(error);
-    printError(failure.toReport(''), output);
+    const failure = error instanceof CommanderError ? usageError(error, pathOf(program, words)) : toWeftError(error);
+    printError(failure.toReport(''), outputOf(words));
     return EXIT[ERRORS[failure.code].exit];
   }
 }
 
-function usageError(error: CommanderError): WeftError {
+/** The command that the words reach: "weft network ls". */
+function pathOf(program: Command, words: readonly string[]): string {
+  const path = [program.name()];
+  let at = program;
+  for (const word of words) {
+    const inner = at.commands.find((command) => command.name() === word);
+    if (!inner) continue;
+    path.push(word);
+    at = inner;
+  }
+  return path.join(' ');
+}
+
+function usageError(error: CommanderError, path: string): WeftError {
   // Help asked for by leaving the subcommand out was printed already.
   const text = error.code === 'commander.help' ? 'a subcommand is missing' : error.message.replace(/^error: /, '');
-  return new WeftError('invalid-argument', text.replace('\n', ' '), { next: 'weft --help' });
+  return new WeftError('invalid-argument', text.replace('\n', ' '), { next: `${path} --help` });
 }

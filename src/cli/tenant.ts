@@ -3,7 +3,9 @@ import { globals, withClient } from './context.ts';
 import { age, printJson, printObject, printTable } from './output.ts';
 
 export function tenantCommand(): Command {
-  const tenant = new Command('tenant').description('tenants: routing and naming domains of their own');
+  const tenant = new Command('tenant')
+    .description('tenants: routing and naming domains of their own')
+    .addHelpText('after', '\nExamples:\n  weft tenant create acme\n  weft tenant ls');
   tenant
     .command('create <name>')
     .description('make a tenant')

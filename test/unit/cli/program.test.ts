@@ -1,6 +1,6 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import pino from 'pino';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -29,6 +29,10 @@ beforeEach(async () => {
   vi.spyOn(console, 'error').mockImplementation((text: string) => void err.push(text));
   vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
     out.push(String(text));
+    return true;
+  });
+  vi.spyOn(process.stderr, 'write').mockImplementation((text) => {
+    err.push(String(text));
     return true;
   });
 });
@@ -150,11 +154,59 @@ describe('weft', () => {
       ['endpoint attach acme/web', '--netns'],
       ['endpoint inspect db', 'TENANT/NETWORK/ENDPOINT'],
       ['explain error pool-exhuasted', 'pool-exhausted'],
+      ['explain error toString', 'no error has the code'],
+      ['network ls --tenat x', 'next: weft network ls --help'],
       ['network', 'subcommand'],
+      ['network', 'Usage: weft network'],
+      ['', 'Usage: weft'],
+      ['status -o jsno', 'table, json'],
+      ['status extra', 'too many arguments'],
+      ['endpoint attach acme/web --netns /x --label plain', 'KEY=VALUE'],
+      ['network inspect web --tenant=', '--tenant'],
     ] as const) {
       const result = await weft(words);
       expect([words, result.code, result.err]).toEqual([words, EXIT.usage, expect.stringContaining(hint)]);
     }
+  });
+
+  it('puts nothing but the report on stderr for those who read JSON', async () => {
+    for (const words of ['network', 'network ls --tenat x', 'endpoint attach acme/web', 'nonsense']) {
+      const { err: text } = await weft(`${words} -o json`);
+      expect(JSON.parse(text)).toMatchObject({
+        code: 'invalid-argument',
+        next: expect.stringMatching(/--help$/) as string,
+      });
+    }
+    // What follows "--" is another program's.
+    expect((await weft('nonsense -- weft ls -o json')).err).toMatch(/^error invalid-argument/);
+  });
+
+  it('never takes an empty tenant for all tenants', async () => {
+    vi.stubEnv('WEFT_TENANT', '');
+    await weft('network ls');
+    expect(control.listNetworks.mock.calls[0]?.[0].tenant).toBe('default');
+    expect((await weft('network ls --tenant=')).code).toBe(EXIT.usage);
+    expect(control.listNetworks).toHaveBeenCalledOnce();
+  });
+
+  it('attaches by an absolute path, since the daemon stands elsewhere', async () => {
+    await weft('endpoint attach web --netns some/ns --ip 10.0.0.7 --ip fd00::7 --name db --label a=b=c');
+    expect(control.attach.mock.calls[0]?.[0]).toEqual({
+      network: 'default/web',
+      netns: resolve('some/ns'),
+      addresses: ['10.0.0.7', 'fd00::7'],
+      name: 'db',
+      labels: { a: 'b=c' },
+    });
+  });
+
+  it('deletes and detaches what it is told to, silently', async () => {
+    for (const words of ['tenant delete acme', 'network delete web -t acme', 'endpoint detach web/db -t acme']) {
+      expect(await weft(words)).toEqual({ code: 0, out: '', err: '' });
+    }
+    expect(control.deleteTenant.mock.calls[0]?.[0]).toBe('acme');
+    expect(control.deleteNetwork.mock.calls[0]?.[0]).toBe('acme/web');
+    expect(control.detach.mock.calls[0]?.[0]).toBe('acme/web/db');
   });
 
   it('explains every error', async () => {
@@ -167,10 +219,9 @@ describe('weft', () => {
   });
 
   it('has an example in every help text', async () => {
-    const leaves = (command: Command): Command[] =>
-      command.commands.length === 0 ? [command] : command.commands.flatMap(leaves);
+    const all = (command: Command): Command[] => [command, ...command.commands.flatMap(all)];
     const program = await buildProgram(['lab']);
-    for (const command of leaves(program)) {
+    for (const command of all(program)) {
       const words: string[] = [];
       for (let at = command; at.parent; at = at.parent) words.unshift(at.name());
       const { code, out: text } = await weft(`${words.join(' ')} --help`);
