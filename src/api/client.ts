@@ -1,9 +1,13 @@
-/** A typed client of weft.v1. Failures are the daemon's own WeftErrors; `daemon-away` when nobody answers. */
+/**
+ * A typed client of weft.v1. Failures are the daemon's own WeftErrors; `daemon-away` when nobody answers; the signal's
+ * own reason when the caller gave up.
+ */
 import { credentials } from '@grpc/grpc-js';
-import type { Client, ServiceError } from '@grpc/grpc-js';
-import { loadService, MESSAGE_LIMIT } from './definition.ts';
+import type { Client, ServiceClientConstructor, ServiceError } from '@grpc/grpc-js';
+import { loadApi, MESSAGE_LIMIT } from './definition.ts';
 import type { MethodName, Methods } from './definition.ts';
 import { fromServiceError } from './errors.ts';
+import { inOrder } from './order.ts';
 import { DEFAULT_SOCKET } from './socket.ts';
 
 const DEADLINE = 10_000;
@@ -31,8 +35,8 @@ type Invoke = (
 
 export function connect(options: ClientOptions = {}): WeftClient {
   const socketPath = options.socketPath ?? DEFAULT_SOCKET;
-  const Service = loadService();
-  const client: Client = new Service(`unix:${socketPath}`, credentials.createInsecure(), {
+  const { Weft, messages } = loadApi();
+  const client: Client = new Weft(`unix:${socketPath}`, credentials.createInsecure(), {
     'grpc.max_receive_message_length': MESSAGE_LIMIT,
     // Without it a proxy of the environment would be asked for a unix socket.
     'grpc.enable_http_proxy': 0,
@@ -46,8 +50,9 @@ export function connect(options: ClientOptions = {}): WeftClient {
         const deadline = Date.now() + (options.deadline ?? DEADLINE);
         const call = invoke.call(client, request, { deadline }, (error, response) => {
           signal?.removeEventListener('abort', cancel);
-          if (error) reject(fromServiceError(error, socketPath));
-          else resolve(response as Methods[typeof method]['response']);
+          if (signal?.aborted) reject(reasonOf(signal));
+          else if (error) reject(fromServiceError(error, socketPath));
+          else resolve(inOrder(messages, answerOf(Weft, method), response) as Methods[typeof method]['response']);
         });
         const cancel = () => call.cancel();
         signal?.addEventListener('abort', cancel, { once: true });
@@ -55,4 +60,14 @@ export function connect(options: ClientOptions = {}): WeftClient {
     },
     close: () => client.close(),
   };
+}
+
+/** The name of the message that a method answers with. */
+function answerOf(service: ServiceClientConstructor, method: MethodName): string {
+  const { responseType } = service.service[method] as unknown as { responseType: { type: { name: string } } };
+  return responseType.type.name;
+}
+
+function reasonOf(signal: AbortSignal): Error {
+  return signal.reason instanceof Error ? signal.reason : new DOMException(String(signal.reason), 'AbortError');
 }

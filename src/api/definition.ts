@@ -1,7 +1,7 @@
 /** weft.v1 as grpc-js speaks it, loaded from the .proto at run time, and its messages as TypeScript knows them. */
 import { fileURLToPath } from 'node:url';
 import { loadPackageDefinition } from '@grpc/grpc-js';
-import type { ServiceClientConstructor } from '@grpc/grpc-js';
+import type { GrpcObject, ServiceClientConstructor } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
 import type {
   AttachRequest,
@@ -46,10 +46,11 @@ export const MESSAGE_LIMIT = 4 * 1024 * 1024;
 
 export const ERROR_TRAILER = 'weft-error-bin';
 
-export function loadService(): ServiceClientConstructor {
+/** The service, and every message of its package by name. */
+export function loadApi(): { Weft: ServiceClientConstructor; messages: GrpcObject } {
   const path = fileURLToPath(new URL('proto/weft/v1/weft.proto', import.meta.url));
   const loaded = loadPackageDefinition(loadSync(path, OPTIONS)) as unknown as {
-    weft: { v1: { Weft: ServiceClientConstructor } };
+    weft: { v1: GrpcObject & { Weft: ServiceClientConstructor } };
   };
-  return loaded.weft.v1.Weft;
+  return { Weft: loaded.weft.v1.Weft, messages: loaded.weft.v1 };
 }

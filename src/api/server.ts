@@ -1,5 +1,5 @@
 /** weft.v1 on a unix socket that only root can open. Translation only: one call of control for each method. */
-import { mkdir, rm } from 'node:fs/promises';
+import { lstat, mkdir, rm } from 'node:fs/promises';
 import { createConnection } from 'node:net';
 import { dirname } from 'node:path';
 import { Server, ServerCredentials } from '@grpc/grpc-js';
@@ -7,7 +7,7 @@ import type { sendUnaryData, ServerUnaryCall, UntypedServiceImplementation } fro
 import type { Logger } from 'pino';
 import type { CallContext, Control } from '../control/port.ts';
 import { toWeftError, WeftError } from '../model/errors.ts';
-import { loadService, MESSAGE_LIMIT } from './definition.ts';
+import { loadApi, MESSAGE_LIMIT } from './definition.ts';
 import type { MethodName, Methods } from './definition.ts';
 import { toServiceError } from './errors.ts';
 import { parseRequest } from './requests.ts';
@@ -28,7 +28,7 @@ type Work = (request: unknown, context: CallContext) => Promise<unknown>;
 /** Calls in progress get this long when the server is closed. */
 const DRAIN = 3_000;
 
-/** Throws `already-running` when somebody answers on the socket. */
+/** Throws `already-running` when somebody answers on the socket, `configuration-invalid` when it is no socket. */
 export async function startApiServer(options: ApiServerOptions): Promise<{ close(): Promise<void> }> {
   const { socketPath } = options;
   await mkdir(dirname(socketPath), { recursive: true, mode: 0o755 });
@@ -37,7 +37,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<{ close
     'grpc.max_receive_message_length': MESSAGE_LIMIT,
     'grpc.max_send_message_length': MESSAGE_LIMIT,
   });
-  server.addService(loadService().service, implement(options));
+  server.addService(loadApi().Weft.service, implement(options));
   await bindPrivately(server, socketPath);
   return {
     close: async () => {
@@ -115,17 +115,26 @@ async function bindPrivately(server: Server, socketPath: string): Promise<void> 
   }
 }
 
-/** A socket left by a daemon that was killed; one that answers is another daemon's. */
+/** Removes the socket of a daemon that was killed. One that answers is another daemon's, a file is nobody's to remove. */
 async function removeStale(socketPath: string): Promise<void> {
-  const answers = await new Promise<boolean>((resolve) => {
+  const found = await lstat(socketPath).catch((error: unknown) => {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  });
+  if (!found) return;
+  if (!found.isSocket()) {
+    throw new WeftError('configuration-invalid', `${socketPath} exists and is no socket`, { object: socketPath });
+  }
+  // Only a refusal says that nobody listens: a daemon whose backlog is full answers EAGAIN.
+  const dead = await new Promise<boolean>((resolve) => {
     const probe = createConnection(socketPath);
     probe.once('connect', () => {
       probe.destroy();
-      resolve(true);
+      resolve(false);
     });
-    probe.once('error', () => resolve(false));
+    probe.once('error', ({ code }: NodeJS.ErrnoException) => resolve(code === 'ECONNREFUSED' || code === 'ENOENT'));
   });
-  if (answers) throw new WeftError('already-running', `another weftd answers at ${socketPath}`, { object: socketPath });
+  if (!dead) throw new WeftError('already-running', `another weftd answers at ${socketPath}`, { object: socketPath });
   await rm(socketPath, { force: true });
 }
 

@@ -1,6 +1,7 @@
-import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { mkdtempSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { connect as connectHttp2 } from 'node:http2';
-import { createConnection } from 'node:net';
+import { createConnection, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pino from 'pino';
@@ -44,9 +45,26 @@ describe('weft.v1', () => {
     expect(await client.call('GetEndpoint', { ref: 'acme/web/db' })).toEqual(endpoint);
     expect(await client.call('ListEndpoints', {})).toEqual({ endpoints: [endpoint] });
     expect(await client.call('ListNodes', {})).toEqual({ nodes: [node] });
+    expect(await client.call('GetTenant', { ref: 'acme' })).toEqual(tenant);
+    const subnets = [{ cidr: 'fd00:1::/64' }];
+    expect(await client.call('CreateNetwork', { tenant: 'acme', name: 'web', subnets })).toEqual(network);
+    expect(await client.call('AttachEndpoint', { network: 'acme/web', netns: '/x' })).toEqual(endpoint);
+    for (const method of ['DeleteTenant', 'DeleteNetwork', 'DetachEndpoint'] as const) {
+      expect(await client.call(method, { ref: 'x' })).toEqual({});
+    }
     const bare = { ...endpoint, engine: { ...endpoint.engine, container: null }, labels: {} };
     control.getEndpoint.mockResolvedValue(bare);
     expect(await client.call('GetEndpoint', { ref: 'x' })).toEqual(bare);
+  });
+
+  it('keeps the order of the keys, with what is empty or zero in its place', async () => {
+    expect(JSON.stringify(await client.call('GetStatus', {}))).toBe(JSON.stringify(status));
+    expect(JSON.stringify(await client.call('ListNetworks', {}))).toBe(JSON.stringify({ networks: [network] }));
+    expect(JSON.stringify(await client.call('GetEndpoint', { ref: 'x' }))).toBe(JSON.stringify(endpoint));
+    expect(JSON.stringify(await client.call('ListNodes', {}))).toBe(JSON.stringify({ nodes: [node] }));
+    const fresh = { ...status, repairs: { total: 0, byKind: {} }, conditions: [] };
+    control.status.mockResolvedValue(fresh);
+    expect(JSON.stringify(await client.call('GetStatus', {}))).toBe(JSON.stringify(fresh));
   });
 
   it('carries every field of every question', async () => {
@@ -102,23 +120,43 @@ describe('weft.v1', () => {
 
   it('names the field that is wrong, and never asks control', async () => {
     const subnets = [{ cidr: '10.0.0.0/8' }, { cidr: '' }];
-    const failures: [Promise<unknown>, string][] = [
-      [client.call('CreateNetwork', { tenant: 'a', name: 'b', subnets }), 'subnets[1].cidr: is missing'],
-      [client.call('GetTenant', { ref: '' }), 'ref: is missing'],
-      [client.call('AttachEndpoint', { network: 'a/b', netns: '' }), 'netns: is missing'],
-      [client.call('CreateTenant', { name: 'x'.repeat(10_000) }), 'name: '],
+    const failures: [() => Promise<unknown>, string][] = [
+      [() => client.call('CreateNetwork', { tenant: 'a', name: 'b', subnets }), 'subnets[1].cidr: is missing'],
+      [() => client.call('GetTenant', { ref: '' }), 'ref: is missing'],
+      [() => client.call('AttachEndpoint', { network: 'a/b', netns: '' }), 'netns: is missing'],
+      [() => client.call('CreateTenant', { name: 'x'.repeat(10_000) }), 'name: '],
       [
-        client.call('CreateNetwork', { tenant: 'a', name: 'b', subnets: Array(17).fill(subnets[0]) as never }),
+        () => client.call('CreateNetwork', { tenant: 'a', name: 'b', subnets: Array(17).fill(subnets[0]) as never }),
         'subnets: ',
       ],
+      [
+        () =>
+          client.call('CreateNetwork', {
+            tenant: 'a',
+            name: 'b',
+            subnets: [{ cidr: '10.0.0.0/8', reserved: Array<string>(2_000).fill('10.0.0.9') }],
+          }),
+        'subnets[0].reserved: ',
+      ],
+      [
+        () => client.call('AttachEndpoint', { network: 'a/b', netns: '/x', addresses: Array<string>(9).fill('::1') }),
+        'addresses',
+      ],
+      [
+        () => client.call('AttachEndpoint', { network: 'a/b', netns: '/x', labels: { k: 'v'.repeat(2_000) } }),
+        'labels.k: ',
+      ],
+      [() => client.call('CreateTenant', { name: 'x'.repeat(5 << 20) }), 'larger than max'],
     ];
     for (const [failure, beginning] of failures) {
-      await expect(failure).rejects.toMatchObject({
+      await expect(failure()).rejects.toMatchObject({
         code: 'invalid-argument',
         message: expect.stringContaining(beginning) as string,
       });
     }
-    expect(control.createNetwork).not.toHaveBeenCalled();
+    for (const asked of [control.createTenant, control.createNetwork, control.getTenant, control.attach]) {
+      expect(asked).not.toHaveBeenCalled();
+    }
   });
 
   it('tells control that the caller went away', async () => {
@@ -133,7 +171,8 @@ describe('weft.v1', () => {
     await until(() => seen !== undefined, { what: 'control was asked' });
     stop.abort();
     await until(() => seen?.aborted === true, { what: 'control was told' });
-    await expect(call).rejects.toBeInstanceOf(WeftError);
+    await expect(call).rejects.toBe(stop.signal.reason);
+    await expect(client.call('GetStatus', {}, { signal: stop.signal })).rejects.toBe(stop.signal.reason);
   });
 
   it('is root’s alone, one at a time, and replaces a dead socket', async () => {
@@ -141,13 +180,21 @@ describe('weft.v1', () => {
     await expect(startApiServer({ socketPath, control, nodeName: 'x', log })).rejects.toMatchObject({
       code: 'already-running',
     });
-    // A regular file refuses connections as the socket of a killed daemon does.
-    const stale = join(folder, 'stale.sock');
-    writeFileSync(stale, '');
+    const stale = await staleSocket(folder);
     const second = await startApiServer({ socketPath: stale, control, nodeName: 'x', log });
     expect(statSync(stale).isSocket()).toBe(true);
     await second.close();
     expect(statSync(stale, { throwIfNoEntry: false })).toBeUndefined();
+  });
+
+  it('removes nobody’s file', async () => {
+    const file = join(folder, 'notes.txt');
+    writeFileSync(file, 'mine');
+    await expect(startApiServer({ socketPath: file, control, nodeName: 'x', log })).rejects.toMatchObject({
+      code: 'configuration-invalid',
+      object: file,
+    });
+    expect(readFileSync(file, 'utf8')).toBe('mine');
   });
 
   it('that is away says so', async () => {
@@ -156,12 +203,19 @@ describe('weft.v1', () => {
     nobody.close();
   });
 
+  it('that does not answer in time is not ready', async () => {
+    control.status.mockReturnValue(new Promise(() => undefined));
+    const hasty = connect({ socketPath, deadline: 200 });
+    await expect(hasty.call('GetStatus', {})).rejects.toMatchObject({ code: 'not-ready' });
+    hasty.close();
+  });
+
   it('outlives a thousand bodies of garbage', async () => {
     const session = connectHttp2('http://localhost', { createConnection: () => connectSocket(socketPath) });
     const send = (i: number) =>
       new Promise<void>((resolve) => {
         const length = 1 + ((i * 7919) % 300);
-        const frame = Buffer.alloc(5 + length, i % 256);
+        const frame = Buffer.concat([Buffer.alloc(5), garbage(i, length)]);
         frame.writeUInt8(0, 0);
         frame.writeUInt32BE(i % 3 === 0 ? length * 2 : length, 1);
         const stream = session.request({
@@ -180,6 +234,21 @@ describe('weft.v1', () => {
   });
 });
 
+/** What a killed daemon leaves: a socket that nobody listens on. */
+async function staleSocket(parent: string): Promise<string> {
+  const stale = join(parent, 'stale.sock');
+  const listener = createServer();
+  await new Promise<void>((resolve) => listener.listen(join(parent, 'first.sock'), resolve));
+  renameSync(join(parent, 'first.sock'), stale);
+  await new Promise((resolve) => listener.close(resolve));
+  return stale;
+}
+
 function connectSocket(path: string) {
   return createConnection(path);
+}
+
+/** The same bytes in every run, so that a failure can be met again. */
+function garbage(seed: number, length: number): Buffer {
+  return createHash('shake128', { outputLength: length }).update(String(seed)).digest();
 }
