@@ -54,7 +54,10 @@ const schema = z.strictObject({
   metrics: z
     .strictObject({
       enabled: flag.default(true),
-      port: z.coerce.number().int().min(1).max(65_535).default(7782),
+      port: z
+        .union([z.number(), z.string().regex(/^\d+$/).transform(Number)])
+        .pipe(z.number().int().min(1).max(65_535))
+        .default(7782),
     })
     .prefault({}),
   log: z.strictObject({ level: z.enum(['trace', 'debug', 'info', 'warn', 'error']).default('info') }).prefault({}),
@@ -74,7 +77,7 @@ export interface ConfigSources {
 
 export async function loadConfig(sources: ConfigSources): Promise<Config> {
   const merged = await readYaml(sources.file);
-  for (const path of settablePaths()) {
+  for (const path of settingPaths()) {
     const value = sources.environment[`WEFT_${path.join('_').toUpperCase()}`];
     if (value !== undefined) set(merged, path, value);
   }
@@ -82,7 +85,7 @@ export async function loadConfig(sources: ConfigSources): Promise<Config> {
   const result = schema.safeParse(merged);
   if (result.success) return deepFreeze(result.data);
   const issue = result.error.issues[0];
-  const field = issue?.path.join('.') ?? '';
+  const field = issue ? fieldOf(issue) : '';
   throw new WeftError(
     'configuration-invalid',
     `${field || sources.file.path}: ${issue?.message ?? 'does not fit the schema'}`,
@@ -92,18 +95,18 @@ export async function loadConfig(sources: ConfigSources): Promise<Config> {
   );
 }
 
-/** Every scalar of the schema; `store.endpoints` is a comma-separated list in the environment. */
-function settablePaths(): string[][] {
-  const shape: Record<string, readonly string[]> = {
-    node: ['name'],
-    underlay: ['address', 'interface', 'family'],
-    store: ['mode', 'endpoints', 'binary'],
-    docker: ['enabled', 'socket'],
-    metrics: ['enabled', 'port'],
-    log: ['level'],
-  };
-  const nested = Object.entries(shape).flatMap(([group, names]) => names.map((name) => [group, name]));
-  return [...nested, ['pki'], ['state'], ['run']];
+/** The path of the setting that is wrong; an unknown one is itself the culprit, not the group it stands in. */
+function fieldOf(issue: z.core.$ZodIssue): string {
+  const unknown = issue.code === 'unrecognized_keys' ? issue.keys.slice(0, 1) : [];
+  return [...issue.path, ...unknown].join('.');
+}
+
+/** The path of every setting of the schema; `store.endpoints` is a comma-separated list in the environment. */
+export function settingPaths(): string[][] {
+  return Object.entries(schema.shape).flatMap(([name, part]) => {
+    const group = part instanceof z.ZodPrefault ? part.unwrap() : part;
+    return group instanceof z.ZodObject ? Object.keys(group.shape).map((inner) => [name, inner]) : [[name]];
+  });
 }
 
 async function readYaml(file: { path: string; required: boolean }): Promise<Record<string, unknown>> {
@@ -132,7 +135,14 @@ function set(target: Record<string, unknown>, path: string[], text: string): voi
     at[name] = next;
     at = next;
   }
-  at[path.at(-1) ?? ''] = path.join('.') === 'store.endpoints' ? text.split(',') : text;
+  at[path.at(-1) ?? ''] = path.join('.') === 'store.endpoints' ? listOf(text) : text;
+}
+
+function listOf(text: string): string[] {
+  return text
+    .split(',')
+    .map((item) => item.trim())
+    .filter((item) => item !== '');
 }
 
 /** The host's name as far as it is a name of ours. */

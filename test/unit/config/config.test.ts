@@ -48,14 +48,64 @@ describe('the configuration', () => {
     );
   });
 
+  it.each([
+    ['WEFT_LOG_LEVEL', 'loud', 'log.level'],
+    ['WEFT_METRICS_PORT', '', 'metrics.port'],
+    ['WEFT_METRICS_PORT', '1e3', 'metrics.port'],
+    ['WEFT_STORE_ENDPOINTS', 'http://clear:2379', 'store.endpoints.0'],
+  ])('refuses %s=%s by its field', async (variable, value, field) => {
+    await expect(load('', { [variable]: value })).rejects.toMatchObject({
+      code: 'configuration-invalid',
+      object: field,
+      message: expect.stringContaining(field) as string,
+    });
+  });
+
+  it('lets a variable set every setting that the schema has', async () => {
+    const environment = {
+      WEFT_NODE_NAME: 'n1',
+      WEFT_UNDERLAY_ADDRESS: '192.0.2.7',
+      WEFT_UNDERLAY_INTERFACE: 'eth7',
+      WEFT_UNDERLAY_FAMILY: '6',
+      WEFT_STORE_MODE: 'external',
+      WEFT_STORE_ENDPOINTS: 'https://a:2379',
+      WEFT_STORE_BINARY: '/opt/etcd',
+      WEFT_PKI: '/p',
+      WEFT_STATE: '/s',
+      WEFT_RUN: '/r',
+      WEFT_DOCKER_ENABLED: 'false',
+      WEFT_DOCKER_SOCKET: '/d.sock',
+      WEFT_METRICS_ENABLED: 'false',
+      WEFT_METRICS_PORT: '9',
+      WEFT_LOG_LEVEL: 'trace',
+    };
+    expect(await load('', environment)).toEqual({
+      node: { name: 'n1' },
+      underlay: { address: '192.0.2.7', interface: 'eth7', family: 6 },
+      store: { mode: 'external', endpoints: ['https://a:2379'], binary: '/opt/etcd' },
+      pki: '/p',
+      state: '/s',
+      run: '/r',
+      docker: { enabled: false, socket: '/d.sock' },
+      metrics: { enabled: false, port: 9 },
+      log: { level: 'trace' },
+    });
+  });
+
   it('takes several endpoints from one variable', async () => {
-    const config = await load('store: {mode: external}', { WEFT_STORE_ENDPOINTS: 'https://a:2379,https://b:2379' });
+    const config = await load('store: {mode: external}', { WEFT_STORE_ENDPOINTS: 'https://a:2379, https://b:2379,' });
     expect(config.store.endpoints).toEqual(['https://a:2379', 'https://b:2379']);
   });
 
   it.each([
     ['node: {name: Not_OK}', 'node.name'],
-    ['nodes: {}', 'nodes'],
+    ['nodes: {}', 'nodes: '],
+    ['log: {levle: warn}', 'log.levle: '],
+    ['log: loud', 'log: '],
+    ['metrics: {port: true}', 'metrics.port'],
+    ['metrics: {port: 0x10000}', 'metrics.port'],
+    ['docker: {enabled: maybe}', 'docker.enabled'],
+    ['underlay: {family: 5}', 'underlay.family'],
     ['store: {mode: external}', 'store.endpoints'],
     ['store: {endpoints: ["http://clear:2379"]}', 'store.endpoints.0'],
     ['underlay: {address: 300.1.1.1}', 'underlay.address'],
