@@ -44,7 +44,7 @@ export function fromServiceError(error: ServiceError, socket: string): WeftError
     case status.UNAVAILABLE:
       return new WeftError('daemon-away', `weftd does not answer at ${socket}`, {
         object: socket,
-        cause: error.details,
+        cause: connectFailure(error.details),
       });
     case status.DEADLINE_EXCEEDED:
       return new WeftError('not-ready', 'weftd did not answer in time', { object: socket });
@@ -54,6 +54,11 @@ export function fromServiceError(error: ServiceError, socket: string): WeftError
     default:
       return new WeftError('internal', error.details || error.message);
   }
+}
+
+/** grpc-js wraps the system's words: "No connection established. Last error: Error: connect ENOENT ... ". */
+function connectFailure(details: string): string {
+  return /Last error: (?:Error: )?(.+?)\. Resolution note/.exec(details)?.[1] ?? details;
 }
 
 function reportOf(error: ServiceError): z.infer<typeof reportSchema> | undefined {

@@ -199,7 +199,10 @@ describe('weft.v1', () => {
 
   it('that is away says so', async () => {
     const nobody = connect({ socketPath: join(folder, 'nobody.sock'), deadline: 2_000 });
-    await expect(nobody.call('GetStatus', {})).rejects.toMatchObject({ code: 'daemon-away' });
+    await expect(nobody.call('GetStatus', {})).rejects.toMatchObject({
+      code: 'daemon-away',
+      cause: `connect ENOENT ${join(folder, 'nobody.sock')}`,
+    });
     nobody.close();
   });
 
