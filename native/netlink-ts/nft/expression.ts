@@ -7,13 +7,22 @@ import { bitwise, type Bitwise } from './expressions/bitwise.ts';
 import { cmp, type Cmp } from './expressions/cmp.ts';
 import { counter, type Counter } from './expressions/counter.ts';
 import { ct, type Ct } from './expressions/ct.ts';
+import { ctSet, type CtSet } from './expressions/ct-set.ts';
 import { fib, type Fib } from './expressions/fib.ts';
 import { immediate, type Immediate } from './expressions/immediate.ts';
 import { limit, type Limit } from './expressions/limit.ts';
 import { log, type Log } from './expressions/log.ts';
 import { lookup, type Lookup } from './expressions/lookup.ts';
+import { masquerade, type Masquerade } from './expressions/masquerade.ts';
 import { meta, type Meta } from './expressions/meta.ts';
+import { metaSet, type MetaSet } from './expressions/meta-set.ts';
+import { nat, type Nat } from './expressions/nat.ts';
+import { notrack, type Notrack } from './expressions/notrack.ts';
 import { payload, type Payload } from './expressions/payload.ts';
+import { payloadSet, type PayloadSet } from './expressions/payload-set.ts';
+import { range, type Range } from './expressions/range.ts';
+import { redirect, type Redirect } from './expressions/redirect.ts';
+import { reject, type Reject } from './expressions/reject.ts';
 import { verdict, type VerdictExpression } from './expressions/verdict.ts';
 import { hexOf } from './data.ts';
 
@@ -30,14 +39,23 @@ export type Expression =
   | Cmp
   | Counter
   | Ct
+  | CtSet
   | Fib
   | Immediate
   | Limit
   | Log
   | Lookup
+  | Masquerade
   | Meta
+  | MetaSet
+  | Nat
+  | Notrack
   | OtherExpression
   | Payload
+  | PayloadSet
+  | Range
+  | Redirect
+  | Reject
   | VerdictExpression;
 
 /** How a kind is written and read. `decode` gives undefined for what the kind cannot express. */
@@ -56,14 +74,20 @@ const DECODERS: ReadonlyMap<string, ((reader: AttributeReader) => Expression | u
   [bitwise.name, [bitwise.decode]],
   [cmp.name, [cmp.decode]],
   [counter.name, [counter.decode]],
-  [ct.name, [ct.decode]],
+  [ct.name, [ct.decode, ctSet.decode]],
   [fib.name, [fib.decode]],
   [immediate.name, [verdict.decode, immediate.decode]],
   [limit.name, [limit.decode]],
   [log.name, [log.decode]],
   [lookup.name, [lookup.decode]],
-  [meta.name, [meta.decode]],
-  [payload.name, [payload.decode]],
+  [masquerade.name, [masquerade.decode]],
+  [meta.name, [meta.decode, metaSet.decode]],
+  [nat.name, [nat.decode]],
+  [notrack.name, [notrack.decode]],
+  [payload.name, [payload.decode, payloadSet.decode]],
+  [range.name, [range.decode]],
+  [redirect.name, [redirect.decode]],
+  [reject.name, [reject.decode]],
 ]);
 
 /** Writes a list of expressions (the content of NFTA_RULE_EXPRESSIONS). */
@@ -76,12 +100,13 @@ export function encodeExpressions(writer: AttributeWriter, expressions: readonly
 function encodeExpression(writer: AttributeWriter, expression: Expression): void {
   const { name, fill } = encodingOf(expression);
   writer.string(NFTA_EXPR_NAME, name);
-  writer.nestedFlagged(NFTA_EXPR_DATA, fill);
+  if (fill) writer.nestedFlagged(NFTA_EXPR_DATA, fill);
 }
 
 interface Encoding {
   name: string;
-  fill: (data: AttributeWriter) => void;
+  /** none for an expression without attributes */
+  fill?: (data: AttributeWriter) => void;
 }
 
 function encoding<E>(codec: ExpressionCodec<E>, expression: E): Encoding {
@@ -110,13 +135,35 @@ function encodingOf(expression: Expression): Encoding {
       return encoding(lookup, expression);
     case 'meta':
       return encoding(meta, expression);
+    case 'notrack':
+      return { name: notrack.name };
     case 'other':
-      return { name: expression.name, fill: (data) => data.raw(Buffer.from(expression.data, 'hex')) };
+      return otherEncoding(expression);
     case 'payload':
       return encoding(payload, expression);
+    case 'ct set':
+      return encoding(ctSet, expression);
+    case 'masquerade':
+      return encoding(masquerade, expression);
+    case 'meta set':
+      return encoding(metaSet, expression);
+    case 'nat':
+      return encoding(nat, expression);
+    case 'payload set':
+      return encoding(payloadSet, expression);
+    case 'range':
+      return encoding(range, expression);
+    case 'redirect':
+      return encoding(redirect, expression);
+    case 'reject':
+      return encoding(reject, expression);
     case 'verdict':
       return encoding(verdict, expression);
   }
+}
+
+function otherEncoding({ name, data }: OtherExpression): Encoding {
+  return data ? { name, fill: (writer) => writer.raw(Buffer.from(data, 'hex')) } : { name };
 }
 
 /** Reads the content of NFTA_RULE_EXPRESSIONS. Throws DecodeError for what is not a list of expressions at all. */

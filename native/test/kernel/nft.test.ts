@@ -98,7 +98,7 @@ test('a change by hand shows in the comparison', async () => {
   namespace.run('nft', 'insert', 'rule', 'inet', 'sample', 'forward', 'reject');
   const read = await nft.readTable(NAME);
   expect(read).not.toEqual(sample());
-  expect(read?.chains[2]?.rules[0]?.expressions.at(-1)).toMatchObject({ kind: 'other', name: 'reject' });
+  expect(read?.chains[2]?.rules[0]?.expressions.at(-1)).toMatchObject({ kind: 'reject', with: 'icmpx' });
 });
 
 test('replacing is one step of the generation and leaves other tables alone', async () => {

@@ -153,11 +153,7 @@ describe('captured bytes', () => {
       { kind: 'lookup', set: 'plain', register: 0, invert: true },
       { kind: 'log', level: 'info' },
     ]);
-    expect(rules[6]?.expressions.at(-1)).toEqual({
-      kind: 'other',
-      name: 'reject',
-      data: '08000100000000020500020001000000',
-    });
+    expect(rules[6]?.expressions.at(-1)).toEqual({ kind: 'reject', with: 'icmpx', reason: 'port-unreachable' });
   });
 
   test('every rule is written as the kernel dumps it', () => {

@@ -4,9 +4,9 @@ import { nameTable } from '../names.ts';
 import { registerNumber, registerSlot } from '../register.ts';
 
 const NFTA_PAYLOAD_DREG = 1;
-const NFTA_PAYLOAD_BASE = 2;
-const NFTA_PAYLOAD_OFFSET = 3;
-const NFTA_PAYLOAD_LEN = 4;
+export const NFTA_PAYLOAD_BASE = 2;
+export const NFTA_PAYLOAD_OFFSET = 3;
+export const NFTA_PAYLOAD_LEN = 4;
 
 export type PayloadBase = 'link' | 'network' | 'transport';
 
