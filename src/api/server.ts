@@ -61,7 +61,7 @@ function handlers(control: Control): Handlers {
     CreateNetwork: (request, context) => control.createNetwork(request, context),
     ListNetworks: async (request) => ({ networks: await control.listNetworks(request) }),
     GetNetwork: ({ ref }) => control.getNetwork(ref),
-    DeleteNetwork: ({ ref }, context) => done(control.deleteNetwork(ref, context)),
+    DeleteNetwork: ({ ref }, context) => done(control.deleteNetwork({ ref, force: false }, context)),
     AttachEndpoint: (request, context) => control.attach(request, context),
     DetachEndpoint: ({ ref }, context) => done(control.detach(ref, context)),
     ListEndpoints: async (request) => ({ endpoints: await control.listEndpoints(request) }),

@@ -4,7 +4,17 @@
  */
 import type { ClusterState } from '../model/cluster.ts';
 import { prefixes } from '../model/keys.ts';
-import type { AddressRecord, Binding, Endpoint, Network, Node, NodeLife, Tenant } from '../model/objects.ts';
+import type {
+  AddressRecord,
+  Binding,
+  Endpoint,
+  EndpointDescription,
+  EngineRecord,
+  Network,
+  Node,
+  NodeLife,
+  Tenant,
+} from '../model/objects.ts';
 import { WeftError } from '../model/errors.ts';
 import type { Entry, Store, StoreEvent } from '../store/port.ts';
 
@@ -78,6 +88,30 @@ export class ClusterView {
     return { state: this.#state, complete: this.#complete };
   }
 
+  /** The picture as it is, then after changes: the newest only, for a reader that takes its time. */
+  async *follow(signal: AbortSignal): AsyncIterable<ClusterState> {
+    let seen: ClusterState | undefined;
+    while (!signal.aborted) {
+      const state = this.#complete ? this.current().state : undefined;
+      if (state !== undefined && state !== seen) yield (seen = state);
+      else await this.#changed(signal);
+    }
+  }
+
+  /** Resolves at the next change or at the signal. */
+  #changed(signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const done = () => {
+        this.#listeners.delete(done);
+        signal.removeEventListener('abort', done);
+        resolve();
+      };
+      this.#listeners.add(done);
+      signal.addEventListener('abort', done, { once: true });
+      if (signal.aborted) done();
+    });
+  }
+
   /** Resolves once the picture stands at `revision` or later; false when that took longer than `deadline` ms. */
   async reached(revision: number, deadline: number, signal?: AbortSignal): Promise<boolean> {
     if (this.#complete && this.#revision >= revision) return true;
@@ -135,6 +169,8 @@ export class ClusterView {
       endpoints: byId<Endpoint>(prefixes.endpoints),
       bindings: this.#byKey<Binding>(prefixes.bindings),
       addresses: this.#byKey<AddressRecord>(prefixes.addresses),
+      descriptions: new Map(this.list<EndpointDescription>(prefixes.descriptions).map((one) => [one.endpoint, one])),
+      engines: this.#byKey<EngineRecord>(prefixes.engines),
     };
   }
 

@@ -15,7 +15,7 @@ import { commit } from './commit.ts';
 import type { Decision } from './commit.ts';
 import type { ControlDeps } from './context.ts';
 import type { AttachRequest, CallContext } from './port.ts';
-import { endpointName, findEndpoint, findNetwork, networkName } from './references.ts';
+import { assertStays, endpointName, findEndpoint, findNetwork, networkName } from './references.ts';
 
 /** The interface name that an attach by hand gives the first network of a container. */
 const FIRST_INTERFACE = 'eth';
@@ -68,6 +68,7 @@ export function decideEndpoint(
   parts: EndpointParts,
 ): Decision<Endpoint> {
   const { state } = deps.view.current();
+  assertStays(state, network);
   const nameKey = keys.endpointName(network.id, parts.name);
   const networkKey = keys.network(network.id);
   if (deps.view.entry(nameKey)) {
@@ -238,6 +239,7 @@ export async function removeEndpoint(
         { delete: key },
         { delete: keys.endpointName(endpoint.network, endpoint.name) },
         { delete: keys.mac(endpoint.network, endpoint.mac) },
+        { delete: keys.description(endpoint.id) },
         ...moved.flatMap((part) => part.then),
       ],
       result: undefined,

@@ -9,6 +9,7 @@ import type { AddressRecord } from '../model/objects.ts';
 import type { Entry } from '../store/port.ts';
 import type { ControlDeps } from './context.ts';
 import { dropUnused } from './engines/bindings.ts';
+import { tendLeaving } from './network-removal.ts';
 import type { PoolRecord } from './engines/pools.ts';
 
 interface Sighting {
@@ -41,6 +42,7 @@ export class Housekeeping {
       );
       if (result.succeeded) this.#deps.log.info({ key: entry.key }, reason);
     }
+    await tendLeaving(this.#deps, (key) => this.#age(key, this.#deps.view.revisionOf(key)), { signal });
     for (const network of this.#unusedNetworks()) {
       await dropUnused(this.#deps, network, { signal });
       this.#deps.log.info({ network }, 'removed a network of an engine that lost its last user');
@@ -50,6 +52,7 @@ export class Housekeeping {
   #due(): Due[] {
     const due: Due[] = [];
     const alive = new Set<string>();
+    const { networks } = this.#deps.view.current().state;
     const look = (key: string, limit: number, reason: string) => {
       const entry = this.#deps.view.entry(key);
       if (!entry) return;
@@ -63,9 +66,14 @@ export class Housekeeping {
       if (record.state === 'held') look(key, HOLD_TIME, 'an address was held for an endpoint that never came');
     }
     for (const pool of this.#deps.view.list<PoolRecord>(prefixes.pools(this.#deps.node.id))) {
-      if (pool.taken === null) look(keys.pool(pool.node, pool.id), HOLD_TIME, 'no network took this pool');
+      const key = keys.pool(pool.node, pool.id);
+      if (pool.taken === null) look(key, HOLD_TIME, 'no network took this pool');
+      else if (!networks.has(pool.taken)) look(key, LEAK_GRACE, 'the network of this pool is gone');
     }
-    for (const key of this.#seen.keys()) if (!alive.has(key) && !key.startsWith('networks/')) this.#seen.delete(key);
+    for (const key of this.#seen.keys()) {
+      const kept = key.startsWith(prefixes.networks) ? this.#deps.view.entry(key) !== undefined : alive.has(key);
+      if (!kept) this.#seen.delete(key);
+    }
     return due;
   }
 
@@ -75,6 +83,7 @@ export class Housekeeping {
     const due: string[] = [];
     for (const network of state.networks.values()) {
       const key = keys.network(network.id);
+      if (network.leaving) continue;
       if (network.origin !== 'engine' || used.has(network.id)) this.#seen.delete(key);
       else if (this.#age(key, this.#deps.view.revisionOf(key)) >= LEAK_GRACE) due.push(network.id);
     }

@@ -100,16 +100,6 @@ function growTenant(deps: ControlDeps, tenant: Tenant, ranges: string[]): { comp
   return { compare: [{ key, revision: deps.view.revisionOf(key) }], then: [{ put: key, value: ranges }] };
 }
 
-export async function deleteNetwork(deps: ControlDeps, ref: string, context?: CallContext): Promise<void> {
-  const decide = () => {
-    const { state } = deps.view.current();
-    const network = findNetwork(state, ref);
-    assertUnused(state, network);
-    return { ...decideRemoval(deps, state, network), result: undefined };
-  };
-  await commit(deps, decide, context);
-}
-
 /**
  * Everything of a network goes in one transaction, on condition that nobody has an endpoint or a binding by then. A
  * tenant that an engine's create made goes with its last network.
@@ -143,31 +133,6 @@ export function decideRemoval(
         : [{ put: subnetsKey, value: ranges.filter((range) => !own.has(range)) }]),
     ],
   };
-}
-
-function assertUnused(state: ClusterState, network: Network): void {
-  const object = networkName(state, network);
-  const endpoints = [...state.endpoints.values()].filter((endpoint) => endpoint.network === network.id);
-  const first = endpoints[0];
-  if (first) {
-    const node = state.nodes.get(first.node)?.name ?? first.node;
-    throw new WeftError(
-      'network-in-use',
-      `${object} has ${endpoints.length} endpoints, "${first.name}" on ${node} among them`,
-      {
-        object,
-        next: `weft endpoint ls -t ${object.split('/')[0] ?? ''}`,
-      },
-    );
-  }
-  const binding = [...state.bindings.values()].find((one) => one.network === network.id);
-  if (binding) {
-    const node = state.nodes.get(binding.node)?.name ?? binding.node;
-    throw new WeftError('network-in-use', `${object} is in use by ${binding.engine} on ${node}`, {
-      object,
-      next: `on ${node}: ${binding.engine} network rm ${binding.engineId.slice(0, 12)}`,
-    });
-  }
 }
 
 function assertApart(

@@ -2,7 +2,7 @@
  * The use cases of weft: all that the API and the engines may ask. Every change of state enters here. References are
  * names ("acme", "acme/web", "acme/web/db"), ids, or unique prefixes of ids. All failures are WeftErrors.
  */
-import type { EngineContainer, EngineRef, Origin } from '../model/objects.ts';
+import type { EngineContainer, EngineProblem, EngineRef, EngineState, Origin } from '../model/objects.ts';
 import type { Condition } from '../model/status.ts';
 import type { StoreState } from '../store/port.ts';
 
@@ -130,7 +130,8 @@ export interface Control {
   createNetwork(request: NetworkRequest, context?: CallContext): Promise<NetworkView>;
   listNetworks(filter: ListFilter): Promise<NetworkView[]>;
   getNetwork(ref: string): Promise<NetworkView>;
-  deleteNetwork(ref: string, context?: CallContext): Promise<void>;
+  /** `force` ends its endpoints, on every node, before. */
+  deleteNetwork(request: { ref: string; force: boolean }, context?: CallContext): Promise<void>;
 
   /** Returns when the endpoint carries packets on this host. */
   attach(request: AttachRequest, context?: CallContext): Promise<EndpointView>;
@@ -142,6 +143,7 @@ export interface Control {
   listNodes(): Promise<NodeView[]>;
 
   readonly engines: EngineControl;
+  readonly following: EngineFollowing;
 }
 
 /* ---- what an engine's network and address driver needs ---- */
@@ -196,6 +198,67 @@ export interface EngineJoin {
   gateway4: string;
   gateway6: string;
   endpoint: EndpointView;
+}
+
+/** A container as its engine shows it, with those of its endpoints that may be ours. */
+export interface ContainerSighting {
+  container: EngineContainer;
+  labels: Record<string, string>;
+  endpoints: { engineId: string; endpointId: string }[];
+}
+
+/** A network of the cluster that an engine of this node is to have, or to lose. */
+export interface EngineNetwork {
+  /** ours */
+  id: string;
+  /** in the engine: TENANT.NETWORK, which a dot keeps apart from every name of ours */
+  name: string;
+  tenant: string;
+  network: string;
+  subnets: { cidr: string; gateway: string }[];
+  internal: boolean;
+  /** `declined`: a user of the engine removed it there */
+  wish: 'present' | 'declined' | 'absent';
+  /** absent also while containers use it */
+  force: boolean;
+  /** the engine's ids of what is bound to it on this node */
+  bound: string[];
+}
+
+export interface EngineReport {
+  engine: 'docker';
+  state: EngineState;
+  id: string;
+  version: string;
+  liveRestore: boolean;
+  problems: EngineProblem[];
+}
+
+/** What the engine shows of itself, whole: all that is not in it is not in the engine. */
+export interface EngineInventory {
+  engine: 'docker';
+  endpoints: { engineId: string; endpointId: string }[];
+  /** the engine's ids of its networks */
+  networks: string[];
+}
+
+/** A record of this node that its engine no longer knows of, for longer than the grace period. */
+export type EngineLeak =
+  | { kind: 'endpoint'; engineId: string; endpointId: string; name: string }
+  | { kind: 'binding'; engineId: string; name: string };
+
+/** Keeping an engine and the cluster in step: called by the follower of the engine, never inside an engine's call. */
+export interface EngineFollowing {
+  /** The networks of concern, at once and again whenever they change; only the newest is kept for a slow reader. */
+  networks(signal: AbortSignal): AsyncIterable<EngineNetwork[]>;
+  /** Records names, images and labels of containers beside their endpoints. */
+  describe(sightings: ContainerSighting[], context?: CallContext): Promise<void>;
+  report(report: EngineReport, context?: CallContext): Promise<void>;
+  /** The engine's network was made by us to keep in step: it does not keep the cluster's alive. */
+  claimNetwork(request: { engineId: string; network: string }, context?: CallContext): Promise<void>;
+  /** What this node records for the engine and the engine does not know, once that has lasted. */
+  leaks(inventory: EngineInventory): EngineLeak[];
+  collect(leak: EngineLeak, context?: CallContext): Promise<void>;
 }
 
 export interface EngineControl {

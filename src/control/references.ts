@@ -38,6 +38,16 @@ export function findEndpoint(state: ClusterState, ref: string): Endpoint {
   return found ?? missing('endpoint-not-found', 'endpoint', ref, state);
 }
 
+/** Throws `network-leaving`: what is being deleted takes nothing new. */
+export function assertStays(state: ClusterState, network: Network): void {
+  if (!network.leaving) return;
+  const object = networkName(state, network);
+  throw new WeftError('network-leaving', `${object} is being deleted`, {
+    object,
+    next: `wait until it is gone, or choose another network: weft network ls`,
+  });
+}
+
 export function networkName(state: ClusterState, network: Network): string {
   return `${state.tenants.get(network.tenant)?.name ?? network.tenant}/${network.name}`;
 }

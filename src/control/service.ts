@@ -6,10 +6,14 @@ import type { Endpoint, Network } from '../model/objects.ts';
 import type { ControlDeps } from './context.ts';
 import { attach, detach } from './endpoints.ts';
 import { bindNetwork, unbindNetwork } from './engines/bindings.ts';
+import { describeEndpoints } from './engines/descriptions.ts';
 import { createEndpoint, deleteEndpoint, joinEndpoint } from './engines/endpoints.ts';
+import { EngineLeaks, collectLeak } from './engines/leaks.ts';
+import { claimNetwork, followEngineNetworks, reportEngine } from './engines/step.ts';
 import { releaseAddress, releasePool, requestAddress, requestPool } from './engines/pools.ts';
-import { createNetwork, deleteNetwork } from './networks.ts';
-import type { Control, EngineControl, EngineJoin, ListFilter } from './port.ts';
+import { deleteNetwork } from './network-removal.ts';
+import { createNetwork } from './networks.ts';
+import type { Control, EngineControl, EngineFollowing, EngineJoin, ListFilter } from './port.ts';
 import { findEndpoint, findNetwork, findTenant } from './references.ts';
 import { createTenant, deleteTenant } from './tenants.ts';
 import { endpointView, networkView, nodeView, tenantView } from './views.ts';
@@ -66,7 +70,7 @@ export function createControl(deps: ControlDeps): Control {
       const state = await fresh();
       return networkView(state, findNetwork(state, ref));
     },
-    deleteNetwork: (ref, context) => deleteNetwork(deps, ref, context),
+    deleteNetwork: (request, context) => deleteNetwork(deps, request, context),
 
     attach: async (request, context) => seen(await attach(deps, request, context)),
     detach: (ref, context) => detach(deps, ref, context),
@@ -86,6 +90,7 @@ export function createControl(deps: ControlDeps): Control {
     },
 
     engines: engineControl(deps, seen),
+    following: engineFollowing(deps),
   };
 }
 
@@ -109,6 +114,18 @@ function engineControl(
       return { interfaceName, ...gateways(network, endpoint), endpoint: seen(endpoint) };
     },
     deleteEndpoint: (request, context) => deleteEndpoint(deps, request, context),
+  };
+}
+
+function engineFollowing(deps: ControlDeps): EngineFollowing {
+  const leaks = new EngineLeaks(deps);
+  return {
+    networks: (signal) => followEngineNetworks(deps, signal),
+    describe: (sightings, context) => describeEndpoints(deps, sightings, context),
+    report: (report, context) => reportEngine(deps, report, context),
+    claimNetwork: (request, context) => claimNetwork(deps, request, context),
+    leaks: (inventory) => leaks.look(inventory),
+    collect: (leak, context) => collectLeak(deps, leak, context),
   };
 }
 

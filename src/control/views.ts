@@ -45,6 +45,7 @@ export function endpointView(
 ): EndpointView {
   const network = state.networks.get(endpoint.network);
   const attachment = endpoint.attachment;
+  const learned = state.descriptions.get(endpoint.id);
   return {
     ...pick(endpoint),
     tenant: state.tenants.get(endpoint.tenant)?.name ?? endpoint.tenant,
@@ -53,9 +54,10 @@ export function endpointView(
     addresses: endpoint.addresses,
     mac: endpoint.mac,
     mtu: endpoint.mtu,
-    engine: endpoint.engine,
+    engine: { ...endpoint.engine, container: learned?.container ?? endpoint.engine.container },
     sandbox: attachment.mode === 'sandbox' ? attachment.path : (attachment.sandbox ?? ''),
-    labels: endpoint.labels,
+    // what was given at the attach is the user's own word for this endpoint
+    labels: { ...learned?.labels, ...endpoint.labels },
     state: endpointState(state, endpoint, local),
     published: true,
   };

@@ -1,4 +1,13 @@
-import type { AddressRecord, Binding, Endpoint, Network, Node, Tenant } from './objects.ts';
+import type {
+  AddressRecord,
+  Binding,
+  Endpoint,
+  EndpointDescription,
+  EngineRecord,
+  Network,
+  Node,
+  Tenant,
+} from './objects.ts';
 
 /** A consistent picture of the cluster: what planning starts from. Maps are keyed by id and never changed in place. */
 export interface ClusterState {
@@ -14,6 +23,10 @@ export interface ClusterState {
   bindings: ReadonlyMap<string, Binding>;
   /** by key */
   addresses: ReadonlyMap<string, AddressRecord>;
+  /** by endpoint id */
+  descriptions: ReadonlyMap<string, EndpointDescription>;
+  /** by key */
+  engines: ReadonlyMap<string, EngineRecord>;
 }
 
 /** Constants that all nodes of a cluster share, fixed when it is made (`cluster/settings`). */

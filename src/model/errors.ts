@@ -138,6 +138,21 @@ export const ERRORS = {
     next: 'repeat the call',
   },
   'daemon-away': { exit: 'away', meaning: 'weftd does not answer on its socket.', next: 'systemctl status weftd' },
+  'engine-away': {
+    exit: 'away',
+    meaning: 'The container engine does not answer on its socket.',
+    next: 'systemctl status docker',
+  },
+  'engine-refused': {
+    exit: 'failed',
+    meaning: 'The container engine refused a call of weft; its own words are in the message.',
+    next: 'weft docker status',
+  },
+  'network-leaving': {
+    exit: 'conflict',
+    meaning: 'The network is being deleted: nothing new can be attached or bound to it.',
+    next: 'weft network ls -A',
+  },
   'not-allowed': { exit: 'denied', meaning: 'The caller may not do this.', next: 'run as root on the node' },
   'configuration-invalid': {
     exit: 'usage',

@@ -16,6 +16,8 @@ export const keys = {
   endpoint: (network: string, id: string) => `endpoints/${network}/${id}`,
   binding: (network: string, node: string, engine: string, engineId: string) =>
     `bindings/${network}/${node}/${engine}/${engineId}`,
+  description: (endpoint: string) => `labels/${endpoint}`,
+  engine: (node: string, engine: string) => `engines/${node}/${engine}`,
   /** a pool an engine asked for, with the node and engine it belongs to */
   pool: (node: string, id: string) => `pools/${node}/${id}`,
 } as const;
@@ -28,6 +30,8 @@ export const prefixes = {
   endpoints: 'endpoints/',
   addresses: 'addresses/',
   bindings: 'bindings/',
+  descriptions: 'labels/',
+  engines: 'engines/',
   pools: (node: string) => `pools/${node}/`,
   addressesOf: (network: string) => `addresses/${network}/`,
   endpointsOf: (network: string) => `endpoints/${network}/`,

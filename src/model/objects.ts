@@ -39,6 +39,8 @@ export interface Network {
   mtu: number;
   origin: Origin;
   createdAt: string;
+  /** being deleted: nothing new may be bound or attached to it; `force` also ends what is */
+  leaving?: { since: string; force: boolean };
 }
 
 export interface Node {
@@ -124,4 +126,43 @@ export interface Binding {
   /** the engine's id of its network */
   engineId: string;
   createdAt: string;
+  /**
+   * weft made the engine's network itself, to keep engines in step, while the engine had this id: such a binding does
+   * not keep our network alive, and its removal by a user of that engine is a wish
+   */
+  synced?: string;
+}
+
+/** `labels/<endpoint>`: what the engine told of an endpoint's container after the attach. */
+export interface EndpointDescription {
+  endpoint: string;
+  network: string;
+  node: string;
+  container: EngineContainer;
+  labels: Record<string, string>;
+}
+
+export type EngineState = 'connected' | 'away';
+
+/** `engines/<node>/<engine>`: a container engine as its own node sees it. */
+export interface EngineRecord {
+  node: string;
+  engine: 'docker';
+  state: EngineState;
+  /** the engine's own id: another one means that its records are gone */
+  id: string;
+  version: string;
+  liveRestore: boolean;
+  since: string;
+  /** ids of networks that a user of the engine removed there: not made again until asked for */
+  declined: string[];
+  /** networks that could not be brought in step, by their name in the engine */
+  problems: EngineProblem[];
+}
+
+export interface EngineProblem {
+  name: string;
+  reason: string;
+  /** the next command */
+  next: string;
 }

@@ -78,6 +78,8 @@ export class StateBuilder {
       endpoints: new Map(this.endpoints),
       bindings: new Map(this.bindings),
       addresses: new Map(),
+      descriptions: new Map(),
+      engines: new Map(),
     };
   }
 }

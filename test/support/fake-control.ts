@@ -79,6 +79,7 @@ export function fakeControl() {
     getEndpoint: vi.fn<Control['getEndpoint']>().mockResolvedValue(endpoint),
     listNodes: vi.fn<Control['listNodes']>().mockResolvedValue([node]),
     engines: {} as Control['engines'],
+    following: {} as Control['following'],
   };
   return control satisfies Control;
 }

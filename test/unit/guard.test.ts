@@ -65,6 +65,8 @@ function state(order: Endpoint[] = endpoints, bindings: Binding[] = []): Cluster
     endpoints: byId(order),
     bindings: new Map(bindings.map((item, i) => [String(i), item])),
     addresses: new Map(),
+    descriptions: new Map(),
+    engines: new Map(),
   };
 }
 

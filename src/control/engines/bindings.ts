@@ -9,9 +9,10 @@ import type { Decision } from '../commit.ts';
 import type { ControlDeps } from '../context.ts';
 import { decideNetwork, decideRemoval } from '../networks.ts';
 import type { BindRequest, CallContext } from '../port.ts';
-import { lookupNetwork } from '../references.ts';
+import { assertStays, lookupNetwork } from '../references.ts';
 import { DEFAULT_TENANT } from '../tenants.ts';
 import { poolsOfNode } from './pools.ts';
+import { declineRecord } from './step.ts';
 import type { PoolRecord } from './pools.ts';
 
 interface Target {
@@ -28,6 +29,7 @@ export async function bindNetwork(deps: ControlDeps, request: BindRequest, conte
     const target = nameTarget(request, pools);
     const subnets = request.subnets.map((subnet, i) => checkSubnet(`subnets[${i}]`, subnet));
     const existing = lookupNetwork(deps.view.current().state, `${target.tenant}/${target.network}`);
+    if (existing) assertStays(deps.view.current().state, existing);
     const decision = existing
       ? shareNetwork(existing, request, subnets, target)
       : makeNetwork(deps, request, subnets, target);
@@ -147,10 +149,11 @@ export async function unbindNetwork(deps: ControlDeps, engineId: string, context
     if (!binding) return { compare: [], then: [], result: undefined };
     network = binding.network;
     const key = keys.binding(binding.network, binding.node, binding.engine, binding.engineId);
+    const declined = declineRecord(deps, binding);
     const pools = poolsOfNode(deps).filter((pool) => pool.taken === binding.network && !otherBinding(deps, binding));
     return {
-      compare: [{ key, revision: deps.view.revisionOf(key) }],
-      then: [{ delete: key }, ...pools.map((pool) => ({ delete: keys.pool(pool.node, pool.id) }))],
+      compare: [{ key, revision: deps.view.revisionOf(key) }, ...declined.compare],
+      then: [{ delete: key }, ...declined.then, ...pools.map((pool) => ({ delete: keys.pool(pool.node, pool.id) }))],
       result: undefined,
     };
   };

@@ -205,7 +205,7 @@ describe('weft', () => {
       expect(await weft(words)).toEqual({ code: 0, out: '', err: '' });
     }
     expect(control.deleteTenant.mock.calls[0]?.[0]).toBe('acme');
-    expect(control.deleteNetwork.mock.calls[0]?.[0]).toBe('acme/web');
+    expect(control.deleteNetwork.mock.calls[0]?.[0]).toEqual({ ref: 'acme/web', force: false });
     expect(control.detach.mock.calls[0]?.[0]).toBe('acme/web/db');
   });
 

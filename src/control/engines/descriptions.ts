@@ -1,0 +1,72 @@
+/** What an engine tells of its containers after the attach: kept beside the endpoints, in records of their own. */
+import { isDeepStrictEqual } from 'node:util';
+import { keys } from '../../model/keys.ts';
+import type { Endpoint, EndpointDescription } from '../../model/objects.ts';
+import { commit } from '../commit.ts';
+import type { Decision } from '../commit.ts';
+import type { ControlDeps } from '../context.ts';
+import type { CallContext, ContainerSighting } from '../port.ts';
+
+/** of etcd's 128 operations a transaction, each description needs one and a comparison */
+const BATCH = 50;
+/** Labels are the container's own: as many and as long as a record should carry; longer ones are left out whole. */
+const MAX_LABELS = 64;
+const MAX_KEY = 128;
+const MAX_VALUE = 512;
+
+export async function describeEndpoints(
+  deps: ControlDeps,
+  sightings: ContainerSighting[],
+  context?: CallContext,
+): Promise<void> {
+  for (;;) {
+    const { result: left } = await commit(deps, () => decideDescriptions(deps, sightings), context);
+    if (left === 0) return;
+  }
+}
+
+/** `result`: how many are left for another transaction. */
+function decideDescriptions(deps: ControlDeps, sightings: ContainerSighting[]): Decision<number> {
+  const mine = endpointsByEngineIds(deps);
+  const changed: { endpoint: Endpoint; description: EndpointDescription }[] = [];
+  for (const { container, labels, endpoints } of sightings) {
+    const kept = boundedLabels(labels);
+    for (const ids of endpoints) {
+      const endpoint = mine.get(`${ids.engineId}/${ids.endpointId}`);
+      if (!endpoint) continue;
+      const description = {
+        endpoint: endpoint.id,
+        network: endpoint.network,
+        node: endpoint.node,
+        container,
+        labels: kept,
+      };
+      if (!isDeepStrictEqual(deps.view.value(keys.description(endpoint.id)), description)) {
+        changed.push({ endpoint, description });
+      }
+    }
+  }
+  const now = changed.slice(0, BATCH);
+  return {
+    // An endpoint detached meanwhile took its description with it, and must not get a new one.
+    compare: now.map(({ endpoint }) => {
+      const key = keys.endpoint(endpoint.network, endpoint.id);
+      return { key, revision: deps.view.revisionOf(key) };
+    }),
+    then: now.map(({ endpoint, description }) => ({ put: keys.description(endpoint.id), value: description })),
+    result: changed.length - now.length,
+  };
+}
+
+export function endpointsByEngineIds(deps: ControlDeps): Map<string, Endpoint> {
+  const { state } = deps.view.current();
+  const mine = [...state.endpoints.values()].filter(
+    (endpoint) => endpoint.node === deps.node.id && endpoint.engine.type === 'docker',
+  );
+  return new Map(mine.map((endpoint) => [`${endpoint.engine.networkId}/${endpoint.engine.endpointId}`, endpoint]));
+}
+
+function boundedLabels(labels: Record<string, string>): Record<string, string> {
+  const kept = Object.entries(labels).filter(([key, value]) => key.length <= MAX_KEY && value.length <= MAX_VALUE);
+  return Object.fromEntries(kept.sort(([a], [b]) => (a < b ? -1 : 1)).slice(0, MAX_LABELS));
+}

@@ -1,0 +1,190 @@
+/**
+ * Deleting a network made by name. What weft put into engines itself does not hold it back; what users made there does,
+ * and so do endpoints, unless the deletion is forced.
+ *
+ * A network that is bound anywhere is first marked as leaving, from when on nothing new can be bound or attached to it
+ * (every such transaction compares its record). The nodes then end what they have of it, and whoever sees its last record
+ * go removes the rest: the caller, or any node's housekeeping when the caller died.
+ */
+import { WeftError } from '../model/errors.ts';
+import { keys } from '../model/keys.ts';
+import type { ClusterState } from '../model/cluster.ts';
+import { LEAK_GRACE } from '../model/limits.ts';
+import type { Binding, Endpoint, Network } from '../model/objects.ts';
+import { commit } from './commit.ts';
+import type { Decision } from './commit.ts';
+import type { ControlDeps } from './context.ts';
+import { removeEndpoint } from './endpoints.ts';
+import { decideRemoval } from './networks.ts';
+import type { CallContext } from './port.ts';
+import { endpointName, findNetwork, networkName } from './references.ts';
+
+/** for the nodes of a forced deletion to end what they have, in milliseconds */
+const FORCE_DEADLINE = 30_000;
+
+export async function deleteNetwork(
+  deps: ControlDeps,
+  request: { ref: string; force: boolean },
+  context: CallContext = {},
+): Promise<void> {
+  const { result: id } = await commit(deps, () => decideLeave(deps, request), context);
+  if (id === undefined) return;
+  if (request.force) await emptied(deps, id, context);
+  if (await finishRemoval(deps, id, context)) return;
+  const { state } = deps.view.current();
+  const network = state.networks.get(id);
+  if (!network) return;
+  if (!request.force) await stay(deps, id);
+  throw request.force
+    ? leavingLate(state, network)
+    : (inUse(state, network, usersOf(state, network)) ?? leavingLate(state, network));
+}
+
+/** Marks the network; the result is its id when there is more to do, undefined when it is gone with this transaction. */
+function decideLeave(deps: ControlDeps, request: { ref: string; force: boolean }): Decision<string | undefined> {
+  const { state } = deps.view.current();
+  const network = findNetwork(state, request.ref);
+  const refusal = inUse(state, network, usersOf(state, network));
+  if (refusal && !request.force) throw refusal;
+  if (!refusal && bindingsOf(state, network).length === 0) {
+    return { ...decideRemoval(deps, state, network), result: undefined };
+  }
+  const key = keys.network(network.id);
+  const leaving = { since: deps.now().toISOString(), force: request.force };
+  return {
+    compare: [{ key, revision: deps.view.revisionOf(key) }],
+    then: [{ put: key, value: { ...network, leaving } }],
+    result: network.id,
+  };
+}
+
+/** Removes a leaving network that nobody uses any more; true when it is gone. Idempotent. */
+export async function finishRemoval(deps: ControlDeps, id: string, context: CallContext = {}): Promise<boolean> {
+  // Two transactions: ranges are compared as empty, and what a transaction deletes is still there when it compares.
+  await commit(deps, () => decideUnbind(deps, id), context);
+  const decide = (): Decision<boolean> => {
+    const { state } = deps.view.current();
+    const network = state.networks.get(id);
+    if (!network) return { compare: [], then: [], result: true };
+    const used = usersOf(state, network).length > 0 || bindingsOf(state, network).length > 0;
+    if (!network.leaving || used) return { compare: [], then: [], result: false };
+    return { ...decideRemoval(deps, state, network), result: true };
+  };
+  return (await commit(deps, decide, context)).result;
+}
+
+/**
+ * A node's part in networks that are leaving: its endpoints made by hand go from a forced one, what nobody uses is
+ * removed, and a mark whose maker died on the way is taken back. `age`: milliseconds since the record was first seen so.
+ */
+export async function tendLeaving(
+  deps: ControlDeps,
+  age: (key: string) => number,
+  context: CallContext,
+): Promise<void> {
+  const { state } = deps.view.current();
+  for (const network of state.networks.values()) {
+    if (!network.leaving) continue;
+    const users = usersOf(state, network);
+    for (const user of users) {
+      const mine = 'addresses' in user && user.node === deps.node.id && user.engine.type === 'manual';
+      if (mine && network.leaving.force) await removeEndpoint(deps, user, 'resting', context);
+    }
+    const waited = age(keys.network(network.id));
+    if (users.length === 0) await finishRemoval(deps, network.id, context);
+    else if (!network.leaving.force && waited >= LEAK_GRACE) await stay(deps, network.id);
+  }
+}
+
+/** The engines' networks of these bindings are ours: their nodes remove them once the network is gone. */
+function decideUnbind(deps: ControlDeps, id: string): Decision<undefined> {
+  const { state } = deps.view.current();
+  const network = state.networks.get(id);
+  const synced = network?.leaving && usersOf(state, network).length === 0 ? bindingsOf(state, network) : [];
+  return {
+    compare: synced.map((binding) => ({ key: keyOf(binding), revision: deps.view.revisionOf(keyOf(binding)) })),
+    then: synced.map((binding) => ({ delete: keyOf(binding) })),
+    result: undefined,
+  };
+}
+
+/** Somebody was faster than the mark: the network stays what it was. */
+async function stay(deps: ControlDeps, id: string): Promise<void> {
+  const key = keys.network(id);
+  await commit(deps, () => {
+    const network = deps.view.current().state.networks.get(id);
+    if (!network?.leaving || network.leaving.force) return { compare: [], then: [], result: undefined };
+    const { leaving: _, ...kept } = network;
+    return {
+      compare: [{ key, revision: deps.view.revisionOf(key) }],
+      then: [{ put: key, value: kept }],
+      result: undefined,
+    };
+  });
+}
+
+/** Returns when no user is left, or at the deadline. */
+async function emptied(deps: ControlDeps, id: string, context: CallContext): Promise<void> {
+  const deadline = AbortSignal.timeout(FORCE_DEADLINE);
+  const signal = context.signal ? AbortSignal.any([deadline, context.signal]) : deadline;
+  for await (const state of deps.view.follow(signal)) {
+    const network = state.networks.get(id);
+    if (!network || usersOf(state, network).length === 0) return;
+  }
+}
+
+type User = Endpoint | Binding;
+
+/** Endpoints, and bindings that users of an engine made. */
+function usersOf(state: ClusterState, network: Network): User[] {
+  const endpoints = [...state.endpoints.values()].filter((endpoint) => endpoint.network === network.id);
+  const bindings = bindingsOf(state, network).filter((binding) => binding.synced === undefined);
+  return [...endpoints, ...bindings];
+}
+
+function bindingsOf(state: ClusterState, network: Network): Binding[] {
+  return [...state.bindings.values()].filter((binding) => binding.network === network.id);
+}
+
+function keyOf(binding: Binding): string {
+  return keys.binding(binding.network, binding.node, binding.engine, binding.engineId);
+}
+
+function inUse(state: ClusterState, network: Network, users: User[]): WeftError | undefined {
+  const object = networkName(state, network);
+  const endpoints = users.filter((user): user is Endpoint => 'addresses' in user);
+  const [first] = endpoints;
+  if (first) {
+    const others = endpoints.length > 1 ? ` and ${endpoints.length - 1} more` : '';
+    return new WeftError('network-in-use', `${object} has ${describe(state, first)}${others}`, {
+      object,
+      next: `detach them (weft endpoint ls -t ${object.split('/')[0] ?? ''}), or weft network delete ${object} --force`,
+    });
+  }
+  const binding = users.find((user): user is Binding => 'engineId' in user);
+  if (!binding) return undefined;
+  const node = nodeName(state, binding.node);
+  return new WeftError('network-in-use', `${object} is in use by ${binding.engine} on ${node}`, {
+    object,
+    next: `on ${node}: ${binding.engine} network rm ${binding.engineId.slice(0, 12)}, or weft network delete ${object} --force`,
+  });
+}
+
+function leavingLate(state: ClusterState, network: Network): WeftError {
+  const object = networkName(state, network);
+  return new WeftError('not-ready', `${object} is marked for deletion, but its nodes still hold records of it`, {
+    object,
+    next: `it goes by itself once they are back: weft network inspect ${object}`,
+  });
+}
+
+/** 'container "web1" (10.1.2.3) on host2' */
+export function describe(state: ClusterState, endpoint: Endpoint): string {
+  const container = state.descriptions.get(endpoint.id)?.container ?? endpoint.engine.container;
+  const who = container?.name ? `container "${container.name}"` : `endpoint "${endpointName(state, endpoint)}"`;
+  return `${who} (${endpoint.addresses.join(', ')}) on ${nodeName(state, endpoint.node)}`;
+}
+
+function nodeName(state: ClusterState, id: string): string {
+  return state.nodes.get(id)?.name ?? id;
+}
