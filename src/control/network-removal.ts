@@ -114,7 +114,8 @@ async function stay(deps: ControlDeps, id: string): Promise<void> {
   await commit(deps, () => {
     const network = deps.view.current().state.networks.get(id);
     if (!network?.leaving || network.leaving.force) return { compare: [], then: [], result: undefined };
-    const { leaving: _, ...kept } = network;
+    const kept: Network = { ...network };
+    delete kept.leaving;
     return {
       compare: [{ key, revision: deps.view.revisionOf(key) }],
       then: [{ put: key, value: kept }],

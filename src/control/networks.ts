@@ -14,7 +14,7 @@ import { commit } from './commit.ts';
 import type { Decision } from './commit.ts';
 import type { ControlDeps } from './context.ts';
 import type { CallContext, NetworkRequest } from './port.ts';
-import { findNetwork, findTenant, networkName } from './references.ts';
+import { findTenant, networkName } from './references.ts';
 import { DEFAULT_TENANT, newTenant, tenantRecords, tenantRemoval } from './tenants.ts';
 
 export interface NetworkPlan {

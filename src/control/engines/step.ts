@@ -64,12 +64,15 @@ export async function reportEngine(deps: ControlDeps, report: EngineReport, cont
   const decide = () => {
     const before = deps.view.value<EngineRecord>(key);
     const { state } = deps.view.current();
+    // A host without this engine has nothing to say of it.
+    if (!before && report.state === 'away') return { compare: [], then: [], result: undefined };
     const same = report.id === '' || before?.id === report.id;
     const next: EngineRecord = {
       node: deps.node.id,
       ...report,
       id: report.id || (before?.id ?? ''),
       version: report.version || (before?.version ?? ''),
+      liveRestore: report.state === 'away' ? (before?.liveRestore ?? false) : report.liveRestore,
       since: before?.state === report.state ? before.since : deps.now().toISOString(),
       declined: same ? (before?.declined ?? []).filter((id) => state.networks.has(id)) : [],
     };

@@ -1,0 +1,89 @@
+/**
+ * What has to change in an engine's networks for it to be in step with the cluster. Pure: the cluster's wish on one side,
+ * the engine's list on the other.
+ *
+ * Ours is what bears our label or what a binding of this node names; a network of a user, of whatever name, is never
+ * removed but by a forced deletion of the network it is bound to.
+ */
+import type { EngineNetwork } from '../../../control/port.ts';
+import type { EngineProblem } from '../../../model/objects.ts';
+import type { DockerNetwork, NetworkCreation } from './api.ts';
+
+/** Of networks that weft made in an engine: the ids of our network and of our cluster. */
+export const NETWORK_LABEL = 'weft.network';
+export const CLUSTER_LABEL = 'weft.cluster';
+
+/** Whom we speak for: the driver's name in the engine, and the cluster's id. */
+export interface Self {
+  driver: string;
+  cluster: string;
+}
+
+export interface Step {
+  create: EngineNetwork[];
+  /** with the containers to disconnect first */
+  remove: { id: string; name: string; disconnect: boolean }[];
+  /** bear our label, and no binding knows them */
+  claim: { engineId: string; network: string }[];
+  problems: EngineProblem[];
+}
+
+export function planStep(wanted: EngineNetwork[], present: DockerNetwork[], self: Self): Step {
+  const step: Step = { create: [], remove: [], claim: [], problems: [] };
+  const byId = new Map(wanted.map((network) => [network.id, network]));
+  const ours = present.filter((network) => network.Driver === self.driver);
+  for (const network of ours) {
+    const label = network.Labels[NETWORK_LABEL];
+    const target = label === undefined ? wanted.find(({ bound }) => bound.includes(network.Id)) : byId.get(label);
+    // One of a cluster this host was in before may still carry that cluster's containers.
+    const orphan = label !== undefined && network.Labels[CLUSTER_LABEL] === self.cluster;
+    if (target ? target.wish === 'absent' : orphan) {
+      step.remove.push({ id: network.Id, name: network.Name, disconnect: target?.force ?? false });
+    } else if (target && label !== undefined) {
+      step.claim.push({ engineId: network.Id, network: target.id });
+    }
+  }
+  for (const network of wanted) if (network.wish === 'present') offer(step, network, present, ours);
+  return step;
+}
+
+function offer(step: Step, network: EngineNetwork, present: DockerNetwork[], ours: DockerNetwork[]): void {
+  const named = present.find((one) => one.Name === network.name);
+  const isOurs =
+    named && ours.includes(named) && (named.Labels[NETWORK_LABEL] === network.id || network.bound.includes(named.Id));
+  if (isOurs) return;
+  if (named && named.Labels[NETWORK_LABEL] === undefined) {
+    step.problems.push({
+      name: network.name,
+      reason: `a ${named.Driver} network ${named.Id.slice(0, 12)} of this engine has that name`,
+      next: `docker network rm ${named.Id.slice(0, 12)}, or leave ${network.tenant}/${network.network} to the other hosts`,
+    });
+    return;
+  }
+  // One of that name that was ours before goes first; the next round finds the name free.
+  if (!named) step.create.push(network);
+}
+
+/** With its subnets, so that users can choose addresses in them (`--ip`). */
+export function creationOf(network: EngineNetwork, { driver, cluster }: Self): NetworkCreation {
+  const names = { tenant: network.tenant, network: network.network };
+  const has = (family: 4 | 6) => network.subnets.some(({ cidr }) => cidr.includes(':') === (family === 6));
+  return {
+    Name: network.name,
+    Driver: driver,
+    Internal: network.internal,
+    EnableIPv4: has(4),
+    EnableIPv6: has(6),
+    IPAM: {
+      Driver: driver,
+      Config: network.subnets.map(({ cidr, gateway }) => ({ Subnet: cidr, Gateway: gateway })),
+      Options: names,
+    },
+    Options: names,
+    Labels: {
+      [NETWORK_LABEL]: network.id,
+      [CLUSTER_LABEL]: cluster,
+      'weft.name': `${network.tenant}/${network.network}`,
+    },
+  };
+}
