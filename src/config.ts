@@ -49,6 +49,7 @@ const schema = z.strictObject({
     .strictObject({
       enabled: flag.default(true),
       socket: absolute.default('/run/docker/plugins/weft.sock'),
+      api: absolute.default('/run/docker.sock'),
     })
     .prefault({}),
   metrics: z

@@ -3,6 +3,7 @@
  * weftd: the composition root, the only file that knows every part. It starts them in an order in which each finds what it
  * needs, and stops them in the reverse; the kernel's part of the work is left standing.
  */
+import { basename } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { pino } from 'pino';
 import type { Logger } from 'pino';
@@ -18,6 +19,7 @@ import { ensureSettings, keepAlive, registerNode } from './control/nodes.ts';
 import { createControl } from './control/service.ts';
 import { Turns } from './control/turns.ts';
 import { wakesOf } from './control/wakes.ts';
+import { followEngine } from './engines/docker/engine/follower.ts';
 import { startDockerPlugin } from './engines/docker/server.ts';
 import { assertMountNamespace, bootId, lockHost } from './host.ts';
 import { NetlinkKernel } from './kernel/adapter.ts';
@@ -165,10 +167,18 @@ async function answer({ config, manager, log }: Host, deps: ControlDeps, signal:
   const docker = enabled
     ? await startDockerPlugin({ socketPath, descriptor, control: control.engines, nodeName, log, signal })
     : undefined;
+  const following = enabled
+    ? followEngine({ ...dockerSelf(config, deps), following: control.following, log }, signal)
+    : undefined;
   log.info({ id: deps.node.id, version: VERSION }, 'ready');
   manager.ready();
   await aborted(signal);
-  await Promise.all([docker?.close(), metrics?.close(), api.close()]);
+  await Promise.all([following, docker?.close(), metrics?.close(), api.close()]);
+}
+
+/** Docker knows the plugin by the name of its socket. */
+function dockerSelf({ docker }: Config, deps: ControlDeps) {
+  return { socketPath: docker.api, driver: basename(docker.socket, '.sock'), cluster: deps.settings.id };
 }
 
 async function openKernel({ config, log }: Host, settings: ClusterSettings): Promise<NetlinkKernel> {
