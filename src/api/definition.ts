@@ -6,6 +6,7 @@ import { loadSync } from '@grpc/proto-loader';
 import type {
   AttachRequest,
   EndpointView,
+  EngineView,
   ListFilter,
   NetworkRequest,
   NetworkView,
@@ -31,12 +32,15 @@ export interface Methods {
   CreateNetwork: { request: NetworkRequest; response: NetworkView };
   ListNetworks: { request: ListFilter; response: { networks: NetworkView[] } };
   GetNetwork: { request: Reference; response: NetworkView };
-  DeleteNetwork: { request: Reference; response: object };
+  DeleteNetwork: { request: Reference & { force: boolean }; response: object };
+  AdoptNetwork: { request: Reference; response: NetworkView };
   AttachEndpoint: { request: AttachRequest; response: EndpointView };
   DetachEndpoint: { request: Reference; response: object };
   ListEndpoints: { request: ListFilter; response: { endpoints: EndpointView[] } };
   GetEndpoint: { request: Reference; response: EndpointView };
   ListNodes: { request: object; response: { nodes: NodeView[] } };
+  ListEngines: { request: { node: string }; response: { engines: EngineView[] } };
+  SyncEngine: { request: { network: string }; response: EngineView };
 }
 
 export type MethodName = keyof Methods;

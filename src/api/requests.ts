@@ -26,7 +26,8 @@ const SCHEMAS: { [M in MethodName]: z.ZodType<Methods[M]['request']> } = {
     .transform(({ mtu, ...rest }) => (mtu === 0 ? rest : { ...rest, mtu })),
   ListNetworks: list,
   GetNetwork: reference,
-  DeleteNetwork: reference,
+  DeleteNetwork: reference.extend({ force: z.boolean() }),
+  AdoptNetwork: reference,
   AttachEndpoint: z
     .object({
       network: required,
@@ -42,6 +43,8 @@ const SCHEMAS: { [M in MethodName]: z.ZodType<Methods[M]['request']> } = {
   ListEndpoints: list,
   GetEndpoint: reference,
   ListNodes: z.object({}),
+  ListEngines: z.object({ node: text }),
+  SyncEngine: z.object({ network: text }),
 };
 
 /** Throws `invalid-argument`, its message beginning with the field: "subnets[0].cidr: is missing". */

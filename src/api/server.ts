@@ -8,8 +8,9 @@ import type { Logger } from 'pino';
 import type { CallContext, Control } from '../control/port.ts';
 import { toWeftError, WeftError } from '../model/errors.ts';
 import { loadApi, MESSAGE_LIMIT } from './definition.ts';
-import type { MethodName, Methods } from './definition.ts';
+import type { MethodName } from './definition.ts';
 import { toServiceError } from './errors.ts';
+import { handlers } from './handlers.ts';
 import { parseRequest } from './requests.ts';
 
 export interface ApiServerOptions {
@@ -18,10 +19,6 @@ export interface ApiServerOptions {
   nodeName: string;
   log: Logger;
 }
-
-type Handlers = {
-  [M in MethodName]: (request: Methods[M]['request'], context: CallContext) => Promise<Methods[M]['response']>;
-};
 
 type Work = (request: unknown, context: CallContext) => Promise<unknown>;
 
@@ -44,29 +41,6 @@ export async function startApiServer(options: ApiServerOptions): Promise<{ close
       await drain(server);
       await rm(socketPath, { force: true });
     },
-  };
-}
-
-function handlers(control: Control): Handlers {
-  const done = async (work: Promise<void>) => {
-    await work;
-    return {};
-  };
-  return {
-    GetStatus: () => control.status(),
-    CreateTenant: (request, context) => control.createTenant(request, context),
-    ListTenants: async () => ({ tenants: await control.listTenants() }),
-    GetTenant: ({ ref }) => control.getTenant(ref),
-    DeleteTenant: ({ ref }, context) => done(control.deleteTenant(ref, context)),
-    CreateNetwork: (request, context) => control.createNetwork(request, context),
-    ListNetworks: async (request) => ({ networks: await control.listNetworks(request) }),
-    GetNetwork: ({ ref }) => control.getNetwork(ref),
-    DeleteNetwork: ({ ref }, context) => done(control.deleteNetwork({ ref, force: false }, context)),
-    AttachEndpoint: (request, context) => control.attach(request, context),
-    DetachEndpoint: ({ ref }, context) => done(control.detach(ref, context)),
-    ListEndpoints: async (request) => ({ endpoints: await control.listEndpoints(request) }),
-    GetEndpoint: ({ ref }) => control.getEndpoint(ref),
-    ListNodes: async () => ({ nodes: await control.listNodes() }),
   };
 }
 

@@ -16,9 +16,13 @@ export interface Scope {
 }
 
 /** Loads gRPC only when a command talks to the daemon. */
-export async function withClient<T>(command: Command, work: (client: WeftClient) => Promise<T>): Promise<T> {
+export async function withClient<T>(
+  command: Command,
+  work: (client: WeftClient) => Promise<T>,
+  options: { deadline?: number } = {},
+): Promise<T> {
   const { connect } = await import('../api/client.ts');
-  const client = connect({ socketPath: globals(command).socket });
+  const client = connect({ socketPath: globals(command).socket, ...options });
   try {
     return await work(client);
   } finally {

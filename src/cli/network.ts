@@ -1,4 +1,5 @@
 import { Command, InvalidArgumentError } from 'commander';
+import type { WeftClient } from '../api/client.ts';
 import { parseAddress } from '../model/address/address.ts';
 import { contains, parseCidr, parseRange } from '../model/address/cidr.ts';
 import { collect, defaultTenant, globals, networkRef, usage, withClient } from './context.ts';
@@ -17,6 +18,9 @@ interface Subnet {
   gateway: string;
   reserved: string[];
 }
+
+/** The daemon waits 30 s for the hosts. */
+const FORCE_DEADLINE = 35_000;
 
 const EXAMPLES = `
 Examples:
@@ -83,13 +87,32 @@ export function networkCommand(): Command {
     });
   network
     .command('delete <network>')
-    .description('delete a network that nobody uses')
+    .description('delete a network, from all engines too; refused while it is in use')
+    .option('--force', 'disconnect its containers and detach its endpoints first, on all hosts')
     .option('-t, --tenant <tenant>', 'tenant of a NETWORK without one')
-    .addHelpText('after', '\nExample:\n  weft network delete acme/web')
-    .action(async (ref: string, options: { tenant?: string }, command: Command) => {
-      await withClient(command, (client) => client.call('DeleteNetwork', { ref: networkRef(ref, options.tenant) }));
+    .addHelpText('after', '\nExamples:\n  weft network delete acme/web\n  weft network delete acme/web --force')
+    .action(async (given: string, options: { tenant?: string; force?: boolean }, command: Command) => {
+      const ref = networkRef(given, options.tenant);
+      const force = options.force ?? false;
+      await withClient(
+        command,
+        async (client) => {
+          if (force) await listUsers(client, ref);
+          await client.call('DeleteNetwork', { ref, force });
+        },
+        force ? { deadline: FORCE_DEADLINE } : {},
+      );
     });
   return network;
+}
+
+/** Whom a forced deletion disconnects, on stderr: there is no way back. */
+async function listUsers(client: WeftClient, ref: string): Promise<void> {
+  const network = await client.call('GetNetwork', { ref });
+  const { endpoints } = await client.call('ListEndpoints', { tenant: network.tenant, network: network.id, node: '' });
+  for (const { name, node, addresses, engine } of endpoints) {
+    console.error(`disconnecting ${engine.container?.name ?? name} (${addresses.join(', ')}) on ${node}`);
+  }
 }
 
 function splitOnce(ref: string): [string, string] {

@@ -3,6 +3,7 @@ import { Command, CommanderError, Option } from 'commander';
 import { DEFAULT_SOCKET } from '../api/socket.ts';
 import { ERRORS, EXIT, toWeftError, WeftError } from '../model/errors.ts';
 import { VERSION } from '../version.ts';
+import { dockerCommand } from './docker.ts';
 import { endpointCommand } from './endpoint.ts';
 import { explainCommand } from './explain.ts';
 import { nodeCommand, statusCommand } from './host.ts';
@@ -40,6 +41,7 @@ export async function buildProgram(words: readonly string[]): Promise<Command> {
   program.addCommand(networkCommand());
   program.addCommand(endpointCommand());
   program.addCommand(nodeCommand());
+  program.addCommand(dockerCommand());
   program.addCommand(explainCommand());
   if (words.includes('lab')) {
     const { labCommand } = await import('./lab.ts');

@@ -37,6 +37,7 @@ export interface NetworkView {
   mtu: number;
   endpoints: number;
   origin: Origin;
+  state: 'ready' | 'leaving';
   /** node name, engine and the engine's id of each binding */
   bindings: { node: string; engine: string; engineId: string }[];
   createdAt: string;
@@ -73,6 +74,30 @@ export interface NodeView {
   endpoints: number;
   version: string;
   createdAt: string;
+}
+
+/** `own`: a user of the engine made it and it stays with that engine. */
+export type EngineNetworkState = 'present' | 'pending' | 'declined' | 'clash' | 'own';
+
+export interface EngineNetworkView {
+  /** TENANT/NETWORK */
+  network: string;
+  /** in the engine */
+  name: string;
+  state: EngineNetworkState;
+  reason: string;
+  next: string;
+}
+
+export interface EngineView {
+  node: string;
+  engine: string;
+  state: EngineState;
+  id: string;
+  version: string;
+  liveRestore: boolean;
+  since: string;
+  networks: EngineNetworkView[];
 }
 
 export interface StatusView {
@@ -141,6 +166,12 @@ export interface Control {
   getEndpoint(ref: string): Promise<EndpointView>;
 
   listNodes(): Promise<NodeView[]>;
+
+  listEngines(filter: { node?: string }): Promise<EngineView[]>;
+  /** Offers what users of this host's engine removed there again: one network, or all. */
+  syncEngine(request: { network?: string }, context?: CallContext): Promise<EngineView>;
+  /** A network that an engine's create made becomes one of all engines. */
+  adoptNetwork(ref: string, context?: CallContext): Promise<NetworkView>;
 
   readonly engines: EngineControl;
   readonly following: EngineFollowing;

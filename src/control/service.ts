@@ -9,6 +9,7 @@ import { bindNetwork, unbindNetwork } from './engines/bindings.ts';
 import { describeEndpoints } from './engines/descriptions.ts';
 import { createEndpoint, deleteEndpoint, joinEndpoint } from './engines/endpoints.ts';
 import { EngineLeaks, collectLeak } from './engines/leaks.ts';
+import { adoptNetwork, engineView, offerAgain } from './engines/in-step.ts';
 import { claimNetwork, followEngineNetworks, reportEngine } from './engines/step.ts';
 import { releaseAddress, releasePool, requestAddress, requestPool } from './engines/pools.ts';
 import { deleteNetwork } from './network-removal.ts';
@@ -87,6 +88,22 @@ export function createControl(deps: ControlDeps): Control {
     listNodes: async () => {
       const state = await fresh();
       return sorted([...state.nodes.values()]).map((node) => nodeView(state, node));
+    },
+
+    listEngines: async ({ node }) => {
+      const state = await fresh();
+      const shown = [...state.engines.values()].filter(
+        (record) => node === undefined || node === record.node || node === state.nodes.get(record.node)?.name,
+      );
+      return shown.map((record) => engineView(state, record)).sort((a, b) => (a.node < b.node ? -1 : 1));
+    },
+    syncEngine: async ({ network }, context) => {
+      const record = await offerAgain(deps, network, context);
+      return engineView(now(), record);
+    },
+    adoptNetwork: async (ref, context) => {
+      const network = await adoptNetwork(deps, ref, context);
+      return networkView(now(), network);
     },
 
     engines: engineControl(deps, seen),

@@ -22,6 +22,7 @@ export function networkView(state: ClusterState, network: Network): NetworkView 
     mtu: network.mtu,
     endpoints: [...state.endpoints.values()].filter((endpoint) => endpoint.network === network.id).length,
     origin: network.origin,
+    state: network.leaving ? 'leaving' : 'ready',
     bindings: [...state.bindings.values()]
       .filter((binding) => binding.network === network.id)
       .map(({ node, engine, engineId }) => ({ node: state.nodes.get(node)?.name ?? node, engine, engineId })),

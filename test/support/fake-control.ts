@@ -1,6 +1,14 @@
 /** A control that answers from fixtures and remembers what it was asked. */
 import { vi } from 'vitest';
-import type { Control, EndpointView, NetworkView, NodeView, StatusView, TenantView } from '../../src/control/port.ts';
+import type {
+  Control,
+  EndpointView,
+  EngineView,
+  NetworkView,
+  NodeView,
+  StatusView,
+  TenantView,
+} from '../../src/control/port.ts';
 
 const AT = '2026-01-02T03:04:05.678Z';
 
@@ -16,6 +24,7 @@ export const network: NetworkView = {
   mtu: 1450,
   endpoints: 3,
   origin: 'engine',
+  state: 'ready',
   bindings: [{ node: 'host1', engine: 'docker', engineId: 'abc' }],
   createdAt: AT,
 };
@@ -53,6 +62,26 @@ export const node: NodeView = {
   createdAt: AT,
 };
 
+export const engine: EngineView = {
+  node: 'host1',
+  engine: 'docker',
+  state: 'connected',
+  id: 'ABCD',
+  version: '20.10.24',
+  liveRestore: true,
+  since: AT,
+  networks: [
+    { network: 'acme/web', name: 'acme.web', state: 'present', reason: '', next: '' },
+    {
+      network: 'acme/db',
+      name: 'acme.db',
+      state: 'clash',
+      reason: 'a bridge network has that name',
+      next: 'remove it',
+    },
+  ],
+};
+
 export const status: StatusView = {
   node: 'host1',
   version: '0.1.0',
@@ -78,6 +107,9 @@ export function fakeControl() {
     listEndpoints: vi.fn<Control['listEndpoints']>().mockResolvedValue([endpoint]),
     getEndpoint: vi.fn<Control['getEndpoint']>().mockResolvedValue(endpoint),
     listNodes: vi.fn<Control['listNodes']>().mockResolvedValue([node]),
+    listEngines: vi.fn<Control['listEngines']>().mockResolvedValue([engine]),
+    syncEngine: vi.fn<Control['syncEngine']>().mockResolvedValue(engine),
+    adoptNetwork: vi.fn<Control['adoptNetwork']>().mockResolvedValue(network),
     engines: {} as Control['engines'],
     following: {} as Control['following'],
   };

@@ -3,7 +3,6 @@
  * have; making it so is the follower's work, over the engine's own API.
  */
 import { isDeepStrictEqual } from 'node:util';
-import { WeftError } from '../../model/errors.ts';
 import { keys } from '../../model/keys.ts';
 import type { ClusterState } from '../../model/cluster.ts';
 import type { Binding, EngineRecord, Network } from '../../model/objects.ts';
@@ -11,7 +10,6 @@ import type { Compare, Operation } from '../../store/port.ts';
 import { commit } from '../commit.ts';
 import type { ControlDeps } from '../context.ts';
 import type { CallContext, EngineNetwork, EngineReport } from '../port.ts';
-import { findNetwork } from '../references.ts';
 
 /** Pure. A network that an engine's own create brought into being stays with that engine, and is listed only to go. */
 export function engineNetworks(state: ClusterState, node: string): EngineNetwork[] {
@@ -136,23 +134,4 @@ export function declineRecord(deps: ControlDeps, binding: Binding): { compare: C
     compare: [{ key, revision: deps.view.revisionOf(key) }],
     then: [{ put: key, value: { ...record, declined } }],
   };
-}
-
-/** Networks removed by a user on this node are offered to its engine again: the one named, or all. */
-export async function offerAgain(deps: ControlDeps, ref: string | undefined, context?: CallContext): Promise<void> {
-  const key = keys.engine(deps.node.id, 'docker');
-  const decide = () => {
-    const record = deps.view.value<EngineRecord>(key);
-    const wanted = ref === undefined ? undefined : findNetwork(deps.view.current().state, ref).id;
-    if (!record) {
-      throw new WeftError('engine-away', 'no Docker engine has been seen on this host', { next: 'weft docker status' });
-    }
-    const declined = wanted === undefined ? [] : record.declined.filter((id) => id !== wanted);
-    return {
-      compare: [{ key, revision: deps.view.revisionOf(key) }],
-      then: declined.length === record.declined.length ? [] : [{ put: key, value: { ...record, declined } }],
-      result: undefined,
-    };
-  };
-  await commit(deps, decide, context);
 }
