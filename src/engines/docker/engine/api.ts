@@ -27,6 +27,7 @@ const container = z.object({
     .nullish()
     .transform((names) => names ?? []),
   Image: z.string().default(''),
+  State: z.string().default(''),
   Labels: strings,
   NetworkSettings: z
     .object({ Networks: z.record(z.string(), z.object({ NetworkID: z.string(), EndpointID: z.string() })).nullish() })

@@ -3,6 +3,8 @@ import type { ContainerSighting } from '../../../control/port.ts';
 import type { DockerContainer } from './api.ts';
 
 const COMPOSE_PROJECT = 'com.docker.compose.project';
+/** Others keep their networks too, and after a crash of dockerd even the ids of endpoints that are gone. */
+const ALIVE = new Set(['running', 'paused', 'restarting']);
 const LABEL_PREFIX = 'weft.label.';
 
 export function sightingOf(container: DockerContainer): ContainerSighting {
@@ -14,8 +16,7 @@ export function sightingOf(container: DockerContainer): ContainerSighting {
       project: container.Labels[COMPOSE_PROJECT] ?? '',
     },
     labels: labelsOf(container.Labels),
-    endpoints: Object.values(container.NetworkSettings?.Networks ?? {})
-      // stopped containers keep their networks, without an endpoint
+    endpoints: Object.values((ALIVE.has(container.State) && container.NetworkSettings?.Networks) || {})
       .filter(({ EndpointID }) => EndpointID !== '')
       .map(({ NetworkID, EndpointID }) => ({ engineId: NetworkID, endpointId: EndpointID })),
   };

@@ -69,8 +69,10 @@ export class EngineSession {
   /** The container an event is about; '' when it is about a network alone, undefined when about nothing of ours. */
   #concerned(event: DockerEvent): string | undefined {
     if (event.Type === 'container') return CONTAINER_ACTIONS.has(event.Action) ? event.Actor.ID : undefined;
-    const { type, container } = event.Actor.Attributes;
-    return type === undefined || type === this.#options.driver ? (container ?? '') : undefined;
+    const { type, container, name } = event.Actor.Attributes;
+    // A foreign network may stand where one of ours belongs, and go.
+    const ours = type === undefined || type === this.#options.driver || this.#wanted?.some((one) => one.name === name);
+    return ours ? (container ?? '') : undefined;
   }
 
   async #wish(signal: AbortSignal): Promise<void> {
