@@ -27,7 +27,7 @@ export interface ChannelOptions {
   keepaliveMs: number;
 }
 
-export type ServiceName = 'KV' | 'Watch' | 'Lease' | 'Maintenance';
+export type ServiceName = 'KV' | 'Watch' | 'Lease' | 'Cluster';
 
 export interface UnaryCall {
   service: ServiceName;
@@ -72,33 +72,40 @@ export class Channel {
     });
   }
 
-  /** Resolves to the response; rejects with grpc-js' ServiceError. `deadlineAt` is wall-clock milliseconds. */
-  async unary<T>(call: UnaryCall, deadlineAt: number, signal: AbortSignal): Promise<T> {
+  /**
+   * Resolves to the response; rejects with grpc-js' ServiceError, CANCELLED as soon as one of the signals is aborted.
+   * `timeout` is in milliseconds, connecting included. Signals are listened to one by one: `AbortSignal.any` over one that
+   * lives as long as the store would leave something behind with every call.
+   */
+  async unary<T>(call: UnaryCall, timeout: number, signals: AbortSignal[]): Promise<T> {
     const client = await this.#stubs.stub(call.service);
-    signal.throwIfAborted();
     return new Promise<T>((resolve, reject) => {
       const method = (client as unknown as Record<string, UnaryMethod<T>>)[call.method];
       if (!method) throw new TypeError(`etcd has no call ${call.service}.${call.method}`);
       const cancel = (): void => handle.cancel();
-      const handle = method.call(client, call.request, new Metadata(), { deadline: deadlineAt }, (error, response) => {
-        signal.removeEventListener('abort', cancel);
+      const deadline = Date.now() + timeout;
+      const handle = method.call(client, call.request, new Metadata(), { deadline }, (error, response) => {
+        for (const signal of signals) signal.removeEventListener('abort', cancel);
         if (error) reject(error);
         else resolve(response as T);
       });
-      signal.addEventListener('abort', cancel, { once: true });
+      for (const signal of signals) {
+        if (signal.aborted) cancel();
+        else signal.addEventListener('abort', cancel, { once: true });
+      }
     });
   }
 
-  /** `deadlineAt` undefined: the stream stays open. */
+  /** `timeout` in milliseconds; undefined: the stream stays open. */
   async stream<Request, Response>(
     service: ServiceName,
     method: string,
-    deadlineAt?: number,
+    timeout?: number,
   ): Promise<ClientDuplexStream<Request, Response>> {
     const client = await this.#stubs.stub(service);
     const open = (client as unknown as Record<string, StreamMethod<Request, Response>>)[method];
     if (!open) throw new TypeError(`etcd has no call ${service}.${method}`);
-    return open.call(client, new Metadata(), deadlineAt === undefined ? {} : { deadline: deadlineAt });
+    return open.call(client, new Metadata(), timeout === undefined ? {} : { deadline: Date.now() + timeout });
   }
 
   /** Calls under way go on to their own ends; the connection goes with the last of them. */

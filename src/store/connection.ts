@@ -1,14 +1,17 @@
-/** The members of an etcd cluster as one: calls and streams go to a member that answers, and move when it does not. */
-import { setMaxListeners } from 'node:events';
+/** An etcd cluster as one: calls and streams go to a member that answers, and move when it does not. */
+import { performance } from 'node:perf_hooks';
 import type { ClientDuplexStream } from '@grpc/grpc-js';
 import { HANDLER_DEADLINE } from '../model/limits.ts';
 import { WeftError } from '../model/errors.ts';
-import type { ChannelOptions, ServiceName, UnaryCall } from './channel.ts';
-import { isUnavailable, neverSent, storeError } from './failure.ts';
-import type { Log } from './log.ts';
-import { Member } from './member.ts';
+import type { ServiceName, UnaryCall } from './channel.ts';
+import { isCancelled, isUnavailable, neverSent, storeError } from './failure.ts';
+import type { Header, Lineage } from './lineage.ts';
+import { Members, type MembersOptions } from './members.ts';
 import type { CallOptions } from './port.ts';
-import { StateCell } from './states.ts';
+import type { StateCell } from './states.ts';
+
+/** after every member was asked in vain */
+const PAUSE = 100;
 
 export interface Call extends UnaryCall {
   /** the end of "etcd cannot ..." */
@@ -21,19 +24,23 @@ export interface OpenStream<Request, Response> {
   stream: ClientDuplexStream<Request, Response>;
   /** aborted when the member behind it is judged dead */
   broken: AbortSignal;
+  /** the next stream or call goes to another member, if there is one */
+  passOver: () => void;
 }
 
 export class Connection {
-  readonly states = new StateCell('away');
-  readonly #members: Member[];
+  readonly lineage: Lineage;
+  readonly #members: Members;
   readonly #closed = new AbortController();
-  #probing: Promise<unknown> = Promise.resolve();
-  #preferred = 0;
+  #keeping: Promise<void> = Promise.resolve();
 
-  constructor(endpoints: string[], options: ChannelOptions, probeKey: Buffer, log: Log) {
-    // every call under way listens to it
-    setMaxListeners(0, this.#closed.signal);
-    this.#members = endpoints.map((endpoint) => new Member(endpoint, options, probeKey, log));
+  constructor(options: MembersOptions) {
+    this.lineage = options.lineage;
+    this.#members = new Members(options, this.#closed.signal);
+  }
+
+  get states(): StateCell {
+    return this.#members.states;
   }
 
   /** Aborted by `close`. */
@@ -41,29 +48,37 @@ export class Connection {
     return this.#closed.signal;
   }
 
-  /** Ends after the first probe of each member; whether it was answered shows in the state. */
+  /** Ends after the first probe of each endpoint; whether it was answered shows in the state. */
   async start(): Promise<void> {
-    await Promise.all(this.#members.map((member) => member.probe(this.closed)));
-    this.#judge();
-    this.#probing = Promise.all(this.#members.map((member) => member.watchOver(this.closed, () => this.#judge())));
+    await this.lineage.load();
+    await this.#members.start();
+    this.#keeping = this.lineage.keep(this.closed);
   }
 
-  async call<T>(call: Call, options: CallOptions = {}): Promise<T> {
+  /** Tries again elsewhere what was not carried out, until the deadline, as long as some member answers. */
+  async call<T extends { header: Header }>(call: Call, options: CallOptions = {}): Promise<T> {
     const deadline = options.deadline ?? HANDLER_DEADLINE;
-    const deadlineAt = Date.now() + deadline;
-    const signal = options.signal ? AbortSignal.any([options.signal, this.closed]) : this.closed;
+    const endAt = performance.now() + deadline;
+    const signals = options.signal ? [options.signal, this.closed] : [this.closed];
     for (let attempt = 1; ; attempt++) {
-      signal.throwIfAborted();
-      const member = this.#choose();
+      for (const signal of signals) signal.throwIfAborted();
+      const member = this.#members.choose();
+      const question = this.lineage.question();
+      const left = Math.max(1, endAt - performance.now());
       try {
-        return await member.channel.unary<T>(call, deadlineAt, signal);
+        // a read need not wait for a member that fell silent
+        const until = call.writes ? signals : [...signals, member.broken];
+        const answer = await member.channel.unary<T>(call, left, until);
+        // the headers of other services tell the revision of one member, which may lag
+        if (call.service === 'KV') this.lineage.answered(question, answer.header);
+        return answer;
       } catch (error) {
-        signal.throwIfAborted();
-        const elsewhere = call.writes ? neverSent(error) : isUnavailable(error);
-        if (!elsewhere || attempt >= this.#members.length) {
+        for (const signal of signals) signal.throwIfAborted();
+        const isHarmless = call.writes ? neverSent(error) : isUnavailable(error) || isCancelled(error);
+        if (isHarmless) this.#members.passOver(member);
+        if (!isHarmless || !(await this.#mayRetry(attempt, endAt, signals))) {
           throw storeError(error, { ...call, endpoint: member.endpoint, deadline });
         }
-        this.#passOver(member);
       }
     }
   }
@@ -71,40 +86,38 @@ export class Connection {
   async openStream<Request, Response>(
     service: ServiceName,
     method: string,
-    deadlineAt?: number,
+    timeout?: number,
   ): Promise<OpenStream<Request, Response>> {
     this.closed.throwIfAborted();
-    const member = this.#choose();
-    return { stream: await member.channel.stream(service, method, deadlineAt), broken: member.broken };
+    const member = this.#members.choose();
+    const stream = await member.channel.stream<Request, Response>(service, method, timeout);
+    return { stream, broken: member.broken, passOver: () => this.#members.passOver(member) };
   }
 
   async close(): Promise<void> {
     this.#closed.abort(new WeftError('store-away', 'the store is closed'));
-    for (const member of this.#members) member.close();
-    await this.#probing;
+    await this.#members.close();
+    await this.#keeping;
   }
 
-  /** The preferred member while it answers, else the next that does; when none does, each in turn. */
-  #choose(): Member {
-    const count = this.#members.length;
-    for (let step = 0; step < count; step++) {
-      const at = (this.#preferred + step) % count;
-      if (this.#members[at]?.alive) {
-        this.#preferred = at;
-        break;
-      }
-    }
-    const member = this.#members[this.#preferred];
-    if (!member) throw new WeftError('configuration-invalid', 'store.endpoints: no endpoint is given');
-    return member;
+  async #mayRetry(attempt: number, endAt: number, signals: AbortSignal[]): Promise<boolean> {
+    const left = endAt - performance.now();
+    if (attempt % this.#members.count !== 0) return left > 0;
+    if (this.states.get() === 'away' || left <= PAUSE) return false;
+    await pause(PAUSE, signals);
+    return true;
   }
+}
 
-  #passOver(member: Member): void {
-    this.#preferred = (this.#members.indexOf(member) + 1) % this.#members.length;
-  }
-
-  #judge(): void {
-    const alive = this.#members.filter((member) => member.alive).length;
-    this.states.set(alive === 0 ? 'away' : alive < this.#members.length ? 'degraded' : 'ok');
-  }
+/** Ends early when one of the signals is aborted. */
+async function pause(milliseconds: number, signals: AbortSignal[]): Promise<void> {
+  await new Promise<void>((resolve) => {
+    const done = (): void => {
+      clearTimeout(timer);
+      for (const signal of signals) signal.removeEventListener('abort', done);
+      resolve();
+    };
+    const timer = setTimeout(done, milliseconds);
+    for (const signal of signals) signal.addEventListener('abort', done, { once: true });
+  });
 }

@@ -6,11 +6,14 @@ import type { TlsFiles } from './channel.ts';
 import { Codec } from './codec.ts';
 import { Connection } from './connection.ts';
 import { EtcdLease } from './lease.ts';
+import { Lineage } from './lineage.ts';
 import { silentLog, type Log } from './log.ts';
 import type {
   CallOptions,
   Entry,
   Lease,
+  LineageKeeper,
+  Restoration,
   Store,
   StoreEvent,
   StoreState,
@@ -32,6 +35,8 @@ export interface EtcdStoreOptions {
   prefix?: string;
   /** milliseconds between pings of a connection that has streams; lower only where etcd was told to allow it */
   keepaliveMs?: number;
+  /** remembers how far the history of etcd had come, so that a restored one is recognised after a restart too */
+  keeper?: LineageKeeper;
   log?: Log;
 }
 
@@ -42,12 +47,13 @@ export async function openEtcdStore(options: EtcdStoreOptions): Promise<Store> {
   }
   const log = options.log ?? silentLog;
   const codec = new Codec(options.prefix ?? '/weft/v1/', log);
-  const connection = new Connection(
-    options.endpoints,
-    { tls: options.tls, keepaliveMs: options.keepaliveMs ?? EXTERNAL_KEEPALIVE },
-    codec.key('cluster/settings'),
+  const connection = new Connection({
+    seeds: options.endpoints,
+    channel: { tls: options.tls, keepaliveMs: options.keepaliveMs ?? EXTERNAL_KEEPALIVE },
+    probeKey: codec.key('cluster/settings'),
+    lineage: new Lineage(options.keeper, log),
     log,
-  );
+  });
   await connection.start();
   return new EtcdStore(connection, codec, log);
 }
@@ -97,10 +103,11 @@ class EtcdStore implements Store {
 
   async lease(ttlSeconds: number, options?: CallOptions): Promise<Lease> {
     const sentAt = performance.now();
+    const { replaced } = this.#connection.lineage.question();
     const request = { TTL: ttlSeconds };
     const call = { service: 'Lease', method: 'leaseGrant', request, what: 'grant a lease', writes: true } as const;
     const grant = await this.#connection.call<ILeaseGrantResponse>(call, options);
-    const lease = new EtcdLease(this.#connection, grant, sentAt, this.#log);
+    const lease = new EtcdLease(this.#connection, grant, { sentAt, replaced }, this.#log);
     const renewal = lease.keepAlive().finally(() => this.#renewals.delete(renewal));
     this.#renewals.add(renewal);
     return lease;
@@ -112,6 +119,14 @@ class EtcdStore implements Store {
 
   states(signal: AbortSignal): AsyncIterable<StoreState> {
     return this.#connection.states.changes(AbortSignal.any([signal, this.#connection.closed]));
+  }
+
+  restored(): Restoration | undefined {
+    return this.#connection.lineage.restored;
+  }
+
+  acceptRestored(): Promise<void> {
+    return this.#connection.lineage.accept();
   }
 
   async close(): Promise<void> {

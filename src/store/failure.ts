@@ -26,7 +26,12 @@ export function isUnavailable(error: unknown): boolean {
   return grpcFailure(error)?.code === status.UNAVAILABLE;
 }
 
-/** The history a range or watch asks for was compacted. */
+/** Ended by this side's own signal. */
+export function isCancelled(error: unknown): boolean {
+  return grpcFailure(error)?.code === status.CANCELLED;
+}
+
+/** The history a range or watch asks for was compacted, or is still to come: it belongs to another store. */
 export function isCompacted(error: unknown): boolean {
   return grpcFailure(error)?.code === status.OUT_OF_RANGE;
 }
@@ -55,6 +60,6 @@ export function storeError(error: unknown, call: FailedCall): WeftError {
     case status.DEADLINE_EXCEEDED:
       return new WeftError('store-away', `${subject} did not ${call.what} within ${call.deadline} ms${unsure}`);
     default:
-      return new WeftError('store-away', `${refused}${unsure}`);
+      return new WeftError('store-away', `${refused}${unsure}`, { cause: error });
   }
 }

@@ -5,7 +5,7 @@
 import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ILeaseGrantResponse, ILeaseKeepAliveResponse } from 'etcd3';
-import { WeftError } from '../model/errors.ts';
+import { WeftError, describeCause } from '../model/errors.ts';
 import type { Connection } from './connection.ts';
 import type { Log } from './log.ts';
 import type { CallOptions, Lease } from './port.ts';
@@ -20,19 +20,31 @@ export class EtcdLease implements Lease {
   readonly #log: Log;
   readonly #ttl: number;
   readonly #lost = new AbortController();
+  readonly #replaced: AbortSignal;
+  #heldUntil = 0;
   #expiry: NodeJS.Timeout | undefined;
 
-  /** `sentAt`: when the grant was sent, by the monotonic clock. */
-  constructor(connection: Connection, grant: ILeaseGrantResponse, sentAt: number, log: Log) {
+  /** `sentAt`: when the grant was sent, by the monotonic clock; `replaced`: a restored etcd knows nothing of the lease. */
+  constructor(
+    connection: Connection,
+    grant: ILeaseGrantResponse,
+    { sentAt, replaced }: { sentAt: number; replaced: AbortSignal },
+    log: Log,
+  ) {
     this.id = grant.ID;
     this.#connection = connection;
     this.#log = log;
+    this.#replaced = replaced;
     this.#ttl = Number(grant.TTL) * 1_000;
     this.#renewed(sentAt);
   }
 
   get lost(): AbortSignal {
     return this.#lost.signal;
+  }
+
+  held(): boolean {
+    return !this.lost.aborted && performance.now() < this.#heldUntil;
   }
 
   async revoke(options: CallOptions = {}): Promise<void> {
@@ -51,12 +63,15 @@ export class EtcdLease implements Lease {
 
   /** Renews until the lease is revoked or lost, or the connection is closed. Never rejects. */
   async keepAlive(): Promise<void> {
-    const closed = this.#connection.closed;
-    const onClose = (): void => this.#end('the store is closed');
-    closed.addEventListener('abort', onClose);
+    const ends = [this.#connection.closed, this.#replaced];
+    const onEnd = (event: Event): void => this.#end(describeCause((event.target as AbortSignal).reason));
+    for (const signal of ends) {
+      if (signal.aborted) this.#end(describeCause(signal.reason));
+      else signal.addEventListener('abort', onEnd);
+    }
     let pause = this.#ttl / 3;
     while (await this.#rest(pause)) pause = (await this.#renew()) ? this.#ttl / 3 : RETRY;
-    closed.removeEventListener('abort', onClose);
+    for (const signal of ends) signal.removeEventListener('abort', onEnd);
   }
 
   /** False once the lease is lost. */
@@ -82,11 +97,11 @@ export class EtcdLease implements Lease {
     }
   }
 
-  async #askOnce(deadline: number): Promise<ILeaseKeepAliveResponse> {
-    const { stream } = await this.#connection.openStream<object, ILeaseKeepAliveResponse>(
+  async #askOnce(timeout: number): Promise<ILeaseKeepAliveResponse> {
+    const { stream, passOver } = await this.#connection.openStream<object, ILeaseKeepAliveResponse>(
       'Lease',
       'leaseKeepAlive',
-      Date.now() + deadline,
+      timeout,
     );
     const cancel = (): void => stream.cancel();
     this.lost.addEventListener('abort', cancel, { once: true });
@@ -98,6 +113,9 @@ export class EtcdLease implements Lease {
         stream.write({ ID: this.id });
         stream.end();
       });
+    } catch (error) {
+      passOver();
+      throw error;
     } finally {
       this.lost.removeEventListener('abort', cancel);
     }
@@ -105,7 +123,8 @@ export class EtcdLease implements Lease {
 
   #renewed(sentAt: number): void {
     clearTimeout(this.#expiry);
-    const left = sentAt + this.#ttl - MARGIN - performance.now();
+    this.#heldUntil = sentAt + this.#ttl - MARGIN;
+    const left = this.#heldUntil - performance.now();
     this.#expiry = setTimeout(() => this.#end('the lease was not renewed in time'), Math.max(0, left));
     this.#expiry.unref();
   }

@@ -2,6 +2,7 @@
  * The shared half of the in-memory store: what a cluster's etcd would hold. Values are kept as JSON text, so that no
  * reader can change what another reads. All methods are synchronous: a transaction is atomic by being one call.
  */
+import { randomUUID } from 'node:crypto';
 import { WeftError } from '../model/errors.ts';
 import type { Change, Compare, Entry, TransactionResult } from './port.ts';
 import type { EncodedOperation } from './transaction.ts';
@@ -19,17 +20,47 @@ interface Commit {
   changes: Change[];
 }
 
+/** What a backup of an etcd holds. */
+export interface MemoryBackup {
+  revision: number;
+  records: [string, Record][];
+  leaseKeys: [string, string[]][];
+}
+
+/** the longest history a watch is given instead of a snapshot, as etcd's (watch-stream.ts) */
+const MAX_CHANGES = 20_000;
+
 export class MemoryState {
+  #clusterId = randomUUID();
   #revision = 1;
   #compacted = 0;
   #history: Commit[] = [];
   #leases = 0;
-  readonly #records = new Map<string, Record>();
-  readonly #leaseKeys = new Map<string, Set<string>>();
+  #records = new Map<string, Record>();
+  #leaseKeys = new Map<string, Set<string>>();
   readonly #watchers = new Set<() => void>();
 
   get revision(): number {
     return this.#revision;
+  }
+
+  get clusterId(): string {
+    return this.#clusterId;
+  }
+
+  backup(): MemoryBackup {
+    const leaseKeys = [...this.#leaseKeys].map(([id, keys]): [string, string[]] => [id, [...keys]]);
+    return { revision: this.#revision, records: structuredClone([...this.#records]), leaseKeys };
+  }
+
+  /** All goes back to the backup; history before it is not kept. */
+  restore(backup: MemoryBackup, options: { newCluster: boolean }): void {
+    if (options.newCluster) this.#clusterId = randomUUID();
+    this.#revision = this.#compacted = backup.revision;
+    this.#history = [];
+    this.#records = new Map(structuredClone(backup.records));
+    this.#leaseKeys = new Map(backup.leaseKeys.map(([id, keys]) => [id, new Set(keys)]));
+    for (const wake of [...this.#watchers]) wake();
   }
 
   read(key: string): Entry | undefined {
@@ -54,13 +85,16 @@ export class MemoryState {
     return { succeeded: true, revision: this.#revision };
   }
 
-  /** Every change of the prefix after `revision`, by transaction; undefined when that history was compacted. */
+  /** Every change of the prefix after `revision`, by transaction; undefined when that history was compacted or is too long. */
   since(revision: number, prefix: string): Commit[] | undefined {
     if (revision < this.#compacted) return undefined;
     const found: Commit[] = [];
+    let count = 0;
     for (const commit of this.#history) {
       if (commit.revision <= revision) continue;
       const changes = commit.changes.filter((each) => keyOf(each).startsWith(prefix));
+      count += changes.length;
+      if (count > MAX_CHANGES) return undefined;
       if (changes.length > 0) found.push({ revision: commit.revision, changes: structuredClone(changes) });
     }
     return found;

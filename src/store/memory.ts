@@ -2,12 +2,17 @@
  * A store in memory for tests, held to the same contract as etcd's. Several stores over one MemoryState are the nodes
  * of a cluster; `setAway` cuts one of them off.
  */
+import { performance } from 'node:perf_hooks';
 import { WeftError } from '../model/errors.ts';
+import { Lineage } from './lineage.ts';
+import { silentLog } from './log.ts';
 import { MemoryState } from './memory-state.ts';
 import type {
   CallOptions,
   Entry,
   Lease,
+  LineageKeeper,
+  Restoration,
   Store,
   StoreEvent,
   StoreState,
@@ -24,17 +29,29 @@ interface HeldLease {
   id: string;
   ttlSeconds: number;
   lost: AbortController;
+  /** by the monotonic clock; Infinity while the store is there */
+  heldUntil: number;
   expiry: NodeJS.Timeout | undefined;
 }
 
 export class MemoryStore implements Store {
   readonly #shared: MemoryState;
+  readonly #lineage: Lineage;
   readonly #states = new StateCell('ok');
   readonly #leases = new Set<HeldLease>();
   readonly #closed = new AbortController();
 
-  constructor(shared: MemoryState = new MemoryState()) {
+  constructor(shared: MemoryState = new MemoryState(), keeper?: LineageKeeper) {
     this.#shared = shared;
+    this.#lineage = new Lineage(keeper, silentLog);
+  }
+
+  /** Takes up what its keeper knows. */
+  static async open(shared: MemoryState, keeper: LineageKeeper): Promise<MemoryStore> {
+    const store = new MemoryStore(shared, keeper);
+    await store.#lineage.load();
+    store.#look();
+    return store;
   }
 
   /** Away: every call fails, watches wait, and leases run out after their time. */
@@ -42,7 +59,9 @@ export class MemoryStore implements Store {
     this.#states.set(away ? 'away' : 'ok');
     for (const lease of this.#leases) {
       clearTimeout(lease.expiry);
-      lease.expiry = away ? setTimeout(() => this.#expire(lease), lease.ttlSeconds * 1_000 - MARGIN) : undefined;
+      const left = away ? lease.ttlSeconds * 1_000 - MARGIN : Infinity;
+      lease.heldUntil = performance.now() + left;
+      lease.expiry = away ? setTimeout(() => this.#expire(lease), left) : undefined;
     }
   }
 
@@ -69,14 +88,16 @@ export class MemoryStore implements Store {
 
   async *watch(prefix: string, signal: AbortSignal): AsyncGenerator<StoreEvent, void, undefined> {
     const end = AbortSignal.any([signal, this.#closed.signal]);
-    let seen: number | undefined;
+    let seen: { revision: number; replaced: AbortSignal } | undefined;
     while (!end.aborted) {
-      const event = this.#states.get() === 'away' ? undefined : this.#next(prefix, seen);
+      if (this.#states.get() !== 'away') this.#look();
+      if (seen?.replaced.aborted) seen = undefined;
+      const event = this.#states.get() === 'away' ? undefined : this.#next(prefix, seen?.revision);
       if (!event) {
         await this.#stir(end);
         continue;
       }
-      seen = event.revision;
+      seen = { revision: event.revision, replaced: this.#lineage.question().replaced };
       yield event;
     }
   }
@@ -87,16 +108,19 @@ export class MemoryStore implements Store {
       id: this.#shared.grantLease(),
       ttlSeconds,
       lost: new AbortController(),
+      heldUntil: Infinity,
       expiry: undefined,
     };
     this.#leases.add(held);
+    const { replaced } = this.#lineage.question();
+    replaced.addEventListener('abort', () => this.#drop(held, replaced.reason));
     const revoke = async (revokeOptions: CallOptions = {}): Promise<void> => {
-      held.lost.abort(new WeftError('store-conflict', 'the lease was revoked'));
-      this.#leases.delete(held);
+      this.#drop(held, new WeftError('store-conflict', 'the lease was revoked'));
       await this.#reach('revoke a lease', revokeOptions);
       this.#shared.endLease(held.id);
     };
-    return { id: held.id, lost: held.lost.signal, revoke };
+    const isHeld = (): boolean => !held.lost.signal.aborted && performance.now() < held.heldUntil;
+    return { id: held.id, lost: held.lost.signal, held: isHeld, revoke };
   }
 
   state(): StoreState {
@@ -107,14 +131,29 @@ export class MemoryStore implements Store {
     return this.#states.changes(AbortSignal.any([signal, this.#closed.signal]));
   }
 
-  close(): Promise<void> {
+  restored(): Restoration | undefined {
+    return this.#lineage.restored;
+  }
+
+  acceptRestored(): Promise<void> {
+    return this.#lineage.accept();
+  }
+
+  async close(): Promise<void> {
     this.#closed.abort(new WeftError('store-away', 'the store is closed'));
-    for (const lease of [...this.#leases]) {
-      clearTimeout(lease.expiry);
-      lease.lost.abort(this.#closed.signal.reason);
-    }
-    this.#leases.clear();
-    return Promise.resolve();
+    for (const lease of [...this.#leases]) this.#drop(lease, this.#closed.signal.reason);
+    await this.#lineage.flush();
+  }
+
+  #look(): void {
+    const { clusterId, revision } = this.#shared;
+    this.#lineage.answered(this.#lineage.question(), { cluster_id: clusterId, revision: String(revision) });
+  }
+
+  #drop(lease: HeldLease, reason: unknown): void {
+    clearTimeout(lease.expiry);
+    this.#leases.delete(lease);
+    lease.lost.abort(reason);
   }
 
   #next(prefix: string, seen: number | undefined): StoreEvent | undefined {
@@ -143,8 +182,7 @@ export class MemoryStore implements Store {
 
   /** Its holder hears of it before others see the keys vanish. */
   #expire(lease: HeldLease): void {
-    this.#leases.delete(lease);
-    lease.lost.abort(new WeftError('store-away', 'the lease ran out while the store was away'));
+    this.#drop(lease, new WeftError('store-away', 'the lease ran out while the store was away'));
     setTimeout(() => this.#shared.endLease(lease.id), MARGIN);
   }
 
@@ -154,5 +192,6 @@ export class MemoryStore implements Store {
     options.signal?.throwIfAborted();
     if (this.#closed.signal.aborted) throw new WeftError('store-away', `cannot ${what}: the store is closed`);
     if (this.#states.get() === 'away') throw new WeftError('store-away', `cannot ${what}: the store is away`);
+    this.#look();
   }
 }

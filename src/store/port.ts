@@ -54,12 +54,42 @@ export interface CallOptions {
 
 export interface Lease {
   readonly id: string;
-  /** aborted no later than the moment others may see the lease's keys vanish */
+  /** aborted before others may see the lease's keys vanish, by a timer of this process */
   readonly lost: AbortSignal;
+  /** False no later than `lost`, and by the clock itself: to be asked after this process may have stood still. */
+  held(): boolean;
   revoke(options?: CallOptions): Promise<void>;
 }
 
+/** `degraded`: it answers, but a member of it does not */
 export type StoreState = 'ok' | 'degraded' | 'away';
+
+/** A point in the history of one cluster: nothing older than it can be its present. */
+export interface HistoryMark {
+  clusterId: string;
+  revision: number;
+}
+
+/** The store went on from another history than the one known here: it was restored from a backup, or made anew. */
+export interface Restoration {
+  /** the newest that was seen of the old history */
+  before: HistoryMark;
+  /** the first that was seen of the other one */
+  after: HistoryMark;
+  /** ISO time of noticing */
+  noticedAt: string;
+}
+
+/** What outlives the process, so that a restore is noticed that happened while it was down. */
+export interface LineageRecord {
+  seen: HistoryMark;
+  restored?: Restoration;
+}
+
+export interface LineageKeeper {
+  load(): Promise<LineageRecord | undefined>;
+  save(record: LineageRecord): Promise<void>;
+}
 
 export const MAX_TRANSACTION_OPERATIONS = 100;
 
@@ -75,5 +105,12 @@ export interface Store {
   state(): StoreState;
   /** Yields the present state first, then each change of it. */
   states(signal: AbortSignal): AsyncIterable<StoreState>;
+  /**
+   * Set before any call or watch delivers what the restored store holds, each watch beginning anew with a snapshot; kept,
+   * over restarts too where there is a keeper, until `acceptRestored`.
+   */
+  restored(): Restoration | undefined;
+  /** Whoever decides says that the cluster has recovered: from now on the store's history is the right one. */
+  acceptRestored(): Promise<void>;
   close(): Promise<void>;
 }

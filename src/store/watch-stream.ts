@@ -5,20 +5,25 @@
 import type { ClientDuplexStream } from '@grpc/grpc-js';
 import type { IWatchResponse } from 'etcd3';
 import type { Codec, KeyRange } from './codec.ts';
+import type { Lineage, Question } from './lineage.ts';
 import type { Change } from './port.ts';
 
 /** A reader this far behind is better served by a snapshot. */
-const MAX_BUFFERED_CHANGES = 20_000;
+export const MAX_BUFFERED_CHANGES = 20_000;
+const MAX_BUFFERED_BYTES = 32 * 1024 * 1024;
 
-/** What a watch goes on from: the last revision told of, in the cluster it belongs to. */
+/** What a watch goes on from: the last revision told of, in the history it belongs to. */
 export interface Position {
   revision: number;
   clusterId: string;
+  question: Question;
 }
 
 export type Outcome =
   /** go on from the same position */
   | { kind: 'broken'; reason: string }
+  /** go on from the same position at another member: this one has not come as far yet, or is another's past */
+  | { kind: 'behind'; reason: string }
   /** what lies between the position and now is not to be had any more */
   | { kind: 'lost'; reason: string };
 
@@ -30,15 +35,24 @@ export class WatchStream {
   readonly #call: WatchCall;
   readonly #codec: Codec;
   readonly #from: Readonly<Position>;
+  readonly #lineage: Lineage;
+  readonly #opened: Question;
   #buffer: Batch[] = [];
-  #buffered = 0;
+  #buffered: Weight = { changes: 0, bytes: 0 };
   #fragments: IWatchResponse['events'] = [];
   #created = false;
   #outcome: Outcome | undefined;
   #wake: () => void = () => undefined;
 
-  constructor(call: WatchCall, range: KeyRange, from: Position, codec: Codec) {
+  constructor(
+    call: WatchCall,
+    range: KeyRange,
+    from: Position,
+    { codec, lineage }: { codec: Codec; lineage: Lineage },
+  ) {
     this.#call = call;
+    this.#lineage = lineage;
+    this.#opened = lineage.question();
     this.#codec = codec;
     this.#from = { ...from };
     call.on('data', (response: IWatchResponse) => this.#receive(response));
@@ -64,7 +78,7 @@ export class WatchStream {
     }
     const batches = this.#buffer;
     this.#buffer = [];
-    this.#buffered = 0;
+    this.#buffered = weightOf(this.#fragments);
     return { revision: batches.at(-1)?.revision ?? 0, changes: batches.flatMap((batch) => batch.changes) };
   }
 
@@ -74,6 +88,7 @@ export class WatchStream {
     this.#outcome = outcome;
     // gaps in history make what was buffered behind them useless
     if (outcome.kind === 'lost') this.#buffer = [];
+    this.#fragments = [];
     this.#call.cancel();
     this.#wake();
   }
@@ -82,13 +97,20 @@ export class WatchStream {
     if (this.#outcome) return;
     const lost = this.#lostBy(response);
     if (lost !== undefined) this.end({ kind: 'lost', reason: lost });
+    else if (this.#isBehind(response)) this.end({ kind: 'behind', reason: 'the member has not come as far yet' });
     else if (response.canceled) this.end({ kind: 'broken', reason: `etcd cancelled it: ${response.cancel_reason}` });
     else if (response.created) this.#created = true;
     else this.#gather(response);
   }
 
   #gather(response: IWatchResponse): void {
-    this.#fragments.push(...response.events);
+    for (const event of response.events) this.#fragments.push(event);
+    this.#buffered = sum(this.#buffered, weightOf(response.events));
+    if (this.#buffered.changes > MAX_BUFFERED_CHANGES || this.#buffered.bytes > MAX_BUFFERED_BYTES) {
+      this.end({ kind: 'lost', reason: 'the reader is too slow' });
+      return;
+    }
+    this.#lineage.told(this.#from.question, response.header);
     if (response.fragment) return;
     const events = this.#fragments;
     this.#fragments = [];
@@ -104,18 +126,34 @@ export class WatchStream {
   #lostBy(response: IWatchResponse): string | undefined {
     if (Number(response.compact_revision) > 0) return `compacted up to revision ${response.compact_revision}`;
     if (!response.created) return undefined;
-    if (response.header.cluster_id !== this.#from.clusterId) return 'it is another cluster now';
-    if (Number(response.header.revision) < this.#from.revision) return 'etcd has gone back in time';
-    return undefined;
+    return response.header.cluster_id === this.#from.clusterId ? undefined : 'it is another cluster now';
+  }
+
+  /**
+   * It may just lag; or etcd was restored, and what comes is another history. Either way nothing of it is told before a
+   * linearizable read has decided which.
+   */
+  #isBehind({ created, header }: IWatchResponse): boolean {
+    const known = Math.max(this.#from.revision, this.#opened.seen?.revision ?? 0);
+    return created && Number(header.revision) < known;
   }
 
   #push(batch: Batch): void {
-    this.#buffered += batch.changes.length;
-    if (this.#buffered > MAX_BUFFERED_CHANGES) {
-      this.end({ kind: 'lost', reason: 'the reader is too slow' });
-      return;
-    }
     this.#buffer.push(batch);
     this.#wake();
   }
+}
+
+interface Weight {
+  changes: number;
+  bytes: number;
+}
+
+function weightOf(events: IWatchResponse['events']): Weight {
+  const bytes = events.reduce((total, { kv }) => total + kv.key.length + kv.value.length, 0);
+  return { changes: events.length, bytes };
+}
+
+function sum(one: Weight, other: Weight): Weight {
+  return { changes: one.changes + other.changes, bytes: one.bytes + other.bytes };
 }

@@ -4,7 +4,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { IWatchResponse } from 'etcd3';
-import { WeftError, describeCause } from '../model/errors.ts';
+import { describeCause } from '../model/errors.ts';
 import type { Codec } from './codec.ts';
 import type { Connection } from './connection.ts';
 import type { Log } from './log.ts';
@@ -36,8 +36,9 @@ export async function* watchPrefix(
   let pause = RETRY_MIN;
   while (!ended()) {
     try {
+      if (position?.question.replaced.aborted) position = undefined;
       if (!position) {
-        const snapshot = await readSnapshot(connection, codec, prefix, { signal: end });
+        const snapshot = await readSnapshot(connection, codec, prefix, { signal: end, patient: true });
         position = snapshot.position;
         pause = RETRY_MIN;
         yield { kind: 'snapshot', revision: position.revision, entries: snapshot.entries };
@@ -47,6 +48,7 @@ export async function* watchPrefix(
       if (ended()) return;
       log.info({ prefix, revision: position.revision, reason: outcome.reason }, `a watch is ${outcome.kind}`);
       if (outcome.kind === 'lost') position = undefined;
+      if (outcome.kind === 'behind') opened.passOver();
     } catch (error) {
       if (ended()) return;
       log.debug({ prefix, err: error }, `a watch waits for etcd: ${describeCause(error)}`);
@@ -60,6 +62,7 @@ interface OpenedWatch {
   stream: WatchStream;
   /** frees the timer and listeners that watch over the stream */
   release: () => void;
+  passOver: () => void;
 }
 
 /** Yields what comes, moving `position` on, until the stream ends. */
@@ -85,12 +88,12 @@ async function* follow(
 
 async function openWatch(watched: Watched, prefix: string, from: Position, end: AbortSignal): Promise<OpenedWatch> {
   const { connection, codec } = watched;
-  const { stream: call, broken } = await connection.openStream<object, IWatchResponse>('Watch', 'watch');
-  const stream = new WatchStream(call, codec.range(prefix), from, codec);
-  const stop = AbortSignal.any([end, broken]);
+  const { stream: call, broken, passOver } = await connection.openStream<object, IWatchResponse>('Watch', 'watch');
+  const stream = new WatchStream(call, codec.range(prefix), from, { codec, lineage: connection.lineage });
+  const stop = AbortSignal.any([end, broken, from.question.replaced]);
   const finish = (): void => {
-    const reason: unknown = stop.reason;
-    stream.end({ kind: 'broken', reason: reason instanceof WeftError ? reason.message : 'stopped' });
+    const kind = from.question.replaced.aborted ? 'lost' : 'broken';
+    stream.end({ kind, reason: describeCause(stop.reason) });
   };
   if (stop.aborted) finish();
   else stop.addEventListener('abort', finish, { once: true });
@@ -101,5 +104,5 @@ async function openWatch(watched: Watched, prefix: string, from: Position, end: 
     clearTimeout(late);
     stop.removeEventListener('abort', finish);
   };
-  return { stream, release };
+  return { stream, release, passOver };
 }
