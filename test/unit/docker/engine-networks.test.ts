@@ -1,0 +1,152 @@
+import { describe, expect, it } from 'vitest';
+import fc from 'fast-check';
+import type { EngineNetwork } from '../../../src/control/port.ts';
+import type { DockerNetwork } from '../../../src/engines/docker/engine/api.ts';
+import { sightingOf } from '../../../src/engines/docker/engine/containers.ts';
+import { creationOf, planStep } from '../../../src/engines/docker/engine/networks.ts';
+
+const SELF = { driver: 'weft', cluster: 'C1' };
+
+const wanted = (id: string, changes: Partial<EngineNetwork> = {}): EngineNetwork => ({
+  id,
+  name: `acme.${id}`,
+  tenant: 'acme',
+  network: id,
+  subnets: [{ cidr: '10.1.0.0/16', gateway: '10.1.0.1' }],
+  internal: false,
+  wish: 'present',
+  force: false,
+  bound: [],
+  ...changes,
+});
+
+const docker = (Id: string, Name: string, changes: Partial<DockerNetwork> = {}): DockerNetwork => ({
+  Id,
+  Name,
+  Driver: 'weft',
+  Labels: {},
+  ...changes,
+});
+
+const labelled = (id: string, cluster = 'C1') => ({ Labels: { 'weft.network': id, 'weft.cluster': cluster } });
+
+describe('planStep', () => {
+  it('makes what is missing', () => {
+    expect(planStep([wanted('a')], [], SELF)).toMatchObject({ create: [{ id: 'a' }], remove: [], problems: [] });
+  });
+
+  it('leaves what is there, and ties a binding that was lost', () => {
+    const step = planStep([wanted('a')], [docker('d1', 'acme.a', labelled('a'))], SELF);
+    expect(step).toEqual({ create: [], remove: [], claim: [{ engineId: 'd1', network: 'a' }], problems: [] });
+  });
+
+  it('takes a user’s own network of that name, bound to ours, for it', () => {
+    const step = planStep([wanted('a', { bound: ['d1'] })], [docker('d1', 'acme.a')], SELF);
+    expect(step).toEqual({ create: [], remove: [], claim: [], problems: [] });
+  });
+
+  it('does not make again what a user removed', () => {
+    expect(planStep([wanted('a', { wish: 'declined' })], [], SELF).create).toEqual([]);
+  });
+
+  it('reports a foreign network in the way and leaves it', () => {
+    const step = planStep([wanted('a')], [docker('d1', 'acme.a', { Driver: 'bridge' })], SELF);
+    expect(step).toMatchObject({ create: [], remove: [], problems: [{ name: 'acme.a' }] });
+  });
+
+  it('removes what bears our label and belongs to no network any more, of this cluster only', () => {
+    const present = [docker('d1', 'acme.a', labelled('a')), docker('d2', 'acme.b', labelled('b', 'C2'))];
+    expect(planStep([], present, SELF).remove).toEqual([{ id: 'd1', name: 'acme.a', disconnect: false }]);
+  });
+
+  it('ends a user’s own network only when the deletion of ours is forced on it', () => {
+    const present = [docker('d1', 'mine')];
+    expect(planStep([], present, SELF).remove).toEqual([]);
+    const leaving = wanted('a', { wish: 'absent', force: true, bound: ['d1'] });
+    expect(planStep([leaving], present, SELF).remove).toEqual([{ id: 'd1', name: 'mine', disconnect: true }]);
+  });
+
+  it('is done after one round: what it makes and removes leaves nothing to do', () => {
+    const ids = fc.constantFrom('a', 'b', 'c');
+    const network = fc.record({ id: ids, wish: fc.constantFrom('present', 'declined', 'absent') });
+    const present = fc.record({ id: ids, label: fc.boolean(), driver: fc.constantFrom('weft', 'bridge') });
+    fc.assert(
+      fc.property(
+        fc.uniqueArray(network, { selector: ({ id }) => id }),
+        fc.uniqueArray(present, { selector: ({ id }) => id }),
+        (networks, engine) => {
+          const wishes = networks.map(({ id, wish }) => wanted(id, { wish }));
+          const before = engine.map(({ id, label, driver }) =>
+            docker(`d${id}`, `acme.${id}`, { Driver: driver, ...(label ? labelled(id) : {}) }),
+          );
+          const step = planStep(wishes, before, SELF);
+          const after = [
+            ...before.filter(({ Id }) => !step.remove.some(({ id }) => id === Id)),
+            ...step.create.map((one) => docker(`new-${one.id}`, one.name, labelled(one.id))),
+          ];
+          const next = planStep(wishes, after, SELF);
+          expect([next.create, next.remove]).toEqual([[], []]);
+          // names stay unique, and nothing without our label or driver is touched
+          expect(new Set(after.map(({ Name }) => Name)).size).toBe(after.length);
+          for (const { id } of step.remove) {
+            expect(before.find(({ Id }) => Id === id)).toMatchObject({
+              Driver: 'weft',
+              Labels: { 'weft.cluster': 'C1' },
+            });
+          }
+        },
+      ),
+    );
+  });
+});
+
+describe('creationOf', () => {
+  it('gives Docker subnets, gateways and names, so that --ip works and the right pool is found', () => {
+    const subnets = [
+      { cidr: '10.1.0.0/16', gateway: '10.1.0.1' },
+      { cidr: 'fd00::/64', gateway: 'fd00::1' },
+    ];
+    expect(creationOf(wanted('a', { subnets, internal: true }), SELF)).toEqual({
+      Name: 'acme.a',
+      Driver: 'weft',
+      Internal: true,
+      EnableIPv4: true,
+      EnableIPv6: true,
+      IPAM: {
+        Driver: 'weft',
+        Config: [
+          { Subnet: '10.1.0.0/16', Gateway: '10.1.0.1' },
+          { Subnet: 'fd00::/64', Gateway: 'fd00::1' },
+        ],
+        Options: { tenant: 'acme', network: 'a' },
+      },
+      Options: { tenant: 'acme', network: 'a' },
+      Labels: { 'weft.network': 'a', 'weft.cluster': 'C1', 'weft.name': 'acme/a' },
+    });
+  });
+});
+
+describe('sightingOf', () => {
+  const container = {
+    Id: 'c'.repeat(64),
+    Names: ['/other/alias', '/web'],
+    Image: 'box',
+    State: 'running',
+    Labels: { 'com.docker.compose.project': 'shop', 'weft.label.app': 'chosen', app: 'plain', 'weft.label.': 'x' },
+    NetworkSettings: {
+      Networks: { n: { NetworkID: 'n1', EndpointID: 'e1' }, idle: { NetworkID: 'n2', EndpointID: '' } },
+    },
+  };
+
+  it('names the container as its user does, and takes weft.label.* before plain labels', () => {
+    expect(sightingOf(container)).toEqual({
+      container: { id: container.Id, name: 'web', image: 'box', project: 'shop' },
+      labels: { 'com.docker.compose.project': 'shop', app: 'chosen' },
+      endpoints: [{ engineId: 'n1', endpointId: 'e1' }],
+    });
+  });
+
+  it('sees no endpoint on a container that does not run, whatever the list still says', () => {
+    expect(sightingOf({ ...container, State: 'exited' }).endpoints).toEqual([]);
+  });
+});
