@@ -3,14 +3,19 @@
  * the network driver is asked to make a network or an endpoint with them.
  */
 import { z } from 'zod';
+import { WeftError } from '../../model/errors.ts';
 import { poolOptions } from './options.ts';
-import { constant, flag, mapOf, method, text } from './wire.ts';
+import { constant, flag, mapOf, method, swarmUnsupported, text } from './wire.ts';
 import type { Methods } from './wire.ts';
 
 const GATEWAY_TYPE = 'com.docker.network.gateway';
 
+const LOCAL = 'weft-local';
+/** Docker asks for pools of this one for networks of swarm scope only. */
+const GLOBAL = 'weft-global';
+
 const poolRequest = z.object({
-  AddressSpace: z.string().min(1),
+  AddressSpace: z.string().min(1).max(128),
   Pool: text,
   SubPool: text,
   Options: mapOf(text),
@@ -26,11 +31,12 @@ export const ipamDriver: Methods = {
   'IpamDriver.GetCapabilities': constant({ RequiresMACAddress: false, RequiresRequestReplay: false }),
 
   'IpamDriver.GetDefaultAddressSpaces': constant({
-    LocalDefaultAddressSpace: 'weft-local',
-    GlobalDefaultAddressSpace: 'weft-global',
+    LocalDefaultAddressSpace: LOCAL,
+    GlobalDefaultAddressSpace: GLOBAL,
   }),
 
   'IpamDriver.RequestPool': method(poolRequest, async (request, control, context) => {
+    assertLocal(request.AddressSpace);
     const pool = await control.requestPool(
       {
         engine: 'docker',
@@ -62,3 +68,11 @@ export const ipamDriver: Methods = {
     return {};
   }),
 };
+
+function assertLocal(addressSpace: string): void {
+  if (addressSpace === LOCAL) return;
+  if (addressSpace === GLOBAL) throw swarmUnsupported();
+  throw new WeftError('invalid-argument', `AddressSpace: "${addressSpace.slice(0, 40)}" is none of weft's`, {
+    next: 'restart the engine if the address driver was changed under it',
+  });
+}

@@ -15,7 +15,7 @@ import { z } from 'zod';
 import { WeftError } from '../../model/errors.ts';
 import type { BindRequest } from '../../control/port.ts';
 import { askedMac, endpointLabels, networkOptions, publishedPorts } from './options.ts';
-import { constant, engineId, listOf, mapOf, method, text } from './wire.ts';
+import { constant, engineId, listOf, mapOf, method, swarmUnsupported, text } from './wire.ts';
 import type { Method, Methods } from './wire.ts';
 
 const ipamData = z.object({ AddressSpace: text, Pool: z.string(), Gateway: text, AuxAddresses: mapOf(text) });
@@ -38,12 +38,7 @@ const endpointCreate = endpointKey.extend({
 const join = endpointKey.extend({ SandboxKey: text });
 const program = endpointKey.extend({ Options: options });
 
-const noSwarm: Method = () =>
-  Promise.reject(
-    new WeftError('not-supported', 'networks of swarm scope cannot be made with weft yet', {
-      next: 'create the network on each host, without --scope swarm',
-    }),
-  );
+const noSwarm: Method = () => Promise.reject(swarmUnsupported());
 
 export const networkDriver: Methods = {
   'NetworkDriver.GetCapabilities': constant({
@@ -107,17 +102,18 @@ export const networkDriver: Methods = {
       object: request.EndpointID.slice(0, 12),
     });
   }),
-  'NetworkDriver.RevokeExternalConnectivity': constant({}),
+  'NetworkDriver.RevokeExternalConnectivity': method(endpointKey, () => Promise.resolve({})),
 
   // The interface is still in the sandbox at Leave; Docker hands it back before DeleteEndpoint, which removes it.
-  'NetworkDriver.Leave': constant({}),
+  'NetworkDriver.Leave': method(endpointKey, () => Promise.resolve({})),
 
   'NetworkDriver.DeleteEndpoint': method(endpointKey, async (request, control, context) => {
     await control.deleteEndpoint(dockerEndpoint(request), context);
     return {};
   }),
 
-  // Asked several times a start, of every endpoint of the container; an error would fail the start.
+  // Asked several times a start, of every endpoint of the container; an error would fail the start, even one about a
+  // lost body.
   'NetworkDriver.EndpointOperInfo': constant({ Value: {} }),
   'NetworkDriver.DiscoverNew': constant({}),
   'NetworkDriver.DiscoverDelete': constant({}),

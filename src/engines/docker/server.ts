@@ -6,6 +6,7 @@
  */
 import { setMaxListeners } from 'node:events';
 import type { Server } from 'node:http';
+import type { Socket } from 'node:net';
 import fastify from 'fastify';
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import type { Logger } from 'pino';
@@ -22,6 +23,7 @@ const CONTENT_TYPE = 'application/vnd.docker.plugins.v1.1+json';
 const BODY_LIMIT = 1024 * 1024;
 /** for a request to arrive whole, in milliseconds */
 const ARRIVAL_DEADLINE = 10_000;
+const LATENESS_CHECK = 1_000;
 /** in milliseconds: use cases keep the same deadline, and their error, a moment later, names what they waited for */
 const LAST_WORD = 250;
 
@@ -77,23 +79,62 @@ async function listenOn(server: Server, descriptor: number): Promise<void> {
 }
 
 function createApp({ nodeName, log }: DockerPluginOptions): FastifyInstance {
-  const app = fastify({ bodyLimit: BODY_LIMIT, requestTimeout: ARRIVAL_DEADLINE, forceCloseConnections: 'idle' });
+  const misunderstood = (error: unknown, method: string, reply: FastifyReply): FastifyReply => {
+    log.warn({ err: error, method }, 'call of Docker not understood');
+    const refused = new WeftError('invalid-argument', error instanceof Error ? error.message : 'unreadable request');
+    return sendError(reply.status(500), refused, nodeName);
+  };
+  const app = fastify({
+    bodyLimit: BODY_LIMIT,
+    requestTimeout: ARRIVAL_DEADLINE,
+    forceCloseConnections: 'idle',
+    // Node looks for requests that are late at this interval only, 30 s unless told.
+    http: { connectionsCheckingInterval: LATENESS_CHECK, headersTimeout: ARRIVAL_DEADLINE },
+    // Not even a URL: no hook and no handler of the application sees such a request.
+    frameworkErrors: (error, request, reply) => {
+      dress(reply);
+      misunderstood(error, request.url.slice(1, 80), reply);
+    },
+    clientErrorHandler: (error, socket) => refuseGarbage(error, socket, nodeName),
+  });
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', { parseAs: 'string' }, (_request, body, done) => done(null, body));
-  // Go may send the next call on a connection as we close it; its retry then comes without a body.
   app.addHook('onSend', async (_request, reply) => {
-    reply.header('connection', 'close').header('content-type', CONTENT_TYPE);
+    dress(reply);
   });
   app.setNotFoundHandler((request, reply) => {
     const error = new WeftError('not-supported', `weft has no method ${request.url.slice(1, 80)}`);
     return sendError(reply.status(404), error, nodeName);
   });
-  app.setErrorHandler((error, request, reply) => {
-    log.warn({ err: error, method: request.url.slice(1) }, 'call of Docker not understood');
-    const refused = new WeftError('invalid-argument', error instanceof Error ? error.message : 'unreadable request');
-    return sendError(reply.status(500), refused, nodeName);
-  });
+  app.setErrorHandler((error, request, reply) => misunderstood(error, request.url.slice(1, 80), reply));
   return app;
+}
+
+/** Go may send the next call on a connection as we close it; its retry then comes without a body. */
+function dress(reply: FastifyReply): void {
+  reply.header('connection', 'close').header('content-type', CONTENT_TYPE);
+}
+
+/** What is no HTTP request, or did not arrive whole in time, has no reply object yet: the answer is written by hand. */
+function refuseGarbage(error: Error & { code?: string }, socket: Socket, nodeName: string): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const late = error.code === 'ERR_HTTP_REQUEST_TIMEOUT';
+  const why = late
+    ? `the request did not arrive within ${ARRIVAL_DEADLINE} ms`
+    : `not an HTTP request: ${error.message}`;
+  const body = errorBody(new WeftError('invalid-argument', why), nodeName);
+  const head = [
+    `HTTP/1.1 ${late ? '408 Request Timeout' : '400 Bad Request'}`,
+    `Content-Type: ${CONTENT_TYPE}`,
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    'Connection: close',
+  ];
+  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
+  // Whoever does not read the refusal is not waited for.
+  socket.setTimeout(ARRIVAL_DEADLINE, () => socket.destroy());
 }
 
 function addMethod(app: FastifyInstance, options: DockerPluginOptions, name: string, method: Method): void {
@@ -143,8 +184,12 @@ async function within<T>(
 
 /** The network side reads `Err`, the address side `Error`; either takes status 200 or the body of another one. */
 function sendError(reply: FastifyReply, error: WeftError, nodeName: string): FastifyReply {
+  return reply.send(errorBody(error, nodeName));
+}
+
+function errorBody(error: WeftError, nodeName: string): string {
   const report = error.toReport(nodeName);
   const where = report.object === '' ? report.host : `${report.object}, ${report.host}`;
   const message = `${report.message} (${where}; ${report.code}). Next: ${report.next || ERRORS[error.code].next}`;
-  return reply.send(JSON.stringify({ Err: message, Error: message }));
+  return JSON.stringify({ Err: message, Error: message });
 }

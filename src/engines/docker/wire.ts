@@ -83,6 +83,13 @@ export function checked<T extends z.ZodType>(schema: T, value: unknown, path: st
   throw malformed(`${where || 'body'}: ${issue?.message ?? 'malformed'}`);
 }
 
+/** Docker itself refuses drivers of the old kind in swarm; an allocator that asks all the same is told why. */
+export function swarmUnsupported(): WeftError {
+  return new WeftError('not-supported', 'networks of swarm scope cannot be made with weft yet', {
+    next: 'create the network on each host, without --scope swarm',
+  });
+}
+
 function malformed(message: string, cause?: unknown): WeftError {
   return new WeftError('invalid-argument', message, {
     next: 'repeat the command; if it fails again, see the log of weftd',

@@ -52,6 +52,14 @@ test('refuses an option of pools that nobody knows', async () => {
   expect(calls).toEqual([]);
 });
 
+test('has no pools for swarm, nor for a space of somebody else', async () => {
+  const calls = await start();
+  const swarm = await ask('RequestPool', { AddressSpace: 'weft-global', Pool: '10.99.0.0/24', Options: null });
+  expect(swarm.Error).toMatch(/swarm.*not-supported.*without --scope swarm/);
+  expect((await ask('RequestPool', { AddressSpace: 'LocalDefault', Pool: '' })).Error).toMatch(/"LocalDefault"/);
+  expect(calls).toEqual([]);
+});
+
 test('tells gateways from other addresses', async () => {
   const calls = await start();
   const gateway = { RequestAddressType: 'com.docker.network.gateway' };

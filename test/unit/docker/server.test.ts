@@ -32,9 +32,10 @@ function deferred(): { promise: Promise<void>; resolve: () => void } {
 }
 
 const BODIED = [
-  ...['CreateNetwork', 'DeleteNetwork', 'CreateEndpoint', 'Join', 'ProgramExternalConnectivity', 'DeleteEndpoint'].map(
+  ...['CreateNetwork', 'DeleteNetwork', 'CreateEndpoint', 'Join', 'Leave', 'DeleteEndpoint'].map(
     (name) => `NetworkDriver.${name}`,
   ),
+  ...['ProgramExternalConnectivity', 'RevokeExternalConnectivity'].map((name) => `NetworkDriver.${name}`),
   ...['RequestPool', 'ReleasePool', 'RequestAddress', 'ReleaseAddress'].map((name) => `IpamDriver.${name}`),
 ];
 
@@ -74,6 +75,26 @@ describe('the transport', () => {
     const { status, body } = await plugin.call('VolumeDriver.Create', {});
     expect(status).toBe(404);
     expect(body.Err).toMatch(/no method VolumeDriver.Create/);
+  });
+
+  test.each([
+    ['a URL that cannot be decoded', 'POST /%zz HTTP/1.1\r\nHost:\r\nContent-Length: 0\r\n\r\n'],
+    ['no HTTP', 'HELLO\r\n\r\n'],
+    ['a header without end', `POST /Plugin.Activate HTTP/1.1\r\nX: ${'x'.repeat(40_000)}`],
+    ['HTTP/2', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'],
+    ['another verb', 'DELETE /NetworkDriver.Join HTTP/1.1\r\nHost:\r\n\r\n'],
+  ])('answers %s with an error under both keys, and closes', async (_what, request) => {
+    const { plugin, calls } = await start();
+    const socket = connect(plugin.socketPath);
+    socket.write(request);
+    let text = '';
+    socket.on('data', (chunk: Buffer) => (text += chunk.toString()));
+    await once(socket, 'close');
+    const body = JSON.parse(text.slice(text.indexOf('\r\n\r\n'))) as Record<string, unknown>;
+    expect(body).toEqual({ Err: expect.stringContaining('Next:') as string, Error: body.Err });
+    expect(text).toMatch(/^HTTP\/1\.1 [45]\d\d /);
+    expect(text.toLowerCase()).toContain('connection: close');
+    expect(calls).toEqual([]);
   });
 
   test('takes a body whatever its type and however it is sent', async () => {
