@@ -34,6 +34,7 @@ import type { Node } from './model/objects.ts';
 import { SYSCTLS } from './plan/tenant.ts';
 import { ReconcileLoop } from './reconcile/loop.ts';
 import { openEtcdStore } from './store/etcd.ts';
+import { lineageFile } from './store/lineage-file.ts';
 import { ensureManagedEtcd } from './store/managed/etcd.ts';
 import type { Store } from './store/port.ts';
 import {
@@ -99,7 +100,8 @@ async function openStore(host: Host, identity: Identity): Promise<Store> {
   const managed = config.store.mode === 'managed';
   const endpoints = managed ? [await startEtcd(host)] : [...config.store.endpoints];
   // An external etcd 3.4 throws off clients that ask more often than every 5 s.
-  return await openEtcdStore({ endpoints, tls: identity.client, keepaliveMs: managed ? 1_500 : 6_000, log });
+  const keeper = lineageFile(`${config.state}/lineage.json`);
+  return await openEtcdStore({ endpoints, tls: identity.client, keepaliveMs: managed ? 1_500 : 6_000, keeper, log });
 }
 
 async function startEtcd({ config, underlay, log, signal }: Host): Promise<string> {

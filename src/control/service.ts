@@ -16,6 +16,7 @@ import { deleteNetwork } from './network-removal.ts';
 import { createNetwork } from './networks.ts';
 import type { Control, EngineControl, EngineFollowing, EngineJoin, ListFilter } from './port.ts';
 import { findEndpoint, findNetwork, findTenant } from './references.ts';
+import { storeConditions } from './store-conditions.ts';
 import { createTenant, deleteTenant } from './tenants.ts';
 import { endpointView, networkView, nodeView, tenantView } from './views.ts';
 
@@ -43,7 +44,7 @@ export function createControl(deps: ControlDeps): Control {
         store: { state: deps.store.state(), revision: deps.view.revision },
         applied: { revision: deps.reconciler.applied().revision, sequence: 0 },
         repairs: deps.reconciler.repairs(),
-        conditions: deps.reconciler.conditions(),
+        conditions: [...storeConditions(deps.store), ...deps.reconciler.conditions()],
       }),
 
     createTenant: async ({ name }, context) => {

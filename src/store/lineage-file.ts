@@ -1,9 +1,10 @@
 /** The lineage record in a file: small, 0600, written whole or not at all. */
-import { open, readFile, rename } from 'node:fs/promises';
+import { mkdir, open, readFile, rename } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { WeftError } from '../model/errors.ts';
 import type { HistoryMark, LineageKeeper, LineageRecord, Restoration } from './port.ts';
 
-/** `path` lies in a directory of ours that exists. A damaged file is refused: overwriting it would hide a restore. */
+/** Makes the directory of `path`, 0700, where there is none. A damaged file is refused: overwriting it would hide a restore. */
 export function lineageFile(path: string): LineageKeeper {
   return {
     load: async () => {
@@ -11,6 +12,7 @@ export function lineageFile(path: string): LineageKeeper {
       return text === undefined ? undefined : parse(text, path);
     },
     save: async (record) => {
+      await mkdir(dirname(path), { recursive: true, mode: 0o700 });
       const temporary = `${path}.tmp`;
       const file = await open(temporary, 'w', 0o600);
       try {
