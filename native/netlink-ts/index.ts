@@ -29,3 +29,4 @@ export {
 export type { FdbEntry, FdbSpec, Neighbour, NeighbourSpec } from './route/neighbour.ts';
 export type { Route, RouteSpec } from './route/route.ts';
 export * from './nft/index.ts';
+export * from './conntrack/index.ts';
