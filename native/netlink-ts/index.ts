@@ -30,3 +30,4 @@ export type { FdbEntry, FdbSpec, Neighbour, NeighbourSpec } from './route/neighb
 export type { Route, RouteSpec } from './route/route.ts';
 export * from './nft/index.ts';
 export * from './conntrack/index.ts';
+export * from './generic/index.ts';

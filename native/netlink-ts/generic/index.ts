@@ -1,0 +1,11 @@
+export { GenericSocket } from './generic-socket.ts';
+export type { GenericRequest } from './generic-socket.ts';
+export type { GenericMessage } from './header.ts';
+export type { GenericFamily } from './control.ts';
+export { monitorGeneric } from './monitor.ts';
+export type { GenericEvent } from './monitor.ts';
+export { WireguardSocket } from './wireguard/wireguard-socket.ts';
+export type { WireguardChange } from './wireguard/change.ts';
+export type { DeviceReference as WireguardReference, WireguardDevice } from './wireguard/device.ts';
+export type { Endpoint as WireguardEndpoint } from './wireguard/endpoint.ts';
+export type { WireguardPeer, WireguardPeerChange } from './wireguard/peer.ts';
