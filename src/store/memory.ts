@@ -83,7 +83,9 @@ export class MemoryStore implements Store {
   async transact(transaction: Transaction, options: CallOptions = {}): Promise<TransactionResult> {
     const operations = encodeTransaction(transaction);
     await this.#reach('commit a transaction', options);
-    return this.#shared.transact(transaction.compare, operations);
+    const result = this.#shared.transact(transaction.compare, operations);
+    this.#look();
+    return result;
   }
 
   async *watch(prefix: string, signal: AbortSignal): AsyncGenerator<StoreEvent, void, undefined> {

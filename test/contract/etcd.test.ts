@@ -1,5 +1,6 @@
 import { describe } from 'vitest';
 import { openEtcdStore } from '../../src/store/etcd.ts';
+import type { LineageKeeper } from '../../src/store/port.ts';
 import { TestEtcd, compactAll, freePort, hasEtcd } from '../support/etcd.ts';
 import { describeStore } from './store.ts';
 
@@ -7,10 +8,10 @@ describe.skipIf(!hasEtcd)('with /usr/bin/etcd', () => {
   describeStore('etcd', async () => {
     const etcd = await TestEtcd.create();
     await etcd.start();
-    const open = (endpoint: string, prefix: string) =>
-      openEtcdStore({ endpoints: [endpoint], prefix, keepaliveMs: 2_000 });
+    const open = (endpoint: string, prefix: string, keeper?: LineageKeeper) =>
+      openEtcdStore({ endpoints: [endpoint], prefix, keepaliveMs: 2_000, ...(keeper && { keeper }) });
     return {
-      open: (prefix) => open(etcd.endpoint, prefix),
+      open: (prefix, keeper) => open(etcd.endpoint, prefix, keeper),
       kill: () => etcd.kill(),
       start: () => etcd.start(),
       freeze: () => etcd.signal('SIGSTOP'),
@@ -26,6 +27,8 @@ describe.skipIf(!hasEtcd)('with /usr/bin/etcd', () => {
         await etcd.kill();
         await etcd.start();
       },
+      backup: () => etcd.backup(),
+      restore: (_, options) => etcd.restore(options),
       remove: () => etcd.remove(),
     };
   });

@@ -1,4 +1,4 @@
-import { MemoryState } from '../../src/store/memory-state.ts';
+import { MemoryState, type MemoryBackup } from '../../src/store/memory-state.ts';
 import { MemoryStore } from '../../src/store/memory.ts';
 import { describeStore } from './store.ts';
 
@@ -6,10 +6,12 @@ describeStore('memory', () => {
   const states = new Map<string, MemoryState>();
   let stores: MemoryStore[] = [];
 
-  function openMemory(prefix: string): MemoryStore {
+  const backups = new Map<string, MemoryBackup>();
+
+  function stateOf(prefix: string): MemoryState {
     const state = states.get(prefix) ?? new MemoryState();
     states.set(prefix, state);
-    return new MemoryStore(state);
+    return state;
   }
   function setAway(away: boolean): Promise<void> {
     for (const store of stores) store.setAway(away);
@@ -17,20 +19,31 @@ describeStore('memory', () => {
   }
 
   return Promise.resolve({
-    open: (prefix) => {
-      const store = openMemory(prefix);
+    open: async (prefix, keeper) => {
+      const state = stateOf(prefix);
+      const store = keeper ? await MemoryStore.open(state, keeper) : new MemoryStore(state);
       stores.push(store);
-      return Promise.resolve(store);
+      return store;
     },
     kill: () => setAway(true),
     start: () => setAway(false),
     freeze: () => setAway(true),
     thaw: () => setAway(false),
     unseen: async (prefix, write, { compact }) => {
-      const other = openMemory(prefix);
+      const other = new MemoryStore(stateOf(prefix));
       await write(other);
       if (compact) other.compact();
       await other.close();
+      await setAway(false);
+    },
+    backup: (prefix) => {
+      backups.set(prefix, stateOf(prefix).backup());
+      return Promise.resolve();
+    },
+    restore: async (prefix, options) => {
+      await setAway(true);
+      const backup = backups.get(prefix);
+      if (backup) stateOf(prefix).restore(backup, options);
       await setAway(false);
     },
     remove: () => {

@@ -1,11 +1,12 @@
 /** A real etcd on free loopback ports, with a data directory of its own, for tests that kill, freeze and restart it. */
-import { spawn, type ChildProcess } from 'node:child_process';
+import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { Etcd3 } from 'etcd3';
 import { until } from './until.ts';
 
@@ -21,11 +22,21 @@ export async function freePort(): Promise<number> {
   return port;
 }
 
+/** What it prints; rejects with its stderr. */
+export async function etcdctl(args: string[]): Promise<string> {
+  const { stdout } = await promisify(execFile)('etcdctl', args, {
+    env: { ...process.env, ETCDCTL_API: '3' },
+    timeout: 30_000,
+  });
+  return stdout;
+}
+
 export class TestEtcd {
   readonly endpoint: string;
   readonly #directory: string;
   readonly #port: number;
   readonly #peerPort: number;
+  #token = 'test';
   #process: ChildProcess | undefined;
 
   private constructor(directory: string, port: number, peerPort: number) {
@@ -49,7 +60,7 @@ export class TestEtcd {
       ETCD_BINARY,
       [
         ...['--name', 'test', '--data-dir', this.#directory, '--initial-cluster', `test=${peer}`],
-        ...['--listen-peer-urls', peer, '--initial-advertise-peer-urls', peer],
+        ...['--initial-cluster-token', this.#token, '--listen-peer-urls', peer, '--initial-advertise-peer-urls', peer],
         ...['--listen-client-urls', client, '--advertise-client-urls', client],
         ...['--unsafe-no-fsync', '--logger', 'zap', '--log-level', 'error', '--grpc-keepalive-min-time', '1s'],
       ],
@@ -77,8 +88,28 @@ export class TestEtcd {
     await rm(join(this.#directory, 'member'), { recursive: true, force: true });
   }
 
+  async backup(): Promise<void> {
+    await rm(`${this.#directory}.db`, { force: true });
+    await etcdctl(['--endpoints', this.endpoint, 'snapshot', 'save', `${this.#directory}.db`]);
+  }
+
+  /** Puts the backup in the place of all data, and starts on it. With the same token it is the same cluster. */
+  async restore({ newCluster }: { newCluster: boolean }): Promise<void> {
+    await this.kill();
+    await rm(this.#directory, { recursive: true, force: true });
+    if (newCluster) this.#token += '-again';
+    const peer = `http://127.0.0.1:${this.#peerPort}`;
+    await etcdctl([
+      ...['snapshot', 'restore', `${this.#directory}.db`, '--name', 'test', '--data-dir', this.#directory],
+      ...['--initial-cluster', `test=${peer}`, '--initial-advertise-peer-urls', peer],
+      ...['--initial-cluster-token', this.#token],
+    ]);
+    await this.start();
+  }
+
   async remove(): Promise<void> {
     await this.kill();
+    await rm(`${this.#directory}.db`, { force: true });
     await rm(this.#directory, { recursive: true, force: true });
   }
 }

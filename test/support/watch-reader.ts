@@ -8,6 +8,8 @@ export class Reader {
   readonly events: StoreEvent[] = [];
   /** each change in order: "key=value", "-key" for a delete */
   readonly seen: string[] = [];
+  /** whether the store called itself restored when each event came */
+  readonly restored: boolean[] = [];
   ended = false;
   #taken = 0;
   readonly #abort = new AbortController();
@@ -46,6 +48,7 @@ export class Reader {
   async #read(store: Store, prefix: string): Promise<void> {
     for await (const event of store.watch(prefix, this.#abort.signal)) {
       this.events.push(event);
+      this.restored.push(store.restored() !== undefined);
       if (event.kind === 'snapshot') continue;
       for (const change of event.changes) {
         this.seen.push(change.type === 'put' ? `${change.entry.key}=${String(change.entry.value)}` : `-${change.key}`);
