@@ -8,8 +8,8 @@ import type { FibFlag } from './expressions/fib.ts';
 import type { MetaKey } from './expressions/meta.ts';
 import type { PayloadBase } from './expressions/payload.ts';
 import type { Expression } from './expression.ts';
-import type { KeyField, KeySource, NamedSource } from './key.ts';
-import { paddedLength } from './key.ts';
+import { paddedLength, type KeyField } from './key.ts';
+import { sourceLoad, type KeySource } from './key-source.ts';
 import { ipBytes } from '../wire/text.ts';
 import type { Rule } from './model.ts';
 
@@ -17,12 +17,12 @@ const IFNAMSIZ = 16;
 const PROTOCOLS = { icmp: 1, tcp: 6, udp: 17, icmpv6: 58, sctp: 132 } as const;
 const NFPROTO = { ipv4: 2, ipv6: 10 } as const;
 /** where a named field stands in its header, in bytes */
-const FIELDS: { readonly [S in NamedSource]: readonly [offset: number, length: number] } = {
+const FIELDS = {
   'ip saddr': [12, 4],
   'ip daddr': [16, 4],
   'ip6 saddr': [8, 16],
   'ip6 daddr': [24, 16],
-};
+} as const;
 
 export function rule(...parts: (Expression | readonly Expression[])[]): Rule {
   return { expressions: parts.flat() };
@@ -96,6 +96,11 @@ export const match = {
     compare({ kind: 'fib', result: 'oif', flags: [...flags, 'present'], register: 0 }, hostInteger(0)),
   /** The fields' bytes are a key in the set. */
   inSet: (set: string, fields: readonly KeyField[]) => lookup(set, fields),
+  /** The verdict that a map has for the fields' bytes; the rule goes on when it has none. */
+  verdictOf: (map: string, fields: readonly KeyField[]): Expression[] => [
+    ...loadKey(fields),
+    { kind: 'lookup', set: map, register: 0, destination: 'verdict' },
+  ],
   notInSet: (set: string, fields: readonly KeyField[]) => lookup(set, fields, { invert: true }),
 } as const;
 
@@ -109,19 +114,22 @@ function matchAddress(end: 'saddr' | 'daddr', address: string, op: CmpOperator =
 }
 
 function lookup(set: string, fields: readonly KeyField[], options: { invert?: true } = {}): Expression[] {
+  return [...loadKey(fields), { kind: 'lookup', set, register: 0, ...options }];
+}
+
+/** Loads the fields of a key from the packet, one behind the other. Throws TypeError for a field without a source. */
+export function loadKey(fields: readonly KeyField[]): Expression[] {
   let register = 0;
-  const loads = fields.map(({ source, length }): Expression => {
-    if (!source) throw new TypeError(`set ${set}: a field does not say where its bytes come from`);
-    const load: Expression = { kind: 'payload', ...placeOf(source), length, register };
+  return fields.map(({ source, length }): Expression => {
+    if (!source) throw new TypeError('a field does not say where its bytes come from');
+    const load = loadFrom(source, register);
     register += paddedLength(length) / 4;
     return load;
   });
-  return [...loads, { kind: 'lookup', set, register: 0, ...options }];
 }
 
-function placeOf(source: KeySource): { base: PayloadBase; offset: number } {
-  if (typeof source === 'object') return { base: source.base, offset: source.offset / 8 };
-  return { base: 'network', offset: FIELDS[source][0] };
+function loadFrom(source: KeySource, register: number): Expression {
+  return { ...sourceLoad(source), register };
 }
 
 export const verdict = {

@@ -5,9 +5,11 @@
 import { AttributeReader, type AttributeWriter } from '../wire/attributes.ts';
 import { bitwise, type Bitwise } from './expressions/bitwise.ts';
 import { cmp, type Cmp } from './expressions/cmp.ts';
+import { connectionLimit, type ConnectionLimit } from './expressions/connection-limit.ts';
 import { counter, type Counter } from './expressions/counter.ts';
 import { ct, type Ct } from './expressions/ct.ts';
 import { ctSet, type CtSet } from './expressions/ct-set.ts';
+import { dynsetCodec, type Dynset } from './expressions/dynset.ts';
 import { fib, type Fib } from './expressions/fib.ts';
 import { immediate, type Immediate } from './expressions/immediate.ts';
 import { limit, type Limit } from './expressions/limit.ts';
@@ -20,6 +22,7 @@ import { nat, type Nat } from './expressions/nat.ts';
 import { notrack, type Notrack } from './expressions/notrack.ts';
 import { payload, type Payload } from './expressions/payload.ts';
 import { payloadSet, type PayloadSet } from './expressions/payload-set.ts';
+import { quota, type Quota } from './expressions/quota.ts';
 import { range, type Range } from './expressions/range.ts';
 import { redirect, type Redirect } from './expressions/redirect.ts';
 import { reject, type Reject } from './expressions/reject.ts';
@@ -37,9 +40,11 @@ export interface OtherExpression {
 export type Expression =
   | Bitwise
   | Cmp
+  | ConnectionLimit
   | Counter
   | Ct
   | CtSet
+  | Dynset
   | Fib
   | Immediate
   | Limit
@@ -53,6 +58,7 @@ export type Expression =
   | OtherExpression
   | Payload
   | PayloadSet
+  | Quota
   | Range
   | Redirect
   | Reject
@@ -70,11 +76,15 @@ const NFTA_LIST_ELEM = 1;
 const NFTA_EXPR_NAME = 1;
 const NFTA_EXPR_DATA = 2;
 
+const dynset = dynsetCodec({ encode: encodeStateful, decode: decodeStateful });
+
 const DECODERS: ReadonlyMap<string, ((reader: AttributeReader) => Expression | undefined)[]> = new Map([
   [bitwise.name, [bitwise.decode]],
   [cmp.name, [cmp.decode]],
+  [connectionLimit.name, [connectionLimit.decode]],
   [counter.name, [counter.decode]],
   [ct.name, [ct.decode, ctSet.decode]],
+  [dynset.name, [dynset.decode]],
   [fib.name, [fib.decode]],
   [immediate.name, [verdict.decode, immediate.decode]],
   [limit.name, [limit.decode]],
@@ -85,6 +95,7 @@ const DECODERS: ReadonlyMap<string, ((reader: AttributeReader) => Expression | u
   [nat.name, [nat.decode]],
   [notrack.name, [notrack.decode]],
   [payload.name, [payload.decode, payloadSet.decode]],
+  [quota.name, [quota.decode]],
   [range.name, [range.decode]],
   [redirect.name, [redirect.decode]],
   [reject.name, [reject.decode]],
@@ -119,10 +130,14 @@ function encodingOf(expression: Expression): Encoding {
       return encoding(bitwise, expression);
     case 'cmp':
       return encoding(cmp, expression);
+    case 'connection limit':
+      return encoding(connectionLimit, expression);
     case 'counter':
       return encoding(counter, expression);
     case 'ct':
       return encoding(ct, expression);
+    case 'dynset':
+      return encoding(dynset, expression);
     case 'fib':
       return encoding(fib, expression);
     case 'immediate':
@@ -151,6 +166,8 @@ function encodingOf(expression: Expression): Encoding {
       return encoding(nat, expression);
     case 'payload set':
       return encoding(payloadSet, expression);
+    case 'quota':
+      return encoding(quota, expression);
     case 'range':
       return encoding(range, expression);
     case 'redirect':
@@ -164,6 +181,38 @@ function encodingOf(expression: Expression): Encoding {
 
 function otherEncoding({ name, data }: OtherExpression): Encoding {
   return data ? { name, fill: (writer) => writer.raw(Buffer.from(data, 'hex')) } : { name };
+}
+
+/**
+ * Writes what an element of a set has of its own. A single expression stands in an attribute of its own, as the first
+ * version of nftables knew it; several are a list.
+ */
+export function encodeStateful(
+  writer: AttributeWriter,
+  expressions: readonly Expression[],
+  types: { one: number; list: number },
+): void {
+  const [only, second] = expressions;
+  if (only && !second) writer.nestedFlagged(types.one, (inner) => encodeExpression(inner, only));
+  else if (only) writer.nestedFlagged(types.list, (list) => encodeExpressions(list, expressions));
+}
+
+/** Reads what `encodeStateful` wrote in one of its two attributes, which the reader is at. */
+export function decodeStateful(reader: AttributeReader, form: 'one' | 'list'): Expression[] {
+  return form === 'one' ? [decodeExpression(reader.children())] : decodeExpressions(reader.children());
+}
+
+/** Without the values that change by themselves: of counters and quotas, also of those in a `dynset`. */
+export function withoutValues(expression: Expression): Expression {
+  if (expression.kind === 'counter') return { kind: 'counter' };
+  if (expression.kind === 'quota') {
+    const atRest = { ...expression };
+    delete atRest.used;
+    return atRest;
+  }
+  if (expression.kind === 'dynset' && expression.expressions)
+    return { ...expression, expressions: expression.expressions.map(withoutValues) };
+  return expression;
 }
 
 /** Reads the content of NFTA_RULE_EXPRESSIONS. Throws DecodeError for what is not a list of expressions at all. */

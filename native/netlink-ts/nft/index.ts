@@ -1,4 +1,11 @@
-export { NftSocket, type CallOptions as NftCallOptions, type ReadOptions as NftReadOptions } from './nft-socket.ts';
+export { NftSocket } from './nft-socket.ts';
+export type {
+  CallOptions as NftCallOptions,
+  ChangeOptions as NftChangeOptions,
+  PlacedRule,
+  ReadOptions as NftReadOptions,
+} from './nft-socket.ts';
+export { StaleGenerationError } from './stale.ts';
 export { sortElements } from './model.ts';
 export type {
   BaseChain,
@@ -9,11 +16,16 @@ export type {
   Set as NftSet,
   SetElement,
   SetFlag,
+  SetShape,
   Table,
 } from './model.ts';
 export type { Expression, OtherExpression } from './expression.ts';
 export { concatenate, keyField, keyLength } from './key.ts';
-export type { KeyField, KeySource, KeyType } from './key.ts';
-export type { ElementChange } from './batch.ts';
+export type { KeyField, KeyType } from './key.ts';
+export type { KeySource } from './key-source.ts';
+export type { Change as NftChange, ElementChange } from './batch.ts';
+export type { SetName } from './messages/element.ts';
+export type { RulePlace } from './messages/rule.ts';
+export type { Verdict } from './expressions/verdict.ts';
 export type { TableInfo, TableName } from './messages/table.ts';
 export { addressHex, commented, counter, integer, match, rule, verdict } from './build.ts';

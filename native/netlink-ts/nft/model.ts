@@ -7,6 +7,7 @@
  * port loads slots 0 and 1.
  */
 import type { Expression } from './expression.ts';
+import type { Verdict } from './expressions/verdict.ts';
 import type { KeyField } from './key.ts';
 
 export type NftFamily = 'inet' | 'ip' | 'ip6' | 'bridge' | 'netdev' | 'arp';
@@ -27,13 +28,14 @@ export interface BaseChain {
   /** signed; lower runs first (raw -300, mangle -150, dstnat -100, filter 0, srcnat 100) */
   priority: number;
   policy: 'accept' | 'drop';
-  /** netdev family only */
-  device?: string;
+  /** family netdev, and the hook `ingress` of inet */
+  devices?: string[];
 }
 
 export interface Chain {
   name: string;
   base?: BaseChain;
+  comment?: string;
   rules: Rule[];
 }
 
@@ -43,31 +45,66 @@ export interface Rule {
   comment?: string;
 }
 
-export type SetFlag = 'anonymous' | 'constant' | 'interval' | 'map' | 'timeout' | 'dynamic';
+/** `dynamic`: rules add to it (`dynset`), so its elements are read only when asked for (ReadOptions.counters). */
+export type SetFlag = 'anonymous' | 'constant' | 'interval' | 'map' | 'timeout' | 'dynamic' | 'object' | 'expression';
 
 export interface Set {
+  /** an anonymous one (flags `anonymous` and `constant`) belongs to one rule of the same batch, by this name */
   name: string;
   /** one field, or the fields of a concatenation in order */
   key: KeyField[];
   flags: SetFlag[];
+  /**
+   * What the keys of a map (flag `map`) lead to. Either all fields of key and data have a source or none: nft knows
+   * `typeof` for both or not at all.
+   */
+  data?: KeyField[] | 'verdict';
+  /** the values are a lower and an upper end, each as long as `data` (NAT to a range or prefix) */
+  dataRange?: true;
+  /** milliseconds that an element lives if it does not say itself; needs the flag `timeout` */
+  timeout?: number;
+  /** milliseconds between two rounds of the kernel's that remove elements whose time is over */
+  gcInterval?: number;
+  /** the most elements it takes */
+  size?: number;
+  /** nft joins elements that touch when it adds them; the kernel does not */
+  autoMerge?: true;
+  /** what every element gets of its own (a counter, a limit, a quota); two and more need the flag `expression` */
+  expressions?: Expression[];
+  comment?: string;
+  /** attributes without a place here, hex */
+  other?: string;
   /** in the order of `sortElements` when read from the kernel */
   elements: SetElement[];
 }
 
+/** Times survive as whole jiffies of the kernel: hundredths of a second do on all, single milliseconds on some. */
 export interface SetElement {
-  /** hex; every field of a concatenation padded at its end to a multiple of 4 bytes */
+  /** hex; every field of a concatenation padded at its end to a multiple of 4 bytes. '' for `catchAll` */
   key: string;
-  /** upper end of a range in a concatenated interval set, hex */
+  /** upper end of a range or prefix in an interval set, itself included, hex; none for a single key */
   keyEnd?: string;
-  /** in an interval set: this key is the first one behind the interval */
-  intervalEnd?: true;
+  /** all keys that no other element has: the `*` of nft (kernel 5.13) */
+  catchAll?: true;
+  /** maps: data in hex, laid out as a key is, or a verdict; the chain it names must be there already */
+  value?: string | Verdict;
+  /** milliseconds to live from the beginning; left out where it is the set's own */
+  timeout?: number;
+  /** milliseconds left to live: read only when asked for (ReadOptions.counters), since it runs by itself */
+  expires?: number;
+  /** left out where they are the set's own and without values */
+  expressions?: Expression[];
+  /** at most 127 bytes in UTF-8 */
+  comment?: string;
+  other?: string;
 }
 
+/** What the elements of a set look like. */
+export type SetShape = Pick<Set, 'name' | 'key' | 'flags'>;
+
 /** The order in which elements are read; the kernel's own is that of a hash table. */
-export function sortElements(elements: readonly SetElement[]): SetElement[] {
-  return elements.toSorted(
-    (a, b) => compareText(a.key, b.key) || Number(b.intervalEnd ?? 0) - Number(a.intervalEnd ?? 0),
-  );
+export function sortElements<E extends SetElement>(elements: readonly E[]): E[] {
+  return elements.toSorted((a, b) => compareText(a.key, b.key) || compareText(a.keyEnd ?? a.key, b.keyEnd ?? b.key));
 }
 
 function compareText(a: string, b: string): number {

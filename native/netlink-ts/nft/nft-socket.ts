@@ -6,14 +6,23 @@ import { constants } from 'node:os';
 import { NetlinkError } from '../errors.ts';
 import { NetlinkSocket } from '../socket/socket.ts';
 import { AttributeReader } from '../wire/attributes.ts';
-import { batchOf, changeElementsMessages, replaceTableMessages, type ElementChange } from './batch.ts';
+import {
+  batchOf,
+  changeElementsMessages,
+  changeMessages,
+  replaceTableMessages,
+  type Change,
+  type ElementChange,
+} from './batch.ts';
 import { decodeChain, getChains } from './messages/chain.ts';
-import { decodeElements, getElements } from './messages/element.ts';
+import { decodeElements, getElements, type SetName } from './messages/element.ts';
 import { NETLINK_NETFILTER, NFT_MSG, nftMessage, type NftMessage } from './messages/header.ts';
-import { decodeRule, getRules, withoutCounters } from './messages/rule.ts';
+import { decodeRule, getRules, withoutCounters, type RuleInfo } from './messages/rule.ts';
 import { decodeSet, getSets } from './messages/set.ts';
 import { decodeTable, deleteTable, getTables, type TableInfo, type TableName } from './messages/table.ts';
-import { sortElements, type Set, type SetElement, type Table } from './model.ts';
+import type { Rule, Set, SetElement, Table } from './model.ts';
+import { modelElements } from './set-elements.ts';
+import { staleOr } from './stale.ts';
 
 const NFTA_GEN_ID = 1;
 const NFGENMSG_LENGTH = 4;
@@ -26,9 +35,28 @@ export interface CallOptions {
   deadline?: number;
 }
 
+export interface ChangeOptions extends CallOptions {
+  /**
+   * The generation of the ruleset that the change was made for (NftSocket.generation): when it is another by now, nothing
+   * is changed and the call rejects with StaleGenerationError. With it, others' changes are never written over unseen.
+   */
+  generation?: number;
+}
+
 export interface ReadOptions extends CallOptions {
-  /** with the values of counters, which differ from read to read */
+  /**
+   * with what differs from read to read: the values of counters and quotas, the time that elements have left, and the
+   * elements that rules added to sets with the flag `dynamic`
+   */
   counters?: boolean;
+}
+
+/** A rule where it stands. */
+export interface PlacedRule {
+  chain: string;
+  /** names it in its table as long as it lives */
+  handle: bigint;
+  rule: Rule;
 }
 
 export class NftSocket {
@@ -48,12 +76,12 @@ export class NftSocket {
   }
 
   /** Puts the table in place of whatever has its name, all at once. Counters begin at zero. */
-  async replaceTable(table: Table, options?: CallOptions): Promise<void> {
+  async replaceTable(table: Table, options?: ChangeOptions): Promise<void> {
     await this.#commit(replaceTableMessages(table), options);
   }
 
   /** A table that is not there is a success. */
-  async deleteTable(table: TableName, options?: CallOptions): Promise<void> {
+  async deleteTable(table: TableName, options?: ChangeOptions): Promise<void> {
     try {
       await this.#commit([deleteTable(table)], options);
     } catch (error) {
@@ -61,12 +89,18 @@ export class NftSocket {
     }
   }
 
+  /** All changes in their order, or none. An error's `index` counts messages, not changes. */
+  async change(table: TableName, changes: readonly Change[], options?: ChangeOptions): Promise<void> {
+    const messages = changeMessages(table, changes);
+    if (messages.length > 0) await this.#commit(messages, options);
+  }
+
   /** An element that is there already is a success. */
   async addElements(
     table: TableName,
-    set: string,
+    set: SetName,
     elements: readonly SetElement[],
-    options?: CallOptions,
+    options?: ChangeOptions,
   ): Promise<void> {
     await this.changeElements(table, [{ set, add: elements, delete: [] }], options);
   }
@@ -74,15 +108,15 @@ export class NftSocket {
   /** ENOENT, and nothing deleted, when an element is not there. */
   async deleteElements(
     table: TableName,
-    set: string,
+    set: SetName,
     elements: readonly SetElement[],
-    options?: CallOptions,
+    options?: ChangeOptions,
   ): Promise<void> {
     await this.changeElements(table, [{ set, add: [], delete: elements }], options);
   }
 
   /** All changes of all sets, or none. */
-  async changeElements(table: TableName, changes: readonly ElementChange[], options?: CallOptions): Promise<void> {
+  async changeElements(table: TableName, changes: readonly ElementChange[], options?: ChangeOptions): Promise<void> {
     const messages = changeElementsMessages(table, changes);
     if (messages.length > 0) await this.#commit(messages, options);
   }
@@ -90,6 +124,12 @@ export class NftSocket {
   async listTables(options?: CallOptions): Promise<TableInfo[]> {
     const answers = await this.#socket.dump(getTables(), options);
     return answers.map(({ payload }) => decodeTable(payload)).filter((table) => table !== undefined);
+  }
+
+  /** Rules with their handles, chain by chain in their order; none of a table that is not there. */
+  async readRules(name: TableName, options: ReadOptions = {}): Promise<PlacedRule[]> {
+    const rules = await this.#dumpRules(name, options);
+    return rules.map(({ chain, handle, rule }) => ({ chain, handle, rule }));
   }
 
   /** The whole table as one picture; undefined when there is none. */
@@ -138,12 +178,15 @@ export class NftSocket {
       .filter(({ family, table }) => sameName({ family, name: table }, name))
       .map(({ chain }) => chain);
     const byName = new Map(chains.map((chain) => [chain.name, chain]));
-    for (const { payload } of await this.#socket.dump(getRules(name), options)) {
-      const { family, table, chain, rule } = decodeRule(payload);
-      if (!sameName({ family, name: table }, name)) continue;
-      byName.get(chain)?.rules.push(options.counters ? rule : withoutCounters(rule));
-    }
+    for (const { chain, rule } of await this.#dumpRules(name, options)) byName.get(chain)?.rules.push(rule);
     return chains;
+  }
+
+  async #dumpRules(name: TableName, options: ReadOptions): Promise<RuleInfo[]> {
+    return (await this.#socket.dump(getRules(name), options))
+      .map(({ payload }) => decodeRule(payload))
+      .filter(({ family, table }) => sameName({ family, name: table }, name))
+      .map((info) => (options.counters ? info : { ...info, rule: withoutCounters(info.rule) }));
   }
 
   async #readSets(name: TableName, options: ReadOptions): Promise<Set[]> {
@@ -152,14 +195,21 @@ export class NftSocket {
       .filter(({ family, table }) => sameName({ family, name: table }, name))
       .map(({ set }) => set);
     for (const set of sets) {
+      if (set.flags.includes('dynamic') && !options.counters) continue;
       const answers = await this.#socket.dump(getElements(name, set.name), options);
-      set.elements = sortElements(answers.flatMap(({ payload }) => decodeElements(payload)));
+      const elements = answers.flatMap(({ payload }) => decodeElements(payload));
+      set.elements = modelElements(set, elements, options.counters === true);
     }
     return sets;
   }
 
-  async #commit(messages: readonly NftMessage[], options?: CallOptions): Promise<void> {
-    await this.#socket.batch(batchOf(messages), options);
+  async #commit(messages: readonly NftMessage[], options: ChangeOptions = {}): Promise<void> {
+    const { generation, ...call } = options;
+    try {
+      await this.#socket.batch(batchOf(messages, generation), call);
+    } catch (error) {
+      throw staleOr(error, generation);
+    }
   }
 }
 

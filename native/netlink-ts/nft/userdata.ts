@@ -11,7 +11,7 @@ export interface Record {
 
 /** NFT_USERDATA_MAXLEN of the kernel */
 const MAX_LENGTH = 256;
-const RULE_COMMENT = 0;
+const COMMENT = 0;
 /** nft's NFTNL_UDATA_COMMENT_MAXLEN, with the final zero */
 const MAX_COMMENT = 128;
 
@@ -35,17 +35,27 @@ export function decodeRecords(bytes: Buffer): Record[] {
   return records;
 }
 
-export function encodeComment(comment: string): Buffer {
+/** With the final zero; throws RangeError for one that is too long for nft. */
+export function commentBytes(comment: string): Buffer {
   const value = Buffer.from(`${comment}\0`);
   if (value.length > MAX_COMMENT)
     throw new RangeError(`comment of ${value.length - 1} bytes, at most ${MAX_COMMENT - 1} fit`);
-  return encodeRecords([{ type: RULE_COMMENT, value }]);
+  return value;
 }
 
-/** The comment in a rule's user data; undefined when there is none, or when another program keeps something else there. */
+export function commentText(value: Buffer): string {
+  return value.toString('utf8').replace(/\0+$/, '');
+}
+
+/** The comment of a rule, of a chain, or of an element. */
+export function encodeComment(comment: string): Buffer {
+  return encodeRecords([{ type: COMMENT, value: commentBytes(comment) }]);
+}
+
+/** The comment in user data; undefined when there is none, or when another program keeps something else there. */
 export function decodeComment(bytes: Buffer): string | undefined {
-  const value = tryRecords(bytes).find((record) => record.type === RULE_COMMENT)?.value;
-  return value?.toString('utf8').replace(/\0+$/, '');
+  const value = tryRecords(bytes).find((record) => record.type === COMMENT)?.value;
+  return value && commentText(value);
 }
 
 /** Foreign user data may be anything: what is no list of records holds none. */

@@ -28,9 +28,7 @@ export const verdict: ExpressionCodec<VerdictExpression> = {
   name: 'immediate',
   encode(writer, expression) {
     writer.be32(NFTA_IMMEDIATE_DREG, NFT_REG_VERDICT);
-    writer.nestedFlagged(NFTA_IMMEDIATE_DATA, (data) =>
-      data.nestedFlagged(NFTA_DATA_VERDICT, (inner) => writeVerdict(inner, expression)),
-    );
+    writeVerdictData(writer, NFTA_IMMEDIATE_DATA, expression);
   },
   decode(reader) {
     let onVerdict = false;
@@ -44,12 +42,18 @@ export const verdict: ExpressionCodec<VerdictExpression> = {
   },
 };
 
+/** A verdict as data, inside an attribute of its own (`type`): of an immediate, or of an element of a verdict map. */
+export function writeVerdictData(writer: AttributeWriter, type: number, verdict: Verdict): void {
+  writer.nestedFlagged(type, (data) => data.nestedFlagged(NFTA_DATA_VERDICT, (inner) => writeVerdict(inner, verdict)));
+}
+
 function writeVerdict(writer: AttributeWriter, verdict: Verdict): void {
   writer.be32(NFTA_VERDICT_CODE, CODES.number(verdict.verdict));
   if ('chain' in verdict) writer.string(NFTA_VERDICT_CHAIN, verdict.chain);
 }
 
-function readVerdictData(data: AttributeReader): Verdict | undefined {
+/** Undefined when the data is none, or an unknown one. */
+export function readVerdictData(data: AttributeReader): Verdict | undefined {
   let read: Verdict | undefined;
   while (data.next()) {
     if (data.type === NFTA_DATA_VERDICT) read = readVerdict(data.children());

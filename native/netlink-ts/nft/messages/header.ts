@@ -1,7 +1,7 @@
 /** What every nftables message begins with: struct nfgenmsg, four bytes; and the numbers of the message types. */
 import { DecodeError } from '../../errors.ts';
 import { AttributeReader, AttributeWriter } from '../../wire/attributes.ts';
-import { NLM_F_APPEND, NLM_F_CREATE } from '../../wire/message.ts';
+import { NLM_F_APPEND, NLM_F_CREATE, NLM_F_REPLACE } from '../../wire/message.ts';
 import type { NftFamily } from '../model.ts';
 import { nameTable } from '../names.ts';
 
@@ -16,10 +16,13 @@ export const NFT_MSG = {
   deleteTable: SUBSYSTEM | 2,
   newChain: SUBSYSTEM | 3,
   getChain: SUBSYSTEM | 4,
+  deleteChain: SUBSYSTEM | 5,
   newRule: SUBSYSTEM | 6,
   getRule: SUBSYSTEM | 7,
+  deleteRule: SUBSYSTEM | 8,
   newSet: SUBSYSTEM | 9,
   getSet: SUBSYSTEM | 10,
+  deleteSet: SUBSYSTEM | 11,
   newElements: SUBSYSTEM | 12,
   getElements: SUBSYSTEM | 13,
   deleteElements: SUBSYSTEM | 14,
@@ -30,9 +33,11 @@ export const NFT_MSG = {
 /** Not in the subsystem: nfnetlink's own (NLMSG_MIN_TYPE and the next). */
 export const NFNL_MSG_BATCH_BEGIN = 16;
 export const NFNL_MSG_BATCH_END = 17;
+const NFNL_BATCH_GENID = 1;
 
 export const CREATE = NLM_F_CREATE;
 export const CREATE_LAST = NLM_F_CREATE | NLM_F_APPEND;
+export const REPLACE = NLM_F_REPLACE;
 
 export interface NftMessage {
   type: number;
@@ -55,9 +60,15 @@ export function nftMessage(
   return { type, flags, payload: Buffer.concat([header, writer.finish()]) };
 }
 
-/** Begin and end name the subsystem where other messages have a zero. */
-export function batchMarker(type: number): NftMessage {
-  return { type, flags: 0, payload: Buffer.from([0, 0, NFNL_SUBSYS_NFTABLES >> 8, NFNL_SUBSYS_NFTABLES]) };
+/**
+ * Begin and end name the subsystem where other messages have a zero. A batch that begins with a generation is refused with
+ * ERESTART once the ruleset has another (kernel 4.16).
+ */
+export function batchMarker(type: number, generation?: number): NftMessage {
+  const header = Buffer.from([0, 0, NFNL_SUBSYS_NFTABLES >> 8, NFNL_SUBSYS_NFTABLES]);
+  const writer = new AttributeWriter();
+  if (generation !== undefined) writer.be32(NFNL_BATCH_GENID, generation);
+  return { type, flags: 0, payload: Buffer.concat([header, writer.finish()]) };
 }
 
 /** `family` is undefined for one that has no name here. */
