@@ -3,9 +3,9 @@
  * own reason when the caller gave up.
  */
 import { credentials } from '@grpc/grpc-js';
-import type { Client, ServiceClientConstructor, ServiceError } from '@grpc/grpc-js';
+import type { Client, ClientReadableStream, ServiceClientConstructor, ServiceError } from '@grpc/grpc-js';
 import { loadApi, MESSAGE_LIMIT } from './definition.ts';
-import type { MethodName, Methods } from './definition.ts';
+import type { MethodName, Methods, StreamName, Streams } from './definition.ts';
 import { fromServiceError } from './errors.ts';
 import { inOrder } from './order.ts';
 import { DEFAULT_SOCKET } from './socket.ts';
@@ -24,8 +24,16 @@ export interface WeftClient {
     request: Methods[M]['request'],
     options?: { signal?: AbortSignal },
   ): Promise<Methods[M]['response']>;
+  /** Items until the signal, which ends it without an error, or until the daemon ends it, which is one. */
+  stream<M extends StreamName>(
+    method: M,
+    request: Streams[M]['request'],
+    signal: AbortSignal,
+  ): AsyncIterable<Streams[M]['response']>;
   close(): void;
 }
+
+type Open = (request: unknown) => ClientReadableStream<unknown>;
 
 type Invoke = (
   request: unknown,
@@ -58,12 +66,39 @@ export function connect(options: ClientOptions = {}): WeftClient {
         signal?.addEventListener('abort', cancel, { once: true });
       });
     },
+    stream: async function* <M extends StreamName>(
+      method: M,
+      request: Streams[M]['request'],
+      signal: AbortSignal,
+    ): AsyncIterable<Streams[M]['response']> {
+      const open = (client as unknown as Record<string, Open>)[method];
+      if (!open) throw new TypeError(`no method ${method}`);
+      const call = open.call(client, request);
+      const cancel = () => call.cancel();
+      signal.addEventListener('abort', cancel, { once: true });
+      if (signal.aborted) cancel();
+      try {
+        for await (const item of call) {
+          yield present(inOrder(messages, answerOf(Weft, method), item)) as Streams[M]['response'];
+        }
+      } catch (error) {
+        if (!signal.aborted) throw fromServiceError(error as ServiceError, socketPath);
+      } finally {
+        signal.removeEventListener('abort', cancel);
+        call.cancel();
+      }
+    },
     close: () => client.close(),
   };
 }
 
+/** An event has one of several objects; the others travel as null. */
+function present(item: unknown): unknown {
+  return Object.fromEntries(Object.entries(item as object).filter(([, value]) => value !== null));
+}
+
 /** The name of the message that a method answers with. */
-function answerOf(service: ServiceClientConstructor, method: MethodName): string {
+function answerOf(service: ServiceClientConstructor, method: MethodName | StreamName): string {
   const { responseType } = service.service[method] as unknown as { responseType: { type: { name: string } } };
   return responseType.type.name;
 }

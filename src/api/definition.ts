@@ -3,17 +3,23 @@ import { fileURLToPath } from 'node:url';
 import { loadPackageDefinition } from '@grpc/grpc-js';
 import type { GrpcObject, ServiceClientConstructor } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
+import type { PackageDefinition } from '@grpc/proto-loader';
 import type {
   AttachRequest,
+  EndpointUpdate,
   EndpointView,
   EngineView,
   ListFilter,
   NetworkRequest,
+  NetworkUpdate,
   NetworkView,
   NodeView,
   StatusView,
   TenantView,
+  WatchEvent,
+  WatchRequest,
 } from '../control/port.ts';
+import type { PageRequest } from './pages.ts';
 
 /** 64-bit values are revisions and counts, all below 2^53. */
 const OPTIONS = { keepCase: false, longs: Number, enums: String, defaults: true, arrays: true, objects: true } as const;
@@ -26,24 +32,33 @@ export interface Reference {
 export interface Methods {
   GetStatus: { request: object; response: StatusView };
   CreateTenant: { request: { name: string }; response: TenantView };
-  ListTenants: { request: object; response: { tenants: TenantView[] } };
+  ListTenants: { request: ListRequest; response: { tenants: TenantView[]; nextPageToken: string } };
   GetTenant: { request: Reference; response: TenantView };
   DeleteTenant: { request: Reference; response: object };
   CreateNetwork: { request: NetworkRequest; response: NetworkView };
-  ListNetworks: { request: ListFilter; response: { networks: NetworkView[] } };
+  ListNetworks: { request: ListRequest; response: { networks: NetworkView[]; nextPageToken: string } };
+  UpdateNetwork: { request: NetworkUpdate; response: NetworkView };
   GetNetwork: { request: Reference; response: NetworkView };
   DeleteNetwork: { request: Reference & { force: boolean }; response: object };
   AdoptNetwork: { request: Reference; response: NetworkView };
   AttachEndpoint: { request: AttachRequest; response: EndpointView };
   DetachEndpoint: { request: Reference; response: object };
-  ListEndpoints: { request: ListFilter; response: { endpoints: EndpointView[] } };
+  ListEndpoints: { request: ListRequest; response: { endpoints: EndpointView[]; nextPageToken: string } };
   GetEndpoint: { request: Reference; response: EndpointView };
-  ListNodes: { request: object; response: { nodes: NodeView[] } };
+  UpdateEndpoint: { request: EndpointUpdate; response: EndpointView };
+  ListNodes: { request: ListRequest; response: { nodes: NodeView[]; nextPageToken: string } };
   ListEngines: { request: { node: string }; response: { engines: EngineView[] } };
   SyncEngine: { request: { network: string }; response: EngineView };
 }
 
+/** Methods that answer with a stream. */
+export interface Streams {
+  Watch: { request: WatchRequest; response: WatchEvent };
+}
+
+export type ListRequest = ListFilter & PageRequest;
 export type MethodName = keyof Methods;
+export type StreamName = keyof Streams;
 
 /** Messages larger than this are refused by both sides. */
 export const MESSAGE_LIMIT = 4 * 1024 * 1024;
@@ -51,10 +66,11 @@ export const MESSAGE_LIMIT = 4 * 1024 * 1024;
 export const ERROR_TRAILER = 'weft-error-bin';
 
 /** The service, and every message of its package by name. */
-export function loadApi(): { Weft: ServiceClientConstructor; messages: GrpcObject } {
+export function loadApi(): { Weft: ServiceClientConstructor; messages: GrpcObject; definition: PackageDefinition } {
   const path = fileURLToPath(new URL('proto/weft/v1/weft.proto', import.meta.url));
-  const loaded = loadPackageDefinition(loadSync(path, OPTIONS)) as unknown as {
+  const definition = loadSync(path, OPTIONS);
+  const loaded = loadPackageDefinition(definition) as unknown as {
     weft: { v1: GrpcObject & { Weft: ServiceClientConstructor } };
   };
-  return { Weft: loaded.weft.v1.Weft, messages: loaded.weft.v1 };
+  return { Weft: loaded.weft.v1.Weft, messages: loaded.weft.v1, definition };
 }

@@ -5,6 +5,7 @@ import { z } from 'zod';
 import { ERRORS, WeftError } from '../model/errors.ts';
 import type { ErrorCode, ExitName } from '../model/errors.ts';
 import { ERROR_TRAILER } from './definition.ts';
+import { DETAILS_TRAILER, detailsEncoder } from './status-details.ts';
 
 const STATUS: Record<ExitName, status> = {
   done: status.OK,
@@ -27,10 +28,19 @@ const reportSchema = z.object({
   next: z.string(),
 });
 
-export function toServiceError(error: WeftError, host: string): Partial<ServiceError> {
-  const metadata = new Metadata();
-  metadata.set(ERROR_TRAILER, Buffer.from(JSON.stringify(error.toReport(host))));
-  return { code: STATUS[ERRORS[error.code].exit], details: error.message, metadata };
+export type ToServiceError = (error: WeftError) => Partial<ServiceError>;
+
+/** Each report twice: for our own clients as it is, for all others in gRPC's standard form. */
+export function serviceErrors(host: string): ToServiceError {
+  const encode = detailsEncoder();
+  return (error) => {
+    const report = error.toReport(host);
+    const code = STATUS[ERRORS[error.code].exit];
+    const metadata = new Metadata();
+    metadata.set(ERROR_TRAILER, Buffer.from(JSON.stringify(report)));
+    metadata.set(DETAILS_TRAILER, encode(code, report));
+    return { code, details: error.message, metadata };
+  };
 }
 
 /** What a client throws: the report where there is one, else by gRPC's own status. */

@@ -1,10 +1,19 @@
 /** weft.v1 as calls of control: one for each method. */
 import type { CallContext, Control } from '../control/port.ts';
-import type { MethodName, Methods } from './definition.ts';
+import type { MethodName, Methods, StreamName, Streams } from './definition.ts';
+import { page } from './pages.ts';
 
 export type Handlers = {
   [M in MethodName]: (request: Methods[M]['request'], context: CallContext) => Promise<Methods[M]['response']>;
 };
+
+export type StreamHandlers = {
+  [M in StreamName]: (request: Streams[M]['request'], signal: AbortSignal) => AsyncIterable<Streams[M]['response']>;
+};
+
+export function streamHandlers(control: Control): StreamHandlers {
+  return { Watch: (request, signal) => control.watch(request, signal) };
+}
 
 export function handlers(control: Control): Handlers {
   const done = async (work: Promise<void>) => {
@@ -14,18 +23,32 @@ export function handlers(control: Control): Handlers {
   return {
     GetStatus: () => control.status(),
     CreateTenant: (request, context) => control.createTenant(request, context),
-    ListTenants: async () => ({ tenants: await control.listTenants() }),
+    ListTenants: async (request) => {
+      const { items, nextPageToken } = page(await control.listTenants(request), request);
+      return { tenants: items, nextPageToken };
+    },
     GetTenant: ({ ref }) => control.getTenant(ref),
     DeleteTenant: ({ ref }, context) => done(control.deleteTenant(ref, context)),
     CreateNetwork: (request, context) => control.createNetwork(request, context),
-    ListNetworks: async (request) => ({ networks: await control.listNetworks(request) }),
+    ListNetworks: async (request) => {
+      const { items, nextPageToken } = page(await control.listNetworks(request), request);
+      return { networks: items, nextPageToken };
+    },
     GetNetwork: ({ ref }) => control.getNetwork(ref),
+    UpdateNetwork: (request, context) => control.updateNetwork(request, context),
     DeleteNetwork: (request, context) => done(control.deleteNetwork(request, context)),
     AttachEndpoint: (request, context) => control.attach(request, context),
     DetachEndpoint: ({ ref }, context) => done(control.detach(ref, context)),
-    ListEndpoints: async (request) => ({ endpoints: await control.listEndpoints(request) }),
+    ListEndpoints: async (request) => {
+      const { items, nextPageToken } = page(await control.listEndpoints(request), request);
+      return { endpoints: items, nextPageToken };
+    },
     GetEndpoint: ({ ref }) => control.getEndpoint(ref),
-    ListNodes: async () => ({ nodes: await control.listNodes() }),
+    UpdateEndpoint: (request, context) => control.updateEndpoint(request, context),
+    ListNodes: async (request) => {
+      const { items, nextPageToken } = page(await control.listNodes(request), request);
+      return { nodes: items, nextPageToken };
+    },
     ListEngines: async ({ node }) => ({ engines: await control.listEngines(node === '' ? {} : { node }) }),
     SyncEngine: ({ network }, context) => control.syncEngine(network === '' ? {} : { network }, context),
     AdoptNetwork: ({ ref }, context) => control.adoptNetwork(ref, context),

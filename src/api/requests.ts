@@ -1,18 +1,34 @@
 /** What may come in: lengths, counts and shapes, each failure with the path of its field. Meaning is control's to check. */
 import { z } from 'zod';
 import { WeftError } from '../model/errors.ts';
-import type { MethodName, Methods } from './definition.ts';
+import type { MethodName, Methods, StreamName, Streams } from './definition.ts';
 
 const text = z.string().max(512);
 const required = text.min(1, 'is missing');
 const reference = z.object({ ref: required });
-const list = z.object({ tenant: text, network: text, node: text });
+const labels = z
+  .record(z.string().min(1).max(128), z.string().max(1_024))
+  .refine((map) => Object.keys(map).length <= 64, 'more than 64 labels');
+const selectors = z.array(required).max(64);
+const list = z.object({
+  tenant: text,
+  network: text,
+  node: text,
+  labels: selectors,
+  state: text,
+  container: text,
+  project: text,
+  pageSize: z.number().int().min(0),
+  pageToken: z.string().max(2_048),
+});
+const revision = z.number().int().min(0);
+const ranges = z.array(required).max(1_024);
 const subnet = z.object({ cidr: required, gateway: text, reserved: z.array(text).max(1_024) });
 
 const SCHEMAS: { [M in MethodName]: z.ZodType<Methods[M]['request']> } = {
   GetStatus: z.object({}),
   CreateTenant: z.object({ name: required }),
-  ListTenants: z.object({}),
+  ListTenants: list,
   GetTenant: reference,
   DeleteTenant: reference,
   CreateNetwork: z
@@ -22,10 +38,12 @@ const SCHEMAS: { [M in MethodName]: z.ZodType<Methods[M]['request']> } = {
       subnets: z.array(subnet).max(16),
       internal: z.boolean(),
       mtu: z.number().int().min(0).max(65_535),
+      labels,
     })
     .transform(({ mtu, ...rest }) => (mtu === 0 ? rest : { ...rest, mtu })),
   ListNetworks: list,
   GetNetwork: reference,
+  UpdateNetwork: reference.extend({ revision, labels, reserve: ranges, unreserve: ranges }),
   DeleteNetwork: reference.extend({ force: z.boolean() }),
   AdoptNetwork: reference,
   AttachEndpoint: z
@@ -34,22 +52,39 @@ const SCHEMAS: { [M in MethodName]: z.ZodType<Methods[M]['request']> } = {
       netns: required.max(4_096),
       addresses: z.array(text).max(8),
       name: text,
-      labels: z
-        .record(z.string().min(1).max(128), z.string().max(1_024))
-        .refine((labels) => Object.keys(labels).length <= 64, 'more than 64 labels'),
+      labels,
     })
     .transform(({ name, ...rest }) => (name === '' ? rest : { ...rest, name })),
   DetachEndpoint: reference,
   ListEndpoints: list,
   GetEndpoint: reference,
-  ListNodes: z.object({}),
+  UpdateEndpoint: reference.extend({ revision, labels }),
+  ListNodes: list,
   ListEngines: z.object({ node: text }),
   SyncEngine: z.object({ network: text }),
 };
 
+const STREAM_SCHEMAS: { [M in StreamName]: z.ZodType<Streams[M]['request']> } = {
+  Watch: z.object({
+    kinds: z.array(required).max(8),
+    tenant: text,
+    network: text,
+    node: text,
+    labels: selectors,
+  }),
+};
+
 /** Throws `invalid-argument`, its message beginning with the field: "subnets[0].cidr: is missing". */
 export function parseRequest<M extends MethodName>(method: M, request: unknown): Methods[M]['request'] {
-  const result = SCHEMAS[method].safeParse(request);
+  return parse(SCHEMAS[method], request);
+}
+
+export function parseStreamRequest<M extends StreamName>(method: M, request: unknown): Streams[M]['request'] {
+  return parse(STREAM_SCHEMAS[method], request);
+}
+
+function parse<T>(schema: z.ZodType<T>, request: unknown): T {
+  const result = schema.safeParse(request);
   if (result.success) return result.data;
   const issue = result.error.issues[0];
   const path = (issue?.path ?? []).reduce<string>(

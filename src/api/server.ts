@@ -3,15 +3,13 @@ import { lstat, mkdir, rm } from 'node:fs/promises';
 import { createConnection } from 'node:net';
 import { dirname } from 'node:path';
 import { Server, ServerCredentials } from '@grpc/grpc-js';
-import type { sendUnaryData, ServerUnaryCall, UntypedServiceImplementation } from '@grpc/grpc-js';
+import { ReflectionService } from '@grpc/reflection';
+import { HealthImplementation } from 'grpc-health-check';
 import type { Logger } from 'pino';
-import type { CallContext, Control } from '../control/port.ts';
-import { toWeftError, WeftError } from '../model/errors.ts';
+import type { Control } from '../control/port.ts';
+import { WeftError } from '../model/errors.ts';
 import { loadApi, MESSAGE_LIMIT } from './definition.ts';
-import type { MethodName } from './definition.ts';
-import { toServiceError } from './errors.ts';
-import { handlers } from './handlers.ts';
-import { parseRequest } from './requests.ts';
+import { implement } from './implementation.ts';
 
 export interface ApiServerOptions {
   socketPath: string;
@@ -19,8 +17,6 @@ export interface ApiServerOptions {
   nodeName: string;
   log: Logger;
 }
-
-type Work = (request: unknown, context: CallContext) => Promise<unknown>;
 
 /** Calls in progress get this long when the server is closed. */
 const DRAIN = 3_000;
@@ -34,42 +30,20 @@ export async function startApiServer(options: ApiServerOptions): Promise<{ close
     'grpc.max_receive_message_length': MESSAGE_LIMIT,
     'grpc.max_send_message_length': MESSAGE_LIMIT,
   });
-  server.addService(loadApi().Weft.service, implement(options));
+  const { Weft, definition } = loadApi();
+  const closing = new AbortController();
+  server.addService(Weft.service, implement(options, closing.signal));
+  new ReflectionService(definition).addToServer(server);
+  const health = new HealthImplementation({ '': 'SERVING', 'weft.v1.Weft': 'SERVING' });
+  health.addToServer(server);
   await bindPrivately(server, socketPath);
   return {
     close: async () => {
+      closing.abort();
       await drain(server);
       await rm(socketPath, { force: true });
     },
   };
-}
-
-function implement(options: ApiServerOptions): UntypedServiceImplementation {
-  const implementation: UntypedServiceImplementation = {};
-  for (const [method, handle] of Object.entries(handlers(options.control))) {
-    implementation[method] = (call: ServerUnaryCall<unknown, unknown>, reply: sendUnaryData<unknown>) => {
-      const work = handle as Work;
-      void answer(options, { method: method as MethodName, work }, call, reply);
-    };
-  }
-  return implementation;
-}
-
-async function answer(
-  options: ApiServerOptions,
-  { method, work }: { method: MethodName; work: Work },
-  call: ServerUnaryCall<unknown, unknown>,
-  reply: sendUnaryData<unknown>,
-): Promise<void> {
-  const gone = new AbortController();
-  call.on('cancelled', () => gone.abort());
-  try {
-    reply(null, await work(parseRequest(method, call.request), { signal: gone.signal }));
-  } catch (error) {
-    const failure = toWeftError(error);
-    if (failure.code === 'internal') options.log.error({ err: error, method }, 'a call failed by a fault of weft');
-    reply(toServiceError(failure, options.nodeName));
-  }
 }
 
 /**

@@ -88,27 +88,31 @@ export class ClusterView {
     return { state: this.#state, complete: this.#complete };
   }
 
-  /** The picture as it is, then after changes: the newest only, for a reader that takes its time. */
-  async *follow(signal: AbortSignal): AsyncIterable<ClusterState> {
+  /** The picture as it is, then after changes, or every `tick` ms: the newest only, for a reader that takes its time. */
+  async *follow(signal: AbortSignal, tick?: number): AsyncIterable<ClusterState> {
     let seen: ClusterState | undefined;
     while (!signal.aborted) {
       const state = this.#complete ? this.current().state : undefined;
-      if (state !== undefined && state !== seen) yield (seen = state);
-      else await this.#changed(signal);
+      const due = state !== undefined && state === seen && !(await this.#changed(signal, tick));
+      if (state !== undefined && (state !== seen || due)) yield (seen = state);
+      else if (state === undefined) await this.#changed(signal);
     }
   }
 
-  /** Resolves at the next change or at the signal. */
-  #changed(signal: AbortSignal): Promise<void> {
+  /** True at the next change or at the signal, false after `tick` ms. */
+  #changed(signal: AbortSignal, tick?: number): Promise<boolean> {
     return new Promise((resolve) => {
-      const done = () => {
-        this.#listeners.delete(done);
-        signal.removeEventListener('abort', done);
-        resolve();
+      const done = (changed: boolean) => {
+        clearTimeout(timer);
+        this.#listeners.delete(onChange);
+        signal.removeEventListener('abort', onChange);
+        resolve(changed);
       };
-      this.#listeners.add(done);
-      signal.addEventListener('abort', done, { once: true });
-      if (signal.aborted) done();
+      const onChange = () => done(true);
+      const timer = tick === undefined ? undefined : setTimeout(() => done(false), tick);
+      this.#listeners.add(onChange);
+      signal.addEventListener('abort', onChange, { once: true });
+      if (signal.aborted) onChange();
     });
   }
 
@@ -171,7 +175,16 @@ export class ClusterView {
       addresses: this.#byKey<AddressRecord>(prefixes.addresses),
       descriptions: new Map(this.list<EndpointDescription>(prefixes.descriptions).map((one) => [one.endpoint, one])),
       engines: this.#byKey<EngineRecord>(prefixes.engines),
+      revisions: this.#revisions(prefixes.tenants, prefixes.networks, prefixes.endpoints),
     };
+  }
+
+  #revisions(...kinds: string[]): Map<string, number> {
+    const found = new Map<string, number>();
+    for (const [key, entry] of this.#entries) {
+      if (kinds.some((prefix) => key.startsWith(prefix))) found.set((entry.value as { id: string }).id, entry.revision);
+    }
+    return found;
   }
 
   #byKey<T>(prefix: string): Map<string, T> {

@@ -8,7 +8,7 @@ import { defaultGateway } from '../model/ipam/pool.ts';
 import { keys, prefixes } from '../model/keys.ts';
 import { hash64, newId } from '../model/names.ts';
 import type { Network, Origin, Subnet, Tenant } from '../model/objects.ts';
-import { checkMtu, checkName, checkSubnet, invalid } from '../model/validate.ts';
+import { checkLabels, checkMtu, checkName, checkSubnet, invalid } from '../model/validate.ts';
 import type { Compare, Operation } from '../store/port.ts';
 import { commit } from './commit.ts';
 import type { Decision } from './commit.ts';
@@ -26,6 +26,7 @@ export interface NetworkPlan {
   internal: boolean;
   mtu: number | undefined;
   origin: Origin;
+  labels?: Record<string, string>;
   /** make a missing tenant, to go with its last network */
   makeTenant: boolean;
 }
@@ -45,6 +46,7 @@ export async function createNetwork(
     internal: request.internal ?? false,
     mtu: request.mtu,
     origin: 'user',
+    labels: checkLabels('labels', request.labels ?? {}),
     makeTenant: request.tenant === DEFAULT_TENANT,
   };
   return (await commit(deps, () => decideNetwork(deps, plan), context)).result;
@@ -79,6 +81,7 @@ export function decideNetwork(deps: ControlDeps, plan: NetworkPlan): Decision<Ne
     mtu: plan.mtu === undefined ? largest : checkMtu('mtu', plan.mtu, largest),
     origin: plan.origin,
     createdAt: deps.now().toISOString(),
+    labels: plan.labels ?? {},
   };
   const all = [...ranges, ...subnets.map((subnet) => subnet.cidr)];
   const tenantPart = made ? tenantRecords(tenant, all) : growTenant(deps, tenant, all);

@@ -16,6 +16,8 @@ export interface TenantView {
   networks: number;
   origin: Origin;
   createdAt: string;
+  /** of the record in the store: what an update compares */
+  revision: number;
 }
 
 export interface SubnetView {
@@ -40,7 +42,9 @@ export interface NetworkView {
   state: 'ready' | 'leaving';
   /** node name, engine and the engine's id of each binding */
   bindings: { node: string; engine: string; engineId: string }[];
+  labels: Record<string, string>;
   createdAt: string;
+  revision: number;
 }
 
 /** `creating` until the owner node's kernel has it; `lost` while the owner's lease is gone. */
@@ -62,6 +66,7 @@ export interface EndpointView {
   state: EndpointState;
   published: boolean;
   createdAt: string;
+  revision: number;
 }
 
 export interface NodeView {
@@ -124,6 +129,22 @@ export interface NetworkRequest {
   internal?: boolean;
   /** left out: the largest that fits every node's underlay */
   mtu?: number;
+  labels?: Record<string, string>;
+}
+
+/** Labels given are set, those with an empty value removed. `revision` 0: whatever the object's is. */
+export interface NetworkUpdate {
+  ref: string;
+  revision: number;
+  labels: Record<string, string>;
+  reserve: string[];
+  unreserve: string[];
+}
+
+export interface EndpointUpdate {
+  ref: string;
+  revision: number;
+  labels: Record<string, string>;
 }
 
 export interface AttachRequest {
@@ -137,24 +158,51 @@ export interface AttachRequest {
   labels?: Record<string, string>;
 }
 
-/** `tenant` undefined: all tenants. `node` narrows to one host. */
+/** What is undefined or empty does not narrow; nor does what a kind of object does not have. */
 export interface ListFilter {
   tenant?: string;
   network?: string;
   node?: string;
+  /** "key=value" or "key" */
+  labels?: string[];
+  state?: string;
+  /** a container's name or the beginning of its id */
+  container?: string;
+  /** compose project */
+  project?: string;
+}
+
+export type WatchKind = 'tenant' | 'network' | 'endpoint' | 'node' | 'engine';
+
+/** One of the objects, by kind: as it is now, or as it was before it was removed. None with `synced`. */
+export type WatchEvent = { revision: number; at: string } & (
+  | { type: 'synced'; kind: '' }
+  | ({ type: 'added' | 'changed' | 'removed' } & (
+      | { kind: 'tenant'; tenant: TenantView }
+      | { kind: 'network'; network: NetworkView }
+      | { kind: 'endpoint'; endpoint: EndpointView }
+      | { kind: 'node'; node: NodeView }
+      | { kind: 'engine'; engine: EngineView }
+    ))
+);
+
+export interface WatchRequest extends ListFilter {
+  /** none: all */
+  kinds: string[];
 }
 
 export interface Control {
   status(): Promise<StatusView>;
 
   createTenant(request: { name: string }, context?: CallContext): Promise<TenantView>;
-  listTenants(): Promise<TenantView[]>;
+  listTenants(filter?: ListFilter): Promise<TenantView[]>;
   getTenant(ref: string): Promise<TenantView>;
   deleteTenant(ref: string, context?: CallContext): Promise<void>;
 
   createNetwork(request: NetworkRequest, context?: CallContext): Promise<NetworkView>;
   listNetworks(filter: ListFilter): Promise<NetworkView[]>;
   getNetwork(ref: string): Promise<NetworkView>;
+  updateNetwork(request: NetworkUpdate, context?: CallContext): Promise<NetworkView>;
   /** `force` ends its endpoints, on every node, before. */
   deleteNetwork(request: { ref: string; force: boolean }, context?: CallContext): Promise<void>;
 
@@ -164,14 +212,18 @@ export interface Control {
   detach(ref: string, context?: CallContext): Promise<void>;
   listEndpoints(filter: ListFilter): Promise<EndpointView[]>;
   getEndpoint(ref: string): Promise<EndpointView>;
+  updateEndpoint(request: EndpointUpdate, context?: CallContext): Promise<EndpointView>;
 
-  listNodes(): Promise<NodeView[]>;
+  listNodes(filter?: ListFilter): Promise<NodeView[]>;
 
   listEngines(filter: { node?: string }): Promise<EngineView[]>;
   /** Offers what users of this host's engine removed there again: one network, or all. */
   syncEngine(request: { network?: string }, context?: CallContext): Promise<EngineView>;
   /** A network that an engine's create made becomes one of all engines. */
   adoptNetwork(ref: string, context?: CallContext): Promise<NetworkView>;
+
+  /** What is there as `added`, one `synced`, then every change, until the signal. */
+  watch(request: WatchRequest, signal: AbortSignal): AsyncIterable<WatchEvent>;
 
   readonly engines: EngineControl;
   readonly following: EngineFollowing;

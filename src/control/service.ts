@@ -12,13 +12,16 @@ import { EngineLeaks, collectLeak } from './engines/leaks.ts';
 import { adoptNetwork, engineView, offerAgain } from './engines/in-step.ts';
 import { claimNetwork, followEngineNetworks, reportEngine } from './engines/step.ts';
 import { releaseAddress, releasePool, requestAddress, requestPool } from './engines/pools.ts';
+import { listEndpoints, listEngines, listNetworks, listNodes, listTenants, resolveFilter } from './lists.ts';
 import { deleteNetwork } from './network-removal.ts';
 import { createNetwork } from './networks.ts';
 import type { Control, EngineControl, EngineFollowing, EngineJoin, ListFilter } from './port.ts';
 import { findEndpoint, findNetwork, findTenant } from './references.ts';
 import { storeConditions } from './store-conditions.ts';
+import { updateEndpoint, updateNetwork } from './updates.ts';
+import { watchObjects } from './watch.ts';
 import { createTenant, deleteTenant } from './tenants.ts';
-import { endpointView, networkView, nodeView, tenantView } from './views.ts';
+import { endpointView, networkView, tenantView } from './views.ts';
 
 /** A list is answered from this host's own picture when the store does not say within this time that it is current. */
 const FRESHNESS_DEADLINE = 1_000;
@@ -32,6 +35,13 @@ export function createControl(deps: ControlDeps): Control {
       if (!deps.view.complete) throw toWeftError(error);
     }
     return now();
+  };
+  const listed = async <T>(
+    list: (state: ClusterState, filter: ListFilter) => T[],
+    filter: ListFilter,
+  ): Promise<T[]> => {
+    const state = await fresh();
+    return list(state, resolveFilter(state, filter));
   };
   const local = { node: deps.node.id, status: (id: string) => deps.reconciler.endpointStatus(id) };
   const seen = (endpoint: Endpoint) => endpointView(now(), now().endpoints.get(endpoint.id) ?? endpoint, local);
@@ -51,7 +61,7 @@ export function createControl(deps: ControlDeps): Control {
       const tenant = await createTenant(deps, name, context);
       return tenantView(now(), tenant);
     },
-    listTenants: async () => sorted([...(await fresh()).tenants.values()]).map((tenant) => tenantView(now(), tenant)),
+    listTenants: async (filter = {}) => listed(listTenants, filter),
     getTenant: async (ref) => {
       const state = await fresh();
       return tenantView(state, findTenant(state, ref));
@@ -62,42 +72,29 @@ export function createControl(deps: ControlDeps): Control {
       const network = await createNetwork(deps, request, context);
       return networkView(now(), network);
     },
-    listNetworks: async (filter) => {
-      const state = await fresh();
-      return sorted([...state.networks.values()].filter((network) => inTenant(state, network.tenant, filter))).map(
-        (network) => networkView(state, network),
-      );
-    },
+    listNetworks: async (filter) => listed(listNetworks, filter),
     getNetwork: async (ref) => {
       const state = await fresh();
       return networkView(state, findNetwork(state, ref));
+    },
+    updateNetwork: async (request, context) => {
+      const network = await updateNetwork(deps, request, context);
+      return networkView(now(), network);
     },
     deleteNetwork: (request, context) => deleteNetwork(deps, request, context),
 
     attach: async (request, context) => seen(await attach(deps, request, context)),
     detach: (ref, context) => detach(deps, ref, context),
-    listEndpoints: async (filter) => {
-      const state = await fresh();
-      const shown = [...state.endpoints.values()].filter((endpoint) => matches(state, endpoint, filter));
-      return sorted(shown).map((endpoint) => endpointView(state, endpoint, local));
-    },
+    listEndpoints: async (filter) => listed((state, resolved) => listEndpoints(state, resolved, local), filter),
     getEndpoint: async (ref) => {
       const state = await fresh();
       return endpointView(state, findEndpoint(state, ref), local);
     },
+    updateEndpoint: async (request, context) => seen(await updateEndpoint(deps, request, context)),
 
-    listNodes: async () => {
-      const state = await fresh();
-      return sorted([...state.nodes.values()]).map((node) => nodeView(state, node));
-    },
+    listNodes: async (filter = {}) => listed(listNodes, filter),
 
-    listEngines: async ({ node }) => {
-      const state = await fresh();
-      const shown = [...state.engines.values()].filter(
-        (record) => node === undefined || node === record.node || node === state.nodes.get(record.node)?.name,
-      );
-      return shown.map((record) => engineView(state, record)).sort((a, b) => (a.node < b.node ? -1 : 1));
-    },
+    listEngines: async (filter) => listed(listEngines, filter),
     syncEngine: async ({ network }, context) => {
       const record = await offerAgain(deps, network, context);
       return engineView(now(), record);
@@ -106,6 +103,8 @@ export function createControl(deps: ControlDeps): Control {
       const network = await adoptNetwork(deps, ref, context);
       return networkView(now(), network);
     },
+
+    watch: (request, signal) => watchObjects(deps.view, local, request, signal),
 
     engines: engineControl(deps, seen),
     following: engineFollowing(deps),
@@ -163,22 +162,4 @@ function gateways(network: Network, endpoint: Endpoint): { gateway4: string; gat
 function sameSubnet(cidr: string, address: string): boolean {
   const [a, b] = [parseInterfaceAddress(cidr), parseInterfaceAddress(address)];
   return a !== undefined && b !== undefined && a.cidr.first === b.cidr.first && a.cidr.prefix === b.cidr.prefix;
-}
-
-function inTenant(state: ClusterState, tenant: string, filter: ListFilter): boolean {
-  return filter.tenant === undefined || filter.tenant === '' || findTenant(state, filter.tenant).id === tenant;
-}
-
-function matches(state: ClusterState, endpoint: Endpoint, filter: ListFilter): boolean {
-  const node = state.nodes.get(endpoint.node);
-  const network = state.networks.get(endpoint.network);
-  return (
-    inTenant(state, endpoint.tenant, filter) &&
-    (!filter.node || filter.node === node?.name || filter.node === endpoint.node) &&
-    (!filter.network || filter.network === network?.name || filter.network === endpoint.network)
-  );
-}
-
-function sorted<T extends { name: string }>(objects: T[]): T[] {
-  return objects.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
 }

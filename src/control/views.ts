@@ -7,9 +7,15 @@ import type { Endpoint, Network, Node, Subnet, Tenant } from '../model/objects.t
 import type { ObjectStatus } from '../reconcile/port.ts';
 import type { EndpointState, EndpointView, NetworkView, NodeView, SubnetView, TenantView } from './port.ts';
 
+/** What only the endpoint's own node knows: how far its kernel is. */
+export interface LocalStatus {
+  node: string;
+  status: (id: string) => ObjectStatus;
+}
+
 export function tenantView(state: ClusterState, tenant: Tenant): TenantView {
   const networks = [...state.networks.values()].filter((network) => network.tenant === tenant.id).length;
-  return { ...pick(tenant), networks, origin: tenant.origin };
+  return { ...pick(tenant), networks, origin: tenant.origin, revision: state.revisions.get(tenant.id) ?? 0 };
 }
 
 export function networkView(state: ClusterState, network: Network): NetworkView {
@@ -26,6 +32,8 @@ export function networkView(state: ClusterState, network: Network): NetworkView 
     bindings: [...state.bindings.values()]
       .filter((binding) => binding.network === network.id)
       .map(({ node, engine, engineId }) => ({ node: state.nodes.get(node)?.name ?? node, engine, engineId })),
+    labels: network.labels ?? {},
+    revision: state.revisions.get(network.id) ?? 0,
   };
 }
 
@@ -39,11 +47,7 @@ function subnetView(state: ClusterState, network: Network, subnet: Subnet): Subn
   return { ...subnet, capacity: capacityOf(pool).toString(), used: used.toString() };
 }
 
-export function endpointView(
-  state: ClusterState,
-  endpoint: Endpoint,
-  local: { node: string; status: (id: string) => ObjectStatus },
-): EndpointView {
+export function endpointView(state: ClusterState, endpoint: Endpoint, local: LocalStatus): EndpointView {
   const network = state.networks.get(endpoint.network);
   const attachment = endpoint.attachment;
   const learned = state.descriptions.get(endpoint.id);
@@ -61,14 +65,11 @@ export function endpointView(
     labels: { ...learned?.labels, ...endpoint.labels },
     state: endpointState(state, endpoint, local),
     published: true,
+    revision: state.revisions.get(endpoint.id) ?? 0,
   };
 }
 
-function endpointState(
-  state: ClusterState,
-  endpoint: Endpoint,
-  local: { node: string; status: (id: string) => ObjectStatus },
-): EndpointState {
+function endpointState(state: ClusterState, endpoint: Endpoint, local: LocalStatus): EndpointState {
   if (endpoint.node !== local.node) return state.live.has(endpoint.node) ? 'ready' : 'lost';
   const status = local.status(endpoint.id);
   return status.state === 'pending' ? 'creating' : status.state;

@@ -27,6 +27,8 @@ export interface ClusterState {
   descriptions: ReadonlyMap<string, EndpointDescription>;
   /** by key */
   engines: ReadonlyMap<string, EngineRecord>;
+  /** of the records of tenants, networks and endpoints, by id: what an update compares */
+  revisions: ReadonlyMap<string, number>;
 }
 
 /** Constants that all nodes of a cluster share, fixed when it is made (`cluster/settings`). */

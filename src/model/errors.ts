@@ -137,6 +137,11 @@ export const ERRORS = {
     meaning: 'Others changed the same objects again and again.',
     next: 'repeat the call',
   },
+  'changed-meanwhile': {
+    exit: 'conflict',
+    meaning: 'The object is not at the revision that the update names: somebody else changed it.',
+    next: 'read the object again and repeat the update on what it is now',
+  },
   'daemon-away': { exit: 'away', meaning: 'weftd does not answer on its socket.', next: 'systemctl status weftd' },
   'engine-away': {
     exit: 'away',

@@ -39,6 +39,8 @@ export interface Network {
   mtu: number;
   origin: Origin;
   createdAt: string;
+  /** absent in records that are older than labels of networks */
+  labels?: Record<string, string>;
   /** being deleted: nothing new may be bound or attached to it; `force` also ends what is */
   leaving?: { since: string; force: boolean };
 }

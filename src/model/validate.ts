@@ -55,7 +55,7 @@ export function checkAddressIn(path: string, text: string, cidr: Cidr): string {
   return formatAddress(address);
 }
 
-function checkRangeIn(path: string, text: string, cidr: Cidr): string {
+export function checkRangeIn(path: string, text: string, cidr: Cidr): string {
   const range = parseRange(text);
   if (!range) throw invalid(path, `"${clip(text)}" is neither an address nor a range such as 10.1.2.0/24`);
   if (range.prefix < cidr.prefix || !contains(cidr, { family: range.family, value: range.first })) {
@@ -75,6 +75,22 @@ export function checkMtu(path: string, mtu: number, largest: number): number {
     );
   }
   return mtu;
+}
+
+const MAX_LABELS = 64;
+
+/** Keys as engines have them: "app", "com.example.tier"; values are any text on one line. */
+export function checkLabels(path: string, labels: Record<string, string>): Record<string, string> {
+  const entries = Object.entries(labels);
+  if (entries.length > MAX_LABELS) throw invalid(path, `${entries.length} labels are more than ${MAX_LABELS}`);
+  for (const [key, value] of entries) {
+    if (!/^[A-Za-z0-9]([\w./-]{0,126}[A-Za-z0-9])?$/.test(key)) {
+      throw invalid(`${path}["${clip(key)}"]`, 'a key is 1 to 128 of letters, digits, ".", "_", "/" and "-"');
+    }
+    // eslint-disable-next-line no-control-regex -- control characters would break tables and logs
+    if (/[\u0000-\u001f\u007f]/.test(value)) throw invalid(`${path}["${key}"]`, 'a value has no control characters');
+  }
+  return labels;
 }
 
 function clip(text: string): string {

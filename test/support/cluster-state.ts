@@ -80,6 +80,7 @@ export class StateBuilder {
       addresses: new Map(),
       descriptions: new Map(),
       engines: new Map(),
+      revisions: new Map(),
     };
   }
 }

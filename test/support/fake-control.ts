@@ -8,11 +8,12 @@ import type {
   NodeView,
   StatusView,
   TenantView,
+  WatchEvent,
 } from '../../src/control/port.ts';
 
 const AT = '2026-01-02T03:04:05.678Z';
 
-export const tenant: TenantView = { id: '01T', name: 'acme', networks: 2, origin: 'user', createdAt: AT };
+export const tenant: TenantView = { id: '01T', name: 'acme', networks: 2, origin: 'user', createdAt: AT, revision: 4 };
 
 export const network: NetworkView = {
   id: '01N',
@@ -26,7 +27,9 @@ export const network: NetworkView = {
   origin: 'engine',
   state: 'ready',
   bindings: [{ node: 'host1', engine: 'docker', engineId: 'abc' }],
+  labels: { team: 'a' },
   createdAt: AT,
+  revision: 5,
 };
 
 export const endpoint: EndpointView = {
@@ -49,6 +52,7 @@ export const endpoint: EndpointView = {
   state: 'ready',
   published: true,
   createdAt: AT,
+  revision: 6,
 };
 
 export const node: NodeView = {
@@ -91,6 +95,14 @@ export const status: StatusView = {
   conditions: [{ type: 'not-applied', object: 'link we1', message: 'no', since: AT }],
 };
 
+/** One network that changes, and the end. */
+async function* events(): AsyncIterable<WatchEvent> {
+  const stamp = { revision: 7, at: AT };
+  yield { ...stamp, type: 'added', kind: 'network', network };
+  yield { ...stamp, type: 'synced', kind: '' };
+  yield await Promise.resolve({ ...stamp, type: 'changed', kind: 'endpoint', endpoint } as const);
+}
+
 export function fakeControl() {
   const control = {
     status: vi.fn<Control['status']>().mockResolvedValue(status),
@@ -107,6 +119,9 @@ export function fakeControl() {
     listEndpoints: vi.fn<Control['listEndpoints']>().mockResolvedValue([endpoint]),
     getEndpoint: vi.fn<Control['getEndpoint']>().mockResolvedValue(endpoint),
     listNodes: vi.fn<Control['listNodes']>().mockResolvedValue([node]),
+    updateNetwork: vi.fn<Control['updateNetwork']>().mockResolvedValue(network),
+    updateEndpoint: vi.fn<Control['updateEndpoint']>().mockResolvedValue(endpoint),
+    watch: vi.fn<Control['watch']>().mockImplementation(events),
     listEngines: vi.fn<Control['listEngines']>().mockResolvedValue([engine]),
     syncEngine: vi.fn<Control['syncEngine']>().mockResolvedValue(engine),
     adoptNetwork: vi.fn<Control['adoptNetwork']>().mockResolvedValue(network),

@@ -39,12 +39,12 @@ describe('weft.v1', () => {
   it('carries every field of every answer', async () => {
     expect(await client.call('GetStatus', {})).toEqual(status);
     expect(await client.call('CreateTenant', { name: 'acme' })).toEqual(tenant);
-    expect(await client.call('ListTenants', {})).toEqual({ tenants: [tenant] });
+    expect(await client.call('ListTenants', {})).toEqual({ tenants: [tenant], nextPageToken: '' });
     expect(await client.call('GetNetwork', { ref: 'acme/web' })).toEqual(network);
-    expect(await client.call('ListNetworks', {})).toEqual({ networks: [network] });
+    expect(await client.call('ListNetworks', {})).toEqual({ networks: [network], nextPageToken: '' });
     expect(await client.call('GetEndpoint', { ref: 'acme/web/db' })).toEqual(endpoint);
-    expect(await client.call('ListEndpoints', {})).toEqual({ endpoints: [endpoint] });
-    expect(await client.call('ListNodes', {})).toEqual({ nodes: [node] });
+    expect(await client.call('ListEndpoints', {})).toEqual({ endpoints: [endpoint], nextPageToken: '' });
+    expect(await client.call('ListNodes', {})).toEqual({ nodes: [node], nextPageToken: '' });
     expect(await client.call('GetTenant', { ref: 'acme' })).toEqual(tenant);
     const subnets = [{ cidr: 'fd00:1::/64' }];
     expect(await client.call('CreateNetwork', { tenant: 'acme', name: 'web', subnets })).toEqual(network);
@@ -59,9 +59,13 @@ describe('weft.v1', () => {
 
   it('keeps the order of the keys, with what is empty or zero in its place', async () => {
     expect(JSON.stringify(await client.call('GetStatus', {}))).toBe(JSON.stringify(status));
-    expect(JSON.stringify(await client.call('ListNetworks', {}))).toBe(JSON.stringify({ networks: [network] }));
+    expect(JSON.stringify(await client.call('ListNetworks', {}))).toBe(
+      JSON.stringify({ networks: [network], nextPageToken: '' }),
+    );
     expect(JSON.stringify(await client.call('GetEndpoint', { ref: 'x' }))).toBe(JSON.stringify(endpoint));
-    expect(JSON.stringify(await client.call('ListNodes', {}))).toBe(JSON.stringify({ nodes: [node] }));
+    expect(JSON.stringify(await client.call('ListNodes', {}))).toBe(
+      JSON.stringify({ nodes: [node], nextPageToken: '' }),
+    );
     const fresh = { ...status, repairs: { total: 0, byKind: {} }, conditions: [] };
     control.status.mockResolvedValue(fresh);
     expect(JSON.stringify(await client.call('GetStatus', {}))).toBe(JSON.stringify(fresh));
@@ -76,6 +80,7 @@ describe('weft.v1', () => {
       subnets,
       internal: true,
       mtu: 1400,
+      labels: {},
     });
     await client.call('CreateNetwork', { tenant: 'acme', name: 'web', subnets: [] });
     expect(control.createNetwork.mock.calls[1]?.[0]).not.toHaveProperty('mtu');
@@ -89,7 +94,7 @@ describe('weft.v1', () => {
     await client.call('AttachEndpoint', attach);
     expect(control.attach.mock.calls[0]?.[0]).toEqual(attach);
     await client.call('ListEndpoints', { tenant: 'acme', node: 'host2' });
-    expect(control.listEndpoints.mock.calls[0]?.[0]).toEqual({ tenant: 'acme', network: '', node: 'host2' });
+    expect(control.listEndpoints.mock.calls[0]?.[0]).toMatchObject({ tenant: 'acme', network: '', node: 'host2' });
     await client.call('DetachEndpoint', { ref: 'acme/web/db' });
     expect(control.detach.mock.calls[0]?.[0]).toBe('acme/web/db');
   });

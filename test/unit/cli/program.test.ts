@@ -109,6 +109,7 @@ describe('weft', () => {
       tenant: 'acme',
       name: 'web',
       internal: true,
+      labels: {},
       mtu: 1400,
       subnets: [
         { cidr: '10.1.0.0/16', gateway: '', reserved: ['10.1.7.0/24'] },

@@ -20,6 +20,7 @@ export const endpointView: EndpointView = {
   state: 'ready',
   published: true,
   createdAt: '',
+  revision: 1,
 };
 
 /** Answers as a cluster with one network 10.99.0.0/24 would, and keeps what it was asked. */
