@@ -50,6 +50,7 @@ const schema = z.strictObject({
       enabled: flag.default(true),
       socket: absolute.default('/run/docker/plugins/weft.sock'),
       api: absolute.default('/run/docker.sock'),
+      ipamOnly: flag.default(false),
     })
     .prefault({}),
   metrics: z

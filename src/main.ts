@@ -135,6 +135,7 @@ async function serve(host: Host, identity: Identity, store: Store): Promise<void
     node: owner,
     settings,
     version: VERSION,
+    ipamOnly: config.docker.ipamOnly,
     hostRoutes,
     now: () => new Date(),
     log,

@@ -4,6 +4,7 @@
  * held -> bound -> held -> resting -> gone.
  */
 import { formatAddress, parseAddress } from '../model/address/address.ts';
+import type { Address } from '../model/address/address.ts';
 import { contains, parseCidr } from '../model/address/cidr.ts';
 import { WeftError } from '../model/errors.ts';
 import { allocate, poolOf, withPrefix } from '../model/ipam/pool.ts';
@@ -28,6 +29,8 @@ export interface GrantRequest {
   endpoint: string | null;
   wanted?: string;
   range?: string;
+  /** of the endpoint to come, where the engine tells it */
+  name?: string;
 }
 
 /** Decides on one address; throws `pool-exhausted`, `address-taken` or `address-outside`. */
@@ -35,7 +38,8 @@ export function grantAddress(deps: ControlDeps, request: GrantRequest): Grant {
   const { network, pool } = request;
   const records = recordsOf(deps, network.id);
   const range = request.range ? parseCidr(request.range) : undefined;
-  const wanted = request.wanted ? parseAddress(request.wanted) : undefined;
+  const asked = request.wanted ? parseAddress(request.wanted) : undefined;
+  const wanted = asked ?? lastOf(deps, request, records.values());
   const allocation = allocate(
     pool,
     { seed: deps.node.id, ...(wanted ? { wanted } : {}), ...(range ? { range } : {}) },
@@ -54,6 +58,18 @@ export function grantAddress(deps: ControlDeps, request: GrantRequest): Grant {
   };
 }
 
+/** What an endpoint of the same name had last on this host, while it rests in the part of the pool that is asked for. */
+function lastOf(deps: ControlDeps, request: GrantRequest, records: Iterable<AddressRecord>): Address | undefined {
+  if (!request.name) return undefined;
+  const within = request.range ? parseCidr(request.range) : request.pool.cidr;
+  for (const record of records) {
+    const mine = record.name === request.name && record.node === deps.node.id && record.state === 'resting';
+    const address = mine ? parseAddress(record.address) : undefined;
+    if (address && within && contains(within, address)) return address;
+  }
+  return undefined;
+}
+
 /** A resting address goes back at once to the host that released it, when that host asks for exactly it. */
 function mayTakeBack(deps: ControlDeps, record: AddressRecord, byName: boolean): boolean {
   return byName && record.state === 'resting' && record.node === deps.node.id;
@@ -63,7 +79,7 @@ export function addressRecord(
   deps: ControlDeps,
   network: string,
   address: string,
-  state: { state: AddressState; endpoint: string | null },
+  state: { state: AddressState; endpoint: string | null; name?: string | undefined },
 ): AddressRecord {
   return {
     network,
@@ -73,6 +89,7 @@ export function addressRecord(
     node: deps.node.id,
     bootId: deps.node.bootId,
     since: deps.now().toISOString(),
+    ...(state.name ? { name: state.name } : {}),
   };
 }
 
@@ -86,9 +103,10 @@ export function moveAddress(
   const key = keys.address(network, address);
   const revision = deps.view.revisionOf(key);
   if (revision === 0) return { compare: [], then: [] };
+  const name = deps.view.value<AddressRecord>(key)?.name;
   return {
     compare: [{ key, revision }],
-    then: [{ put: key, value: addressRecord(deps, network, address, next) }],
+    then: [{ put: key, value: addressRecord(deps, network, address, { ...next, name }) }],
   };
 }
 

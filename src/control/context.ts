@@ -16,6 +16,8 @@ export interface ControlDeps {
   node: { id: string; name: string; bootId: string };
   settings: ClusterSettings;
   version: string;
+  /** engines may use weft's addresses on networks of other drivers */
+  ipamOnly: boolean;
   /** ranges this host's own routes reach, so that a chosen subnet does not hide them */
   hostRoutes: () => Promise<Cidr[]>;
   now: () => Date;

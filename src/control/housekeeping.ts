@@ -1,13 +1,14 @@
 /**
- * What time ends: resting addresses, holds that no endpoint took, pools that no network took, networks of engines that
- * lost their last user. Ages are measured by this process's monotonic clock from when it first saw the state, so a
+ * What time ends: resting addresses, holds that no endpoint took, endpoints that no container was joined to, pools that
+ * no network took, networks of engines that lost their last user. Ages are measured by this process's monotonic clock from when it first saw the state, so a
  * restart or a changed wall clock only makes a wait longer.
  */
 import { keys, prefixes } from '../model/keys.ts';
 import { HOLD_TIME, LEAK_GRACE, RESTING_TIME } from '../model/limits.ts';
-import type { AddressRecord } from '../model/objects.ts';
+import type { AddressRecord, Endpoint } from '../model/objects.ts';
 import type { Entry } from '../store/port.ts';
 import type { ControlDeps } from './context.ts';
+import { removeEndpoint } from './endpoints.ts';
 import { dropUnused } from './engines/bindings.ts';
 import { tendLeaving } from './network-removal.ts';
 import type { PoolRecord } from './engines/pools.ts';
@@ -43,6 +44,10 @@ export class Housekeeping {
       if (result.succeeded) this.#deps.log.info({ key: entry.key }, reason);
     }
     await tendLeaving(this.#deps, (key) => this.#age(key, this.#deps.view.revisionOf(key)), { signal });
+    for (const endpoint of this.#neverJoined()) {
+      await removeEndpoint(this.#deps, endpoint, 'resting', { signal });
+      this.#deps.log.info({ endpoint: endpoint.id }, 'removed an endpoint that no container was ever joined to');
+    }
     for (const network of this.#unusedNetworks()) {
       await dropUnused(this.#deps, network, { signal });
       this.#deps.log.info({ network }, 'removed a network of an engine that lost its last user');
@@ -63,18 +68,35 @@ export class Housekeeping {
       if (record.node !== this.#deps.node.id) continue;
       const key = keys.address(record.network, record.address);
       if (record.state === 'resting') look(key, RESTING_TIME, 'a resting address is free again');
-      if (record.state === 'held') look(key, HOLD_TIME, 'an address was held for an endpoint that never came');
+      // Timed only where weft sees the endpoint come; others hold theirs until they give it back.
+      if (record.state === 'held' && networks.has(record.network))
+        look(key, HOLD_TIME, 'an address was held for an endpoint that never came');
     }
     for (const pool of this.#deps.view.list<PoolRecord>(prefixes.pools(this.#deps.node.id))) {
       const key = keys.pool(pool.node, pool.id);
-      if (pool.taken === null) look(key, HOLD_TIME, 'no network took this pool');
-      else if (!networks.has(pool.taken)) look(key, LEAK_GRACE, 'the network of this pool is gone');
+      if (pool.taken === null && !this.#deps.ipamOnly) look(key, HOLD_TIME, 'no network took this pool');
+      else if (pool.taken !== null && !networks.has(pool.taken))
+        look(key, LEAK_GRACE, 'the network of this pool is gone');
     }
     for (const key of this.#seen.keys()) {
-      const kept = key.startsWith(prefixes.networks) ? this.#deps.view.entry(key) !== undefined : alive.has(key);
+      const other = key.startsWith(prefixes.networks) || key.startsWith(prefixes.endpoints);
+      const kept = other ? this.#deps.view.entry(key) !== undefined : alive.has(key);
       if (!kept) this.#seen.delete(key);
     }
     return due;
+  }
+
+  /**
+   * An engine that did not get the answer to its CreateEndpoint gives the address back and never speaks of the endpoint
+   * again; otherwise it joins in the same breath.
+   */
+  #neverJoined(): Endpoint[] {
+    const { endpoints } = this.#deps.view.current().state;
+    return [...endpoints.values()].filter(({ node, network, id, attachment }) => {
+      if (node !== this.#deps.node.id || attachment.mode !== 'engine' || attachment.sandbox !== null) return false;
+      const key = keys.endpoint(network, id);
+      return this.#age(key, this.#deps.view.revisionOf(key)) >= HOLD_TIME;
+    });
   }
 
   #unusedNetworks(): string[] {

@@ -7,7 +7,7 @@ import { chooseSubnet } from '../model/ipam/choose-subnet.ts';
 import { defaultGateway } from '../model/ipam/pool.ts';
 import { keys, prefixes } from '../model/keys.ts';
 import { hash64, newId } from '../model/names.ts';
-import type { Network, Origin, Subnet, Tenant } from '../model/objects.ts';
+import type { Network, Origin, StaticRoute, Subnet, Tenant } from '../model/objects.ts';
 import { checkLabels, checkMtu, checkName, checkSubnet, invalid } from '../model/validate.ts';
 import type { Compare, Operation } from '../store/port.ts';
 import { commit } from './commit.ts';
@@ -25,6 +25,8 @@ export interface NetworkPlan {
   avoid: Cidr[];
   internal: boolean;
   mtu: number | undefined;
+  /** checked */
+  routes?: StaticRoute[];
   origin: Origin;
   labels?: Record<string, string>;
   /** make a missing tenant, to go with its last network */
@@ -79,6 +81,7 @@ export function decideNetwork(deps: ControlDeps, plan: NetworkPlan): Decision<Ne
     subnets,
     internal: plan.internal,
     mtu: plan.mtu === undefined ? largest : checkMtu('mtu', plan.mtu, largest),
+    ...(plan.routes ? { routes: plan.routes } : {}),
     origin: plan.origin,
     createdAt: deps.now().toISOString(),
     labels: plan.labels ?? {},

@@ -2,7 +2,7 @@
  * The use cases of weft: all that the API and the engines may ask. Every change of state enters here. References are
  * names ("acme", "acme/web", "acme/web/db"), ids, or unique prefixes of ids. All failures are WeftErrors.
  */
-import type { EngineContainer, EngineProblem, EngineRef, EngineState, Origin } from '../model/objects.ts';
+import type { EngineContainer, EngineProblem, EngineRef, EngineState, Origin, StaticRoute } from '../model/objects.ts';
 import type { Condition } from '../model/status.ts';
 import type { StoreState } from '../store/port.ts';
 
@@ -260,6 +260,8 @@ export interface BindRequest {
   subnets: { addressSpace: string; cidr: string; gateway: string; reserved: string[] }[];
   internal: boolean;
   mtu?: number;
+  /** left out: what there is; an empty list is none */
+  routes?: StaticRoute[];
 }
 
 export interface EngineEndpointRequest {
@@ -280,6 +282,8 @@ export interface EngineJoin {
   /** '' when the network is internal or has none of the family */
   gateway4: string;
   gateway6: string;
+  /** those of its families, beside the gateways */
+  routes: StaticRoute[];
   endpoint: EndpointView;
 }
 
@@ -348,9 +352,12 @@ export interface EngineControl {
   requestPool(request: PoolRequest, context?: CallContext): Promise<Pool>;
   /** Unknown ids succeed. */
   releasePool(poolId: string, context?: CallContext): Promise<void>;
-  /** `address` '' lets weft choose. The answer is CIDR text. A gateway's request may be repeated, from any host. */
+  /**
+   * `address` '' lets weft choose; `name` is the endpoint's, where the engine tells it. The answer is CIDR text. A
+   * gateway's request may be repeated, from any host.
+   */
   requestAddress(
-    request: { poolId: string; address: string; gateway: boolean },
+    request: { poolId: string; address: string; gateway: boolean; name?: string },
     context?: CallContext,
   ): Promise<{ address: string }>;
   /** Unknown pools and addresses succeed; an address that an endpoint holds stays. */

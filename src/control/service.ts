@@ -3,15 +3,17 @@ import { toWeftError } from '../model/errors.ts';
 import type { ClusterState } from '../model/cluster.ts';
 import { parseInterfaceAddress } from '../model/address/cidr.ts';
 import type { Endpoint, Network } from '../model/objects.ts';
+import { routesFor } from '../model/routes.ts';
 import type { ControlDeps } from './context.ts';
 import { attach, detach } from './endpoints.ts';
-import { bindNetwork, unbindNetwork } from './engines/bindings.ts';
+import { bindNetwork, releasePool, unbindNetwork } from './engines/bindings.ts';
 import { describeEndpoints } from './engines/descriptions.ts';
 import { createEndpoint, deleteEndpoint, joinEndpoint } from './engines/endpoints.ts';
 import { EngineLeaks, collectLeak } from './engines/leaks.ts';
 import { adoptNetwork, engineView, offerAgain } from './engines/in-step.ts';
 import { claimNetwork, followEngineNetworks, reportEngine } from './engines/step.ts';
-import { releaseAddress, releasePool, requestAddress, requestPool } from './engines/pools.ts';
+import { releaseAddress, requestAddress } from './engines/pool-addresses.ts';
+import { requestPool } from './engines/pools.ts';
 import { listEndpoints, listEngines, listNetworks, listNodes, listTenants, resolveFilter } from './lists.ts';
 import { deleteNetwork } from './network-removal.ts';
 import { createNetwork } from './networks.ts';
@@ -128,7 +130,8 @@ function engineControl(
     createEndpoint: async (request, context) => seen(await createEndpoint(deps, request, context)),
     joinEndpoint: async (request, context): Promise<EngineJoin> => {
       const { endpoint, network, interfaceName } = await joinEndpoint(deps, request, context);
-      return { interfaceName, ...gateways(network, endpoint), endpoint: seen(endpoint) };
+      const routes = routesFor(network, endpoint.addresses);
+      return { interfaceName, ...gateways(network, endpoint), routes, endpoint: seen(endpoint) };
     },
     deleteEndpoint: (request, context) => deleteEndpoint(deps, request, context),
   };

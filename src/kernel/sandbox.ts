@@ -65,9 +65,12 @@ export async function configure(sandbox: Sandbox, name: string, peer: PortPeer):
     const destination = gateway.includes(':') ? '::/0' : '0.0.0.0/0';
     await unlessThere(rt.routes.add({ destination, gateway, oif: link.index }));
   }
+  for (const { destination, via } of peer.routes ?? []) {
+    await unlessThere(rt.routes.add({ destination, gateway: via, oif: link.index }));
+  }
 }
 
-/** A container on several networks keeps the default route of the first. */
+/** A container on several networks keeps the default route, and every other one, of the first that has it. */
 async function unlessThere(work: Promise<void>): Promise<void> {
   try {
     await work;

@@ -25,6 +25,12 @@ export interface Subnet {
   reserved: string[];
 }
 
+/** "10.9.0.0/16" through an address of the network, "10.1.0.254" */
+export interface StaticRoute {
+  destination: string;
+  via: string;
+}
+
 export interface Network {
   id: string;
   /** id of the tenant */
@@ -37,6 +43,8 @@ export interface Network {
   internal: boolean;
   /** of the bridge, the vxlan and every container interface */
   mtu: number;
+  /** in every container, beside the gateway's; absent: none */
+  routes?: StaticRoute[];
   origin: Origin;
   createdAt: string;
   /** absent in records that are older than labels of networks */
@@ -118,6 +126,8 @@ export interface AddressRecord {
   bootId: string;
   /** when the state began: shown to people, never used to measure time */
   since: string;
+  /** of the endpoint, where its engine told it with the request: gets a resting address of its own back */
+  name?: string;
 }
 
 /** An engine's own network object, tied to one of our networks, on one node. */

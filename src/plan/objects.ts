@@ -52,6 +52,8 @@ export interface PortPeer {
   addresses: string[];
   /** next hops of default routes */
   gateways: string[];
+  /** absent: none */
+  routes?: { destination: string; via: string }[];
   /** name in the host's namespace, where an engine takes it from; null where weft puts it into the sandbox itself */
   handover: string | null;
   /** namespace file of the container */

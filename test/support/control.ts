@@ -47,7 +47,7 @@ export class TestCluster {
   readonly #stop = new AbortController();
   readonly #runs: Promise<void>[] = [];
 
-  async node(name: string, options: { underlayMtu?: number } = {}) {
+  async node(name: string, options: { underlayMtu?: number; ipamOnly?: boolean } = {}) {
     const store = new MemoryStore(this.shared);
     const view = new ClusterView(store);
     this.#runs.push(view.run(this.#stop.signal));
@@ -61,6 +61,7 @@ export class TestCluster {
       node: { id, name, bootId: `boot-${name}` },
       settings,
       version: '0.0.0',
+      ipamOnly: options.ipamOnly ?? false,
       hostRoutes: () => Promise.resolve([]),
       now: () => new Date('2026-01-01T00:00:00Z'),
       log: pino({ level: 'silent' }),

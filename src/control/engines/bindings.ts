@@ -1,8 +1,10 @@
 /** Tying an engine's network to ours: it takes the pools asked for before, and makes or shares tenant and network. */
+import { isDeepStrictEqual } from 'node:util';
 import { WeftError } from '../../model/errors.ts';
 import { keys } from '../../model/keys.ts';
-import type { Binding, Network, Subnet } from '../../model/objects.ts';
-import { checkName, checkSubnet } from '../../model/validate.ts';
+import type { Binding, Network, StaticRoute, Subnet } from '../../model/objects.ts';
+import { checkRoutes } from '../../model/routes.ts';
+import { checkName, checkSubnet, invalid } from '../../model/validate.ts';
 import type { Operation } from '../../store/port.ts';
 import { commit } from '../commit.ts';
 import type { Decision } from '../commit.ts';
@@ -11,6 +13,10 @@ import { decideNetwork, decideRemoval } from '../networks.ts';
 import type { BindRequest, CallContext } from '../port.ts';
 import { assertStays, lookupNetwork } from '../references.ts';
 import { DEFAULT_TENANT } from '../tenants.ts';
+import { endLoose } from './loose-pools.ts';
+import { isReserved } from './pool-addresses.ts';
+import { OUR_IPAM, takePool } from './pool-choice.ts';
+import type { Taken } from './pool-choice.ts';
 import { poolsOfNode } from './pools.ts';
 import { declineRecord } from './step.ts';
 import type { PoolRecord } from './pools.ts';
@@ -25,27 +31,24 @@ export async function bindNetwork(deps: ControlDeps, request: BindRequest, conte
     const bound = findBinding(deps, request.engineId);
     const before = bound && deps.view.current().state.networks.get(bound.network);
     if (before) return { compare: [], then: [], result: before };
-    const pools = request.subnets.map((subnet) => takePool(deps, subnet));
+    if (request.subnets.length === 0) throw invalid('IPv4Data', 'no subnet is given', OUR_IPAM);
+    const taken = request.subnets.map((subnet) => takePool(deps, subnet, request));
+    const pools = taken.map(({ pool }) => pool);
     const target = nameTarget(request, pools);
     const subnets = request.subnets.map((subnet, i) => checkSubnet(`subnets[${i}]`, subnet));
+    const routes = request.routes && checkRoutes('-o routes', request.routes, subnets);
     const existing = lookupNetwork(deps.view.current().state, `${target.tenant}/${target.network}`);
     if (existing) assertStays(deps.view.current().state, existing);
-    const decision = existing
-      ? shareNetwork(existing, request, subnets, target)
-      : makeNetwork(deps, request, subnets, target);
-    return bind(deps, decision, request, pools);
+    const wish = { ...request, subnets, routes };
+    const decision = existing ? shareNetwork(existing, wish, target) : makeNetwork(deps, wish, target);
+    return bind(deps, decision, request, taken);
   };
   const { result, revision } = await commit(deps, decide, context);
   deps.reconciler.wake({ kind: 'tenant', tenant: result.tenant, reason: `bind at ${revision}` });
   return result;
 }
 
-function bind(
-  deps: ControlDeps,
-  decision: Decision<Network>,
-  request: BindRequest,
-  pools: PoolRecord[],
-): Decision<Network> {
+function bind(deps: ControlDeps, decision: Decision<Network>, request: BindRequest, taken: Taken[]): Decision<Network> {
   const network = decision.result;
   const key = keys.binding(network.id, deps.node.id, request.engine, request.engineId);
   const networkKey = keys.network(network.id);
@@ -56,44 +59,27 @@ function bind(
     engineId: request.engineId,
     createdAt: deps.now().toISOString(),
   };
-  const taken = pools.map((pool) => ({ key: keys.pool(pool.node, pool.id), pool }));
+  const loose = taken.map(({ pool }) => endLoose(deps, pool));
+  const pools = taken.map(({ pool, certain }) => ({
+    key: keys.pool(pool.node, pool.id),
+    value: { ...pool, taken: network.id, ...(certain ? { engineId: request.engineId } : {}) } satisfies PoolRecord,
+  }));
   return {
     compare: [
       ...decision.compare,
       { key: networkKey, revision: deps.view.revisionOf(networkKey) },
       { key, revision: 0 },
-      ...taken.map((one) => ({ key: one.key, revision: deps.view.revisionOf(one.key) })),
+      ...pools.map(({ key: pool }) => ({ key: pool, revision: deps.view.revisionOf(pool) })),
+      ...loose.flatMap((part) => part.compare),
     ],
     then: [
       ...decision.then,
       { put: key, value: binding },
-      ...taken.map((one): Operation => ({ put: one.key, value: { ...one.pool, taken: network.id } })),
+      ...pools.map((one): Operation => ({ put: one.key, value: one.value })),
+      ...loose.flatMap((part) => part.then),
     ],
     result: network,
   };
-}
-
-/** The one pool of this node with that space and subnet that no network has. */
-function takePool(deps: ControlDeps, subnet: { addressSpace: string; cidr: string }): PoolRecord {
-  const fitting = poolsOfNode(deps).filter(
-    (pool) => pool.taken === null && pool.addressSpace === subnet.addressSpace && pool.cidr === subnet.cidr,
-  );
-  const [pool, second] = fitting;
-  if (!pool) {
-    throw new WeftError('not-supported', `subnet ${subnet.cidr} does not come from weft's address driver`, {
-      next: 'create the network with --ipam-driver weft beside -d weft',
-    });
-  }
-  if (second) {
-    throw new WeftError(
-      'store-conflict',
-      `${fitting.length} networks with subnet ${subnet.cidr} are being made on this host`,
-      {
-        next: 'create them one after the other',
-      },
-    );
-  }
-  return pool;
 }
 
 /** Names come from the driver's options or the address driver's; where both speak they must agree. */
@@ -113,33 +99,64 @@ function nameTarget(request: BindRequest, pools: PoolRecord[]): Target {
   };
 }
 
-function shareNetwork(network: Network, request: BindRequest, subnets: Subnet[], target: Target): Decision<Network> {
+type Wish = Omit<BindRequest, 'subnets' | 'routes'> & { subnets: Subnet[]; routes: StaticRoute[] | undefined };
+
+function shareNetwork(network: Network, wish: Wish, target: Target): Decision<Network> {
   const object = `${target.tenant}/${target.network}`;
-  const refuse = (message: string) => new WeftError('subnet-mismatch', `${object} exists ${message}`, { object });
-  for (const subnet of subnets) {
+  const refuse = (message: string) =>
+    new WeftError('subnet-mismatch', `${object} exists ${message}`, {
+      object,
+      next: `take it as it is: --ipam-opt tenant=${target.tenant} --ipam-opt network=${target.network}, no --subnet`,
+    });
+  for (const subnet of wish.subnets) {
     const mine = network.subnets.find((one) => one.cidr === subnet.cidr);
     const has = network.subnets.map((one) => one.cidr).join(', ');
     if (!mine) throw refuse(`with ${has}, not with ${subnet.cidr}`);
     if (mine.gateway !== subnet.gateway) throw refuse(`with gateway ${mine.gateway}, not ${subnet.gateway}`);
+    const open = subnet.reserved.find((address) => !isReserved(mine, address));
+    if (open !== undefined) throw refuse(`and does not reserve the auxiliary address ${open}`);
   }
-  if (network.internal !== request.internal) throw refuse(network.internal ? 'as internal' : 'and is not internal');
-  if (request.mtu !== undefined && request.mtu !== network.mtu)
-    throw refuse(`with MTU ${network.mtu}, not ${request.mtu}`);
+  if (network.internal !== wish.internal) throw refuse(network.internal ? 'as internal' : 'and is not internal');
+  if (wish.mtu !== undefined && wish.mtu !== network.mtu) throw refuse(`with MTU ${network.mtu}, not ${wish.mtu}`);
+  if (wish.routes !== undefined && !isDeepStrictEqual(wish.routes, network.routes ?? [])) {
+    throw refuse(`with ${network.routes?.length ? 'other' : 'no'} routes`);
+  }
   return { compare: [], then: [], result: network };
 }
 
-function makeNetwork(deps: ControlDeps, request: BindRequest, subnets: Subnet[], target: Target): Decision<Network> {
-  const decision = decideNetwork(deps, {
+function makeNetwork(deps: ControlDeps, wish: Wish, target: Target): Decision<Network> {
+  return decideNetwork(deps, {
     tenant: target.tenant,
     name: target.network,
-    subnets,
+    subnets: wish.subnets,
     avoid: [],
-    internal: request.internal,
-    mtu: request.mtu,
+    internal: wish.internal,
+    mtu: wish.mtu,
+    ...(wish.routes?.length ? { routes: wish.routes } : {}),
     origin: 'engine',
     makeTenant: true,
   });
-  return decision;
+}
+
+/**
+ * Docker gives the last pool of a network back only as the network goes: at its removal, where DeleteNetwork follows, and
+ * after a CreateNetwork whose answer it did not get, where nothing does.
+ */
+export async function releasePool(deps: ControlDeps, id: string, context?: CallContext): Promise<void> {
+  const key = keys.pool(deps.node.id, id);
+  const decide = (): Decision<string | undefined> => {
+    const pool = deps.view.value<PoolRecord>(key);
+    if (!pool) return { compare: [], then: [], result: undefined };
+    const loose = pool.taken === null ? endLoose(deps, pool) : { compare: [], then: [] };
+    const more = poolsOfNode(deps).some((other) => other.id !== id && other.engineId === pool.engineId);
+    return {
+      compare: [{ key, revision: deps.view.revisionOf(key) }, ...loose.compare],
+      then: [{ delete: key }, ...loose.then],
+      result: more ? undefined : pool.engineId,
+    };
+  };
+  const { result: ended } = await commit(deps, decide, context);
+  if (ended !== undefined) await unbindNetwork(deps, ended, context);
 }
 
 export async function unbindNetwork(deps: ControlDeps, engineId: string, context?: CallContext): Promise<void> {
@@ -150,7 +167,7 @@ export async function unbindNetwork(deps: ControlDeps, engineId: string, context
     network = binding.network;
     const key = keys.binding(binding.network, binding.node, binding.engine, binding.engineId);
     const declined = declineRecord(deps, binding);
-    const pools = poolsOfNode(deps).filter((pool) => pool.taken === binding.network && !otherBinding(deps, binding));
+    const pools = poolsOfNode(deps).filter((pool) => endsWith(deps, pool, binding));
     return {
       compare: [{ key, revision: deps.view.revisionOf(key) }, ...declined.compare],
       then: [{ delete: key }, ...declined.then, ...pools.map((pool) => ({ delete: keys.pool(pool.node, pool.id) }))],
@@ -178,6 +195,11 @@ export async function dropUnused(deps: ControlDeps, id: string, context?: CallCo
 export function findBinding(deps: ControlDeps, engineId: string): Binding | undefined {
   const { state } = deps.view.current();
   return [...state.bindings.values()].find((one) => one.node === deps.node.id && one.engineId === engineId);
+}
+
+function endsWith(deps: ControlDeps, pool: PoolRecord, binding: Binding): boolean {
+  if (pool.taken !== binding.network) return false;
+  return pool.engineId === undefined ? !otherBinding(deps, binding) : pool.engineId === binding.engineId;
 }
 
 function otherBinding(deps: ControlDeps, binding: Binding): boolean {

@@ -69,7 +69,9 @@ function claimHold(deps: ControlDeps, network: Network, cidr: string, endpoint: 
   return {
     cidr,
     compare: [{ key, revision: deps.view.revisionOf(key) }],
-    then: [{ put: key, value: addressRecord(deps, network.id, address, { state: 'bound', endpoint }) }],
+    then: [
+      { put: key, value: addressRecord(deps, network.id, address, { state: 'bound', endpoint, name: record.name }) },
+    ],
   };
 }
 

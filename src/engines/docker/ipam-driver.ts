@@ -9,6 +9,9 @@ import { constant, flag, mapOf, method, swarmUnsupported, text } from './wire.ts
 import type { Methods } from './wire.ts';
 
 const GATEWAY_TYPE = 'com.docker.network.gateway';
+/** told from Docker 29 on */
+const ENDPOINT_NAME = 'com.docker.network.endpoint.name';
+const NAME_LIMIT = 256;
 
 const LOCAL = 'weft-local';
 /** Docker asks for pools of this one for networks of swarm scope only. */
@@ -58,7 +61,9 @@ export const ipamDriver: Methods = {
 
   'IpamDriver.RequestAddress': method(addressRequest, async (request, control, context) => {
     const gateway = request.Options.RequestAddressType === GATEWAY_TYPE;
-    const wish = { poolId: request.PoolID, address: request.Address, gateway };
+    const name = request.Options[ENDPOINT_NAME];
+    const named = typeof name === 'string' && name !== '' ? { name: name.slice(0, NAME_LIMIT) } : {};
+    const wish = { poolId: request.PoolID, address: request.Address, gateway, ...named };
     const { address } = await control.requestAddress(wish, context);
     return { Address: address, Data: {} };
   }),

@@ -40,6 +40,9 @@ const program = endpointKey.extend({ Options: options });
 
 const noSwarm: Method = () => Promise.reject(swarmUnsupported());
 
+/** of Docker's two types of routes; the other one is for what is on the link */
+const NEXT_HOP = 0;
+
 export const networkDriver: Methods = {
   'NetworkDriver.GetCapabilities': constant({
     Scope: 'local',
@@ -90,6 +93,11 @@ export const networkDriver: Methods = {
       InterfaceName: { SrcName: joined.interfaceName, DstPrefix: 'eth' },
       Gateway: joined.gateway4,
       GatewayIPv6: joined.gateway6,
+      StaticRoutes: joined.routes.map(({ destination, via }) => ({
+        Destination: destination,
+        RouteType: NEXT_HOP,
+        NextHop: via,
+      })),
       // Without it Docker joins containers of internal networks to a bridge of its own, with a way out.
       DisableGatewayService: true,
     };

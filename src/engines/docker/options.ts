@@ -23,6 +23,7 @@ export interface NetworkOptions {
   network: string;
   internal: boolean;
   mtu?: number;
+  routes?: { destination: string; via: string }[];
 }
 
 /**
@@ -31,13 +32,14 @@ export interface NetworkOptions {
  */
 export function networkOptions(options: Options): NetworkOptions {
   const given = checked(mapOf(text), options[GENERIC], GENERIC);
-  refuseUnknown('-o', given, ['tenant', 'network', 'mtu', BRIDGE_MTU]);
+  refuseUnknown('-o', given, ['tenant', 'network', 'mtu', 'routes', BRIDGE_MTU]);
   const mtu = readMtu(given.mtu ?? '', given[BRIDGE_MTU] ?? '');
   return {
     tenant: given.tenant ?? '',
     network: given.network ?? '',
     internal: options[INTERNAL] === true,
     ...(mtu === undefined ? {} : { mtu }),
+    ...(given.routes === undefined ? {} : { routes: readRoutes(given.routes) }),
   };
 }
 
@@ -67,6 +69,20 @@ function readMtu(own: string, bridge: string): number | undefined {
     throw new WeftError('invalid-argument', `-o mtu=${asked} is not a number of bytes`, { next: 'give -o mtu=1400' });
   }
   return Number(asked);
+}
+
+/** "10.9.0.0/16=10.1.0.254,10.8.0.0/16=10.1.0.254": what lies behind which address of the network. */
+function readRoutes(text: string): { destination: string; via: string }[] {
+  const items = text.split(',').map((item) => item.trim());
+  return items
+    .filter((item) => item !== '')
+    .map((item) => {
+      const [destination = '', via = '', ...rest] = item.split('=');
+      if (destination !== '' && via !== '' && rest.length === 0) return { destination, via };
+      throw new WeftError('invalid-argument', `-o routes: "${item.slice(0, 80)}" is not SUBNET=ADDRESS`, {
+        next: 'give -o routes=10.9.0.0/16=10.1.0.254, more of them after commas',
+      });
+    });
 }
 
 /** How many ports the container publishes. */

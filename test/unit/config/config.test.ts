@@ -76,6 +76,7 @@ describe('the configuration', () => {
       WEFT_DOCKER_ENABLED: 'false',
       WEFT_DOCKER_SOCKET: '/d.sock',
       WEFT_DOCKER_API: '/a.sock',
+      WEFT_DOCKER_IPAMONLY: 'true',
       WEFT_METRICS_ENABLED: 'false',
       WEFT_METRICS_PORT: '9',
       WEFT_LOG_LEVEL: 'trace',
@@ -87,7 +88,7 @@ describe('the configuration', () => {
       pki: '/p',
       state: '/s',
       run: '/r',
-      docker: { enabled: false, socket: '/d.sock', api: '/a.sock' },
+      docker: { enabled: false, socket: '/d.sock', api: '/a.sock', ipamOnly: true },
       metrics: { enabled: false, port: 9 },
       log: { level: 'trace' },
     });

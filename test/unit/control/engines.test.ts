@@ -164,7 +164,9 @@ describe('an engine’s network', () => {
       message: 'acme/web exists with 10.10.0.0/16, not with 10.11.0.0/16',
     });
     const { poolId } = await createNetwork(control, 'aaaa', { cidr: '' as never });
-    await expect(control.deleteNetwork({ ref: 'acme/web', force: false })).rejects.toMatchObject({ code: 'network-in-use' });
+    await expect(control.deleteNetwork({ ref: 'acme/web', force: false })).rejects.toMatchObject({
+      code: 'network-in-use',
+    });
     await remove(control, poolId, 'aaaa');
     await control.deleteNetwork({ ref: 'acme/web', force: false });
   });

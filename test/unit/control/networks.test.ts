@@ -98,7 +98,9 @@ describe('tenants and networks', () => {
     });
     await expect(control.deleteTenant('acme')).rejects.toMatchObject({ code: 'tenant-in-use' });
     const endpoint = await control.attach({ network: 'acme/web', netns: '/run/netns/x', name: 'c1' });
-    await expect(control.deleteNetwork({ ref: 'acme/web', force: false })).rejects.toMatchObject({ code: 'network-in-use' });
+    await expect(control.deleteNetwork({ ref: 'acme/web', force: false })).rejects.toMatchObject({
+      code: 'network-in-use',
+    });
     await control.detach(`acme/web/${endpoint.name}`);
     await control.deleteNetwork({ ref: 'acme/web', force: false });
     await control.deleteTenant('acme');

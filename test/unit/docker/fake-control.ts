@@ -35,7 +35,13 @@ export function fakeControl(overrides: Partial<EngineControl> = {}): { control: 
     unbindNetwork: () => Promise.resolve(),
     createEndpoint: () => Promise.resolve(endpointView),
     joinEndpoint: () =>
-      Promise.resolve({ interfaceName: 'wc0123456789a', gateway4: '10.99.0.1', gateway6: '', endpoint: endpointView }),
+      Promise.resolve({
+        interfaceName: 'wc0123456789a',
+        gateway4: '10.99.0.1',
+        gateway6: '',
+        routes: [],
+        endpoint: endpointView,
+      }),
     deleteEndpoint: () => Promise.resolve(),
     ...overrides,
   };

@@ -72,7 +72,7 @@ test('tells gateways from other addresses', async () => {
   expect(calls.map(({ request }) => request)).toEqual([
     { poolId: 'P1', address: '10.99.0.1', gateway: true },
     { poolId: 'P1', address: '', gateway: false },
-    { poolId: 'P1', address: '', gateway: false },
+    { poolId: 'P1', address: '', gateway: false, name: 'db' },
   ]);
 });
 

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import type { EngineControl } from '../../../src/control/port.ts';
-import { fakeControl } from './fake-control.ts';
+import { endpointView, fakeControl } from './fake-control.ts';
 import type { Recorded } from './fake-control.ts';
 import { startPlugin } from './plugin.ts';
 import type { TestPlugin } from './plugin.ts';
@@ -88,10 +88,25 @@ describe('networks', () => {
     expect(calls).toHaveLength(1);
   });
 
+  test('take static routes, refusing what is none', async () => {
+    await start();
+    const withRoutes = (routes: string) => create({ 'com.docker.network.generic': { routes } });
+    expect(await withRoutes('10.9.0.0/16=10.99.0.254, fd09::/48=fd00:99::fe')).toEqual({});
+    expect(calls[0]?.request).toMatchObject({
+      routes: [
+        { destination: '10.9.0.0/16', via: '10.99.0.254' },
+        { destination: 'fd09::/48', via: 'fd00:99::fe' },
+      ],
+    });
+    for (const broken of ['10.9.0.0/16', '=10.99.0.1', '10.9.0.0/16=', 'a=b=c']) {
+      expect((await withRoutes(broken)).Err).toMatch(/-o routes: ".*" is not SUBNET=ADDRESS/);
+    }
+  });
+
   test('refuse an option nobody knows, naming it and those there are', async () => {
     await start();
     const { Err, Error: error } = await create({ 'com.docker.network.generic': { tennant: 'acme' } });
-    expect(Err).toMatch(/-o tennant: .*\(host1; invalid-argument\).*tenant, network, mtu/);
+    expect(Err).toMatch(/-o tennant: .*\(host1; invalid-argument\).*tenant, network, mtu, routes/);
     expect(error).toBe(Err);
     expect(calls).toEqual([]);
   });
@@ -149,13 +164,22 @@ describe('endpoints', () => {
   });
 
   test('join by interface, gateways and no bridge of Docker', async () => {
-    await start();
+    const routes = [{ destination: '10.9.0.0/16', via: '10.99.0.254' }];
+    const joined = {
+      interfaceName: 'wc0123456789a',
+      gateway4: '10.99.0.1',
+      gateway6: '',
+      routes,
+      endpoint: endpointView,
+    };
+    await start({ joinEndpoint: () => Promise.resolve(joined) });
     const sandbox = '/var/run/docker/netns/0123456789ab';
     const { body } = await plugin.call('NetworkDriver.Join', { ...KEY, SandboxKey: sandbox, Options: null });
     expect(body).toEqual({
       InterfaceName: { SrcName: 'wc0123456789a', DstPrefix: 'eth' },
       Gateway: '10.99.0.1',
       GatewayIPv6: '',
+      StaticRoutes: [{ Destination: '10.9.0.0/16', RouteType: 0, NextHop: '10.99.0.254' }],
       DisableGatewayService: true,
     });
     expect(calls[0]?.request).toEqual({ engine: 'docker', engineId: NETWORK, endpointId: ENDPOINT, sandbox });
