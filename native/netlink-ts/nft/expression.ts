@@ -4,6 +4,7 @@
  */
 import { AttributeReader, type AttributeWriter } from '../wire/attributes.ts';
 import { bitwise, type Bitwise } from './expressions/bitwise.ts';
+import { byteorder, type Byteorder } from './expressions/byteorder.ts';
 import { cmp, type Cmp } from './expressions/cmp.ts';
 import { connectionLimit, type ConnectionLimit } from './expressions/connection-limit.ts';
 import { counter, type Counter } from './expressions/counter.ts';
@@ -39,6 +40,7 @@ export interface OtherExpression {
 
 export type Expression =
   | Bitwise
+  | Byteorder
   | Cmp
   | ConnectionLimit
   | Counter
@@ -80,6 +82,7 @@ const dynset = dynsetCodec({ encode: encodeStateful, decode: decodeStateful });
 
 const DECODERS: ReadonlyMap<string, ((reader: AttributeReader) => Expression | undefined)[]> = new Map([
   [bitwise.name, [bitwise.decode]],
+  [byteorder.name, [byteorder.decode]],
   [cmp.name, [cmp.decode]],
   [connectionLimit.name, [connectionLimit.decode]],
   [counter.name, [counter.decode]],
@@ -128,6 +131,8 @@ function encodingOf(expression: Expression): Encoding {
   switch (expression.kind) {
     case 'bitwise':
       return encoding(bitwise, expression);
+    case 'byteorder':
+      return encoding(byteorder, expression);
     case 'cmp':
       return encoding(cmp, expression);
     case 'connection limit':

@@ -18,6 +18,18 @@ export function isCut({ key, flags }: Pick<SetShape, 'key' | 'flags'>): boolean 
   return flags.includes('interval') && key.length === 1;
 }
 
+/**
+ * The elements as they go on the wire. In a concatenation with ranges a single key is a range of one: the kernel could do
+ * without its end, nft lists nonsense then.
+ */
+export function wireElements(shape: Pick<SetShape, 'key' | 'flags'>, elements: readonly SetElement[]): WireElement[] {
+  if (!shape.flags.includes('interval')) return [...elements];
+  if (isCut(shape)) return cutIntervals(elements);
+  return elements.map((element) =>
+    element.catchAll ? element : { ...element, keyEnd: element.keyEnd ?? element.key },
+  );
+}
+
 export function cutIntervals(elements: readonly SetElement[]): WireElement[] {
   return elements.flatMap((element): WireElement[] => {
     if (element.catchAll) return [element];

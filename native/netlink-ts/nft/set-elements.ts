@@ -9,8 +9,14 @@ import { sortElements, type Set, type SetElement } from './model.ts';
  * the values of counters and quotas, and the time that is left.
  */
 export function modelElements(set: Set, wire: readonly WireElement[], live: boolean): SetElement[] {
-  const elements = isCut(set) ? joinIntervals(wire, set) : sortElements(wire);
+  const elements = isCut(set) ? joinIntervals(wire, set) : sortElements(wire.map(plainKey));
   return live ? elements : elements.map((element) => atRest(element, set.expressions));
+}
+
+/** In a concatenation with ranges a single key is answered as a range of one. */
+function plainKey(element: WireElement): WireElement {
+  const { keyEnd, ...rest } = element;
+  return keyEnd === element.key ? rest : element;
 }
 
 function atRest(element: SetElement, setExpressions: readonly Expression[] | undefined): SetElement {

@@ -4,7 +4,7 @@ import { AttributeWriter, type AttributeReader } from '../../wire/attributes.ts'
 import { readData, writeData } from '../data.ts';
 import { decodeStateful, encodeStateful } from '../expression.ts';
 import { readVerdictData, writeVerdictData } from '../expressions/verdict.ts';
-import { cutIntervals, isCut, type WireElement } from '../interval.ts';
+import { wireElements, type WireElement } from '../interval.ts';
 import type { SetElement, SetShape } from '../model.ts';
 import { OtherAttributes, writeOther } from '../other.ts';
 import { decodeElementUserdata, encodeElementUserdata } from '../element-userdata.ts';
@@ -31,7 +31,7 @@ const NFT_SET_ELEM_CATCHALL = 2;
 /** Leaves room for the names of table and set. */
 const BYTES_PER_MESSAGE = 60_000;
 
-/** Names a set; an interval set of one field by its shape, since its elements are cut into two. */
+/** Names a set; one with the flag `interval` by its shape, since its elements are not on the wire as in the model. */
 export type SetName = string | SetShape;
 
 export function newElements(table: TableName, set: SetName, elements: readonly SetElement[]): NftMessage[] {
@@ -52,7 +52,7 @@ function elementMessages(
   flags: number,
   { table, set, elements }: { table: TableName; set: SetName; elements: readonly SetElement[] },
 ): NftMessage[] {
-  const wire = typeof set === 'object' && isCut(set) ? cutIntervals(elements) : elements;
+  const wire = typeof set === 'object' ? wireElements(set, elements) : elements;
   return inPieces(wire.map(encodeElement)).map((piece) =>
     nftMessage(type, flags, table.family, (writer) => {
       writeNames(writer, table, typeof set === 'string' ? set : set.name);

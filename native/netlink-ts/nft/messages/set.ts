@@ -1,6 +1,6 @@
 /** NFT_MSG_*SET: sets and maps. The kernel wants an id, unique in the batch, for every new one. */
 import type { AttributeReader, AttributeWriter } from '../../wire/attributes.ts';
-import { decodeStateful, encodeStateful } from '../expression.ts';
+import { decodeStateful, encodeStateful, withoutValues } from '../expression.ts';
 import { decodeKey, keyLength, keyTypeNumber, type KeyField } from '../key.ts';
 import type { NftFamily, Set, SetFlag } from '../model.ts';
 import { bitMask, bitNames } from '../names.ts';
@@ -146,8 +146,8 @@ function readRest(set: Partial<Set>, reader: AttributeReader): boolean {
   if (reader.type === NFTA_SET_NAME) set.name = reader.string();
   else if (reader.type === NFTA_SET_TIMEOUT) set.timeout = Number(reader.be64());
   else if (reader.type === NFTA_SET_GC_INTERVAL) set.gcInterval = reader.be32();
-  else if (reader.type === NFTA_SET_EXPR) set.expressions = decodeStateful(reader, 'one');
-  else if (reader.type === NFTA_SET_EXPRESSIONS) set.expressions = decodeStateful(reader, 'list');
+  else if (reader.type === NFTA_SET_EXPR) set.expressions = decodeStateful(reader, 'one').map(withoutValues);
+  else if (reader.type === NFTA_SET_EXPRESSIONS) set.expressions = decodeStateful(reader, 'list').map(withoutValues);
   else return false;
   return true;
 }
