@@ -100,7 +100,7 @@ export class EtcdCluster {
     const member = await issueMemberCertificate(authority, { name: 'etcd', addresses: ['127.0.0.1'] });
     const paths = await saveMember(join(folder, 'member'), member);
     const cluster = new EtcdCluster(folder, await issueClientCertificate(authority, { nodeId: NODE }), paths);
-    for (let n = 1; n <= count; n++) await cluster.#make(`n${n}`);
+    for (let n = 1; n <= count; n++) cluster.members.push(await cluster.#make(`n${n}`));
     await cluster.startAll();
     return cluster;
   }
@@ -130,7 +130,8 @@ export class EtcdCluster {
       ...['--client-cert-auth', '--trusted-ca-file', ca, '--cert-file', cert, '--key-file', key],
       ...['--peer-client-cert-auth', '--peer-trusted-ca-file', ca, '--peer-cert-file', cert, '--peer-key-file', key],
       ...['--unsafe-no-fsync', '--pre-vote', '--logger', 'zap', '--log-level', 'error'],
-      ...['--grpc-keepalive-min-time', '1s'],
+      // or members may only be changed after all have been connected for 5 s
+      ...['--grpc-keepalive-min-time', '1s', '--strict-reconfig-check=false'],
     ]);
   }
 
@@ -186,9 +187,10 @@ export class EtcdCluster {
 
   /** A member more, of an etcd that runs. */
   async add(): Promise<ClusterMember> {
-    const before = this.members[0]!;
+    const [first] = this.members;
     const member = await this.#make(`n${this.members.length + 1}`);
-    await this.raw(before, (client) => client.cluster.memberAdd({ peerURLs: [member.peerUrl] }));
+    await this.raw(first!, (client) => client.cluster.memberAdd({ peerURLs: [member.peerUrl] }));
+    this.members.push(member);
     this.launch(member, 'existing');
     await this.untilAnswering(member);
     return member;
@@ -266,7 +268,6 @@ export class EtcdCluster {
     });
     const directory = join(this.#folder, name);
     const member: ClusterMember = new ClusterMember({ name, directory, clientPort, peerPort, clients, peers });
-    this.members.push(member);
     return member;
   }
 

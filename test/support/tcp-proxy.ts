@@ -36,6 +36,10 @@ export class TcpProxy {
     return new TcpProxy(server, options);
   }
 
+  get connections(): number {
+    return this.#pairs.size;
+  }
+
   set(mode: ProxyMode): void {
     this.#mode = mode;
     this.apply();
