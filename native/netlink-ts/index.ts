@@ -31,3 +31,4 @@ export type { Route, RouteSpec } from './route/route.ts';
 export * from './nft/index.ts';
 export * from './conntrack/index.ts';
 export * from './generic/index.ts';
+export * from './nflog/index.ts';

@@ -52,6 +52,11 @@ export interface Flow {
 
 export function decodeFlow(payload: Buffer): Flow {
   const { family, attributes } = decodeHeader('flow', payload);
+  return decodeFlowAttributes(family, attributes);
+}
+
+/** `family` is NFPROTO_*. */
+export function decodeFlowAttributes(family: number, attributes: Buffer): Flow {
   const nowhere: Tuple = { source: '', destination: '', protocol: 0 };
   const flow: Flow = {
     family: family === NFPROTO_IPV6 ? 6 : 4,

@@ -40,7 +40,7 @@ export function openMonitor(options: MonitorOptions): AsyncIterable<MonitorEvent
   return queue;
 }
 
-class EventQueue implements AsyncIterable<MonitorEvent> {
+export class EventQueue implements AsyncIterable<MonitorEvent> {
   #events: MonitorEvent[] = [];
   #wake: (() => void) | undefined;
   #ended = false;
