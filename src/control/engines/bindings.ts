@@ -36,9 +36,9 @@ export async function bindNetwork(deps: ControlDeps, request: BindRequest, conte
     const pools = taken.map(({ pool }) => pool);
     const target = nameTarget(request, pools);
     const subnets = request.subnets.map((subnet, i) => checkSubnet(`subnets[${i}]`, subnet));
-    const routes = request.routes && checkRoutes('-o routes', request.routes, subnets);
     const existing = lookupNetwork(deps.view.current().state, `${target.tenant}/${target.network}`);
     if (existing) assertStays(deps.view.current().state, existing);
+    const routes = request.routes && checkRoutes('-o routes', request.routes, existing?.subnets ?? subnets);
     const wish = { ...request, subnets, routes };
     const decision = existing ? shareNetwork(existing, wish, target) : makeNetwork(deps, wish, target);
     return bind(deps, decision, request, taken);
