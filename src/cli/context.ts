@@ -2,11 +2,12 @@
 import type { Command } from 'commander';
 import { WeftError } from '../model/errors.ts';
 import type { WeftClient } from '../api/client.ts';
+import type { Format } from './output.ts';
 
 export const DEFAULT_TENANT = 'default';
 
 export interface GlobalOptions {
-  output: 'table' | 'json';
+  output: Format;
   socket: string;
 }
 

@@ -3,7 +3,7 @@ import { Command } from 'commander';
 import type { Methods } from '../api/definition.ts';
 import { EXIT } from '../model/errors.ts';
 import { globals, networkRef, withClient } from './context.ts';
-import { age, printJson, printObject, printTable } from './output.ts';
+import { age, print, printObject, printTable } from './output.ts';
 
 type EngineView = Methods['SyncEngine']['response'];
 
@@ -24,8 +24,7 @@ export function dockerCommand(): Command {
         client.call('ListEngines', { node: options.node ?? '' }),
       );
       if (engines.some((engine) => !isInStep(engine))) process.exitCode = EXIT.findings;
-      if (globals(command).output === 'json') return printJson(engines);
-      printEngines(engines);
+      print(globals(command).output, engines, () => printEngines(engines));
     });
   docker
     .command('sync [network]')
@@ -35,8 +34,7 @@ export function dockerCommand(): Command {
     .action(async (ref: string | undefined, options: { tenant?: string }, command: Command) => {
       const network = ref === undefined ? '' : networkRef(ref, options.tenant);
       const engine = await withClient(command, (client) => client.call('SyncEngine', { network }));
-      if (globals(command).output === 'json') return printJson(engine);
-      printEngines([engine]);
+      print(globals(command).output, engine, () => printEngines([engine]));
     });
   docker
     .command('adopt <network>')
@@ -47,8 +45,7 @@ export function dockerCommand(): Command {
       const network = await withClient(command, (client) =>
         client.call('AdoptNetwork', { ref: networkRef(ref, options.tenant) }),
       );
-      if (globals(command).output === 'json') printJson(network);
-      else printObject({ ...network });
+      print(globals(command).output, network, () => printObject({ ...network }));
     });
   return docker;
 }

@@ -1,7 +1,11 @@
 import { resolve } from 'node:path';
 import { Command } from 'commander';
-import { collect, defaultTenant, endpointRef, globals, networkRef, usage, withClient } from './context.ts';
-import { age, printJson, printObject, printTable } from './output.ts';
+import type { WeftClient } from '../api/client.ts';
+import type { Methods } from '../api/definition.ts';
+import { collect, endpointRef, globals, networkRef, usage, withClient } from './context.ts';
+import { labelText, parseLabels } from './labels.ts';
+import { addList, withScope } from './list.ts';
+import { age, print, printObject } from './output.ts';
 
 interface AttachOptions {
   netns: string;
@@ -11,37 +15,55 @@ interface AttachOptions {
   tenant?: string;
 }
 
+const LIST_EXAMPLES = `
+Examples:
+  weft endpoint ls -A
+  weft endpoint ls -t acme --node host2 -o json
+  weft endpoint ls -A --project shop --label tier=front -o wide
+  weft endpoint ls -A --watch`;
+
+/** One page of a list. */
+export const readEndpoints = {
+  read: async (client: WeftClient, filter: Methods['ListEndpoints']['request']) => {
+    const { endpoints, nextPageToken } = await client.call('ListEndpoints', filter);
+    return { items: endpoints, nextPageToken };
+  },
+};
+
 export function endpointCommand(): Command {
   const endpoint = new Command('endpoint')
     .description('endpoints: interfaces of containers, on all hosts')
     .addHelpText('after', '\nExamples:\n  weft endpoint ls -A\n  weft endpoint inspect acme/web/db');
-  endpoint
-    .command('ls')
-    .description('list endpoints of the whole cluster')
-    .option('-t, --tenant <tenant>', 'of this tenant (default: $WEFT_TENANT, else "default")')
-    .option('-A, --all', 'of all tenants')
-    .option('--node <node>', 'on this host only')
-    .option('--network <network>', 'of networks of this name only')
-    .addHelpText('after', '\nExamples:\n  weft endpoint ls -A\n  weft endpoint ls -t acme --node host2 -o json')
-    .action(async (options: { tenant?: string; all?: boolean; node?: string; network?: string }, command: Command) => {
-      const filter = {
-        tenant: options.all ? '' : defaultTenant(options.tenant),
-        node: options.node ?? '',
-        network: options.network ?? '',
-      };
-      const { endpoints } = await withClient(command, (client) => client.call('ListEndpoints', filter));
-      if (globals(command).output === 'json') return printJson(endpoints);
-      printTable(endpoints, {
+  addList(
+    withScope(endpoint.command('ls'))
+      .description('list endpoints of the whole cluster')
+      .option('--node <node>', 'on this host only')
+      .option('--network <network>', 'of this network, or of networks of this name')
+      .option('--state <state>', 'creating, ready, failed or lost')
+      .option('--container <container>', 'of the container of this name, or of an id that begins so')
+      .option('--project <project>', 'of this compose project')
+      .addHelpText('after', LIST_EXAMPLES),
+    {
+      kind: 'endpoint',
+      ...readEndpoints,
+      columns: {
         ENDPOINT: ({ tenant, network, name }) => `${tenant}/${network}/${name}`,
         ADDRESSES: ({ addresses }) => addresses.join(','),
-        MAC: ({ mac }) => mac,
         NODE: ({ node }) => node,
         ENGINE: ({ engine }) => engine.type,
         CONTAINER: ({ engine }) => engine.container?.name ?? '',
         STATE: ({ state }) => state,
         AGE: ({ createdAt }) => age(createdAt),
-      });
-    });
+      },
+      wide: {
+        MAC: ({ mac }) => mac,
+        IMAGE: ({ engine }) => engine.container?.image ?? '',
+        PROJECT: ({ engine }) => engine.container?.project ?? '',
+        LABELS: ({ labels }) => labelText(labels),
+        ID: ({ id }) => id,
+      },
+    },
+  );
   endpoint
     .command('inspect <endpoint>')
     .description('show an endpoint: TENANT/NETWORK/ENDPOINT or an id')
@@ -51,8 +73,7 @@ export function endpointCommand(): Command {
       const found = await withClient(command, (client) =>
         client.call('GetEndpoint', { ref: endpointRef(ref, options.tenant) }),
       );
-      if (globals(command).output === 'json') printJson(found);
-      else printObject({ ...found });
+      print(globals(command).output, found, () => printObject({ ...found }));
     });
   endpoint
     .command('attach <network>')
@@ -71,15 +92,32 @@ export function endpointCommand(): Command {
         client.call('AttachEndpoint', {
           network: networkRef(ref, options.tenant),
           // The daemon stands in a directory of its own.
-          netns: resolve(options.netns),
+          netns: namespaceFile(options.netns),
           addresses: options.ip,
-          labels: Object.fromEntries(options.label.map(splitLabel)),
+          labels: parseLabels(options.label),
           ...(options.name === undefined ? {} : { name: options.name }),
         }),
       );
-      if (globals(command).output === 'json') printJson(made);
-      else printObject({ ...made });
+      print(globals(command).output, made, () => printObject({ ...made }));
     });
+  endpoint
+    .command('label <endpoint> <labels...>')
+    .description('set labels of an endpoint of this host: KEY=VALUE; KEY= removes one')
+    .option('--revision <n>', 'only if the endpoint is still at this revision', Number)
+    .option('-t, --tenant <tenant>', 'tenant of NETWORK/ENDPOINT')
+    .addHelpText('after', '\nExample:\n  weft endpoint label acme/web/db app=db tier=')
+    .action(
+      async (ref: string, labels: string[], options: { tenant?: string; revision?: number }, command: Command) => {
+        const updated = await withClient(command, (client) =>
+          client.call('UpdateEndpoint', {
+            ref: endpointRef(ref, options.tenant),
+            revision: options.revision ?? 0,
+            labels: parseLabels(labels),
+          }),
+        );
+        print(globals(command).output, updated, () => printObject({ ...updated }));
+      },
+    );
   endpoint
     .command('detach <endpoint>')
     .description('take an endpoint that was attached by hand away')
@@ -91,8 +129,14 @@ export function endpointCommand(): Command {
   return endpoint;
 }
 
-function splitLabel(text: string): [string, string] {
-  const at = text.indexOf('=');
-  if (at < 1) throw usage(`--label ${text}: give KEY=VALUE`);
-  return [text.slice(0, at), text.slice(at + 1)];
+/** "self" is the daemon's there, not the caller's. */
+function namespaceFile(given: string): string {
+  const path = resolve(given);
+  if (/^\/proc\/(self|thread-self)(\/|$)/.test(path)) {
+    throw usage(
+      `--netns ${given}: names this command's own namespace`,
+      `give /proc/PID/ns/net or a file under /run/netns`,
+    );
+  }
+  return path;
 }

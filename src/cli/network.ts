@@ -2,8 +2,11 @@ import { Command, InvalidArgumentError } from 'commander';
 import type { WeftClient } from '../api/client.ts';
 import { parseAddress } from '../model/address/address.ts';
 import { contains, parseCidr, parseRange } from '../model/address/cidr.ts';
+import { readEndpoints } from './endpoint.ts';
 import { collect, defaultTenant, globals, networkRef, usage, withClient } from './context.ts';
-import { age, printJson, printObject, printTable } from './output.ts';
+import { labelText, parseLabels } from './labels.ts';
+import { addList, readAll, withScope } from './list.ts';
+import { age, print, printObject } from './output.ts';
 
 interface CreateOptions {
   subnet: string[];
@@ -11,6 +14,15 @@ interface CreateOptions {
   reserve: string[];
   internal?: boolean;
   mtu?: number;
+  label: string[];
+}
+
+interface UpdateOptions {
+  label: string[];
+  reserve: string[];
+  unreserve: string[];
+  revision?: number;
+  tenant?: string;
 }
 
 interface Subnet {
@@ -40,39 +52,54 @@ export function networkCommand(): Command {
     .option('--reserve <address|cidr>', 'never given to endpoints, repeatable', collect, [])
     .option('--internal', 'no gateway and no default route in containers')
     .option('--mtu <bytes>', 'MTU (default: the largest that fits every host)', wholeNumber)
+    .option('--label <key=value>', 'label, repeatable', collect, [])
     .option('-t, --tenant <tenant>', 'tenant of a NETWORK without one')
     .addHelpText('after', EXAMPLES)
     .action(async (ref: string, options: CreateOptions & { tenant?: string }, command: Command) => {
       const [tenant, name]: [string, string] = ref.includes('/')
         ? splitOnce(ref)
         : [defaultTenant(options.tenant), ref];
-      const request = { tenant, name, subnets: subnetsOf(options), internal: options.internal ?? false };
+      const request = {
+        tenant,
+        name,
+        subnets: subnetsOf(options),
+        internal: options.internal ?? false,
+        labels: parseLabels(options.label),
+      };
       const made = await withClient(command, (client) =>
         client.call('CreateNetwork', { ...request, ...(options.mtu === undefined ? {} : { mtu: options.mtu }) }),
       );
-      if (globals(command).output === 'json') printJson(made);
-      else console.log(`${made.tenant}/${made.name}`);
+      print(globals(command).output, made, () => console.log(`${made.tenant}/${made.name}`));
     });
-  network
-    .command('ls')
-    .description('list networks')
-    .option('-t, --tenant <tenant>', 'of this tenant (default: $WEFT_TENANT, else "default")')
-    .option('-A, --all', 'of all tenants')
-    .addHelpText('after', '\nExamples:\n  weft network ls -t acme\n  weft network ls -A -o json')
-    .action(async (options: { tenant?: string; all?: boolean }, command: Command) => {
-      const filter = options.all ? {} : { tenant: defaultTenant(options.tenant) };
-      const { networks } = await withClient(command, (client) => client.call('ListNetworks', filter));
-      if (globals(command).output === 'json') return printJson(networks);
-      printTable(networks, {
+  addList(
+    withScope(network.command('ls'))
+      .description('list networks')
+      .addHelpText('after', '\nExamples:\n  weft network ls -t acme\n  weft network ls -A --label team=shop -o json'),
+    {
+      kind: 'network',
+      read: async (client, filter) => {
+        const { networks, nextPageToken } = await client.call('ListNetworks', filter);
+        return { items: networks, nextPageToken };
+      },
+      columns: {
         NETWORK: ({ tenant, name }) => `${tenant}/${name}`,
         SUBNETS: ({ subnets }) => subnets.map(({ cidr }) => cidr).join(','),
         USED: ({ subnets }) => subnets.map(({ used, capacity }) => `${used}/${capacity}`).join(','),
         MTU: ({ mtu }) => mtu,
         VNI: ({ vni }) => vni,
         ENDPOINTS: ({ endpoints }) => endpoints,
+        STATE: ({ state }) => state,
         AGE: ({ createdAt }) => age(createdAt),
-      });
-    });
+      },
+      wide: {
+        ID: ({ id }) => id,
+        ORIGIN: ({ origin }) => origin,
+        INTERNAL: ({ internal }) => (internal ? 'yes' : 'no'),
+        NODES: ({ bindings }) => [...new Set(bindings.map(({ node }) => node))].join(','),
+        LABELS: ({ labels }) => labelText(labels),
+      },
+    },
+  );
   network
     .command('inspect <network>')
     .description('show a network')
@@ -82,8 +109,28 @@ export function networkCommand(): Command {
       const found = await withClient(command, (client) =>
         client.call('GetNetwork', { ref: networkRef(ref, options.tenant) }),
       );
-      if (globals(command).output === 'json') printJson(found);
-      else printObject({ ...found });
+      print(globals(command).output, found, () => printObject({ ...found }));
+    });
+  network
+    .command('update <network>')
+    .description('change the labels of a network, or the addresses it keeps back')
+    .option('--label <key=value>', 'set a label; KEY= removes it; repeatable', collect, [])
+    .option('--reserve <address|cidr>', 'give it to no endpoint from now on, repeatable', collect, [])
+    .option('--unreserve <address|cidr>', 'give it to endpoints again, repeatable', collect, [])
+    .option('--revision <n>', 'only if the network is still at this revision', wholeNumber)
+    .option('-t, --tenant <tenant>', 'tenant of a NETWORK without one')
+    .addHelpText('after', '\nExample:\n  weft network update acme/web --reserve 10.10.9.0/24 --label team=shop')
+    .action(async (ref: string, options: UpdateOptions, command: Command) => {
+      const updated = await withClient(command, (client) =>
+        client.call('UpdateNetwork', {
+          ref: networkRef(ref, options.tenant),
+          revision: options.revision ?? 0,
+          labels: parseLabels(options.label),
+          reserve: options.reserve,
+          unreserve: options.unreserve,
+        }),
+      );
+      print(globals(command).output, updated, () => printObject({ ...updated }));
     });
   network
     .command('delete <network>')
@@ -109,7 +156,7 @@ export function networkCommand(): Command {
 /** Whom a forced deletion disconnects, on stderr: there is no way back. */
 async function listUsers(client: WeftClient, ref: string): Promise<void> {
   const network = await client.call('GetNetwork', { ref });
-  const { endpoints } = await client.call('ListEndpoints', { tenant: network.tenant, network: network.id, node: '' });
+  const endpoints = await readAll(client, readEndpoints, { network: network.id });
   for (const { name, node, addresses, engine } of endpoints) {
     console.error(`disconnecting ${engine.container?.name ?? name} (${addresses.join(', ')}) on ${node}`);
   }
@@ -145,6 +192,6 @@ export function subnetsOf(options: Pick<CreateOptions, 'subnet' | 'gateway' | 'r
 }
 
 function wholeNumber(text: string): number {
-  if (!/^\d{1,5}$/.test(text)) throw new InvalidArgumentError('give a whole number of bytes');
+  if (!/^\d{1,15}$/.test(text)) throw new InvalidArgumentError('give a whole number');
   return Number(text);
 }

@@ -1,5 +1,6 @@
-/** Tables for people, JSON for programs; both on stdout, errors on stderr. */
+/** Tables for people, JSON and YAML for programs; all on stdout, errors on stderr. */
 import Table from 'cli-table3';
+import { stringify } from 'yaml';
 import type { ErrorReport } from '../model/errors.ts';
 
 const PLAIN = {
@@ -8,8 +9,26 @@ const PLAIN = {
   ...{ left: '', 'left-mid': '', mid: '', 'mid-mid': '', right: '', 'right-mid': '', middle: '  ' },
 };
 
+export const FORMATS = ['table', 'wide', 'json', 'yaml'] as const;
+export type Format = (typeof FORMATS)[number];
+
+/** Cells by heading. */
+export type Columns<T> = Record<string, (row: T) => string | number>;
+
+/** A value as a program wants it, or as `forPeople` shows it. */
+export function print(format: Format, value: unknown, forPeople: (wide: boolean) => void): void {
+  if (format === 'json') console.log(JSON.stringify(value, undefined, 2));
+  else if (format === 'yaml') console.log(stringify(value).trimEnd());
+  else forPeople(format === 'wide');
+}
+
+/** One of a stream of values, each of which stands alone: a line of JSON, a document of YAML. */
+export function printItem(format: 'json' | 'yaml', value: unknown): void {
+  console.log(format === 'json' ? JSON.stringify(value) : `---\n${stringify(value).trimEnd()}`);
+}
+
 /** Columns by heading; a list of nothing prints its headings only. */
-export function printTable<T>(rows: readonly T[], columns: Record<string, (row: T) => string | number>): void {
+export function printTable<T>(rows: readonly T[], columns: Columns<T>): void {
   const table = new Table({
     head: Object.keys(columns),
     chars: PLAIN,
@@ -23,10 +42,6 @@ export function printTable<T>(rows: readonly T[], columns: Record<string, (row: 
       .map((line) => line.trimEnd())
       .join('\n'),
   );
-}
-
-export function printJson(value: unknown): void {
-  console.log(JSON.stringify(value, undefined, 2));
 }
 
 /** One object: its fields, lists joined, what is empty left out. */
@@ -47,11 +62,9 @@ function inline(value: unknown): string {
   return String(value);
 }
 
-export function printError(report: ErrorReport, output: 'table' | 'json'): void {
-  if (output === 'json') {
-    console.error(JSON.stringify(report, undefined, 2));
-    return;
-  }
+export function printError(report: ErrorReport, format: Format): void {
+  if (format === 'json') return console.error(JSON.stringify(report, undefined, 2));
+  if (format === 'yaml') return console.error(stringify(report).trimEnd());
   const where = report.host ? ` (on ${report.host})` : '';
   console.error(`error ${report.code}: ${report.message}${where}${report.cause ? `: ${report.cause}` : ''}`);
   console.error(`next: ${report.next}`);

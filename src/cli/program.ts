@@ -3,12 +3,15 @@ import { Command, CommanderError, Option } from 'commander';
 import { DEFAULT_SOCKET } from '../api/socket.ts';
 import { ERRORS, EXIT, toWeftError, WeftError } from '../model/errors.ts';
 import { VERSION } from '../version.ts';
+import { completionCommands } from './completion.ts';
 import { dockerCommand } from './docker.ts';
 import { endpointCommand } from './endpoint.ts';
+import { eventsCommand } from './events.ts';
 import { explainCommand } from './explain.ts';
 import { nodeCommand, statusCommand } from './host.ts';
 import { networkCommand } from './network.ts';
-import { printError } from './output.ts';
+import { FORMATS, printError } from './output.ts';
+import type { Format } from './output.ts';
 import { tenantCommand } from './tenant.ts';
 
 const EPILOGUE = `
@@ -18,7 +21,8 @@ Exit codes: 0 done, 1 failed, 2 usage, 3 not found, 4 conflict or exhausted, 5 n
 Examples:
   weft status
   weft network create acme/web --subnet 10.10.0.0/16
-  weft endpoint ls -A -o json
+  weft endpoint ls -A -o wide
+  weft events
   weft explain error pool-exhausted`;
 
 const LAB_EXAMPLES = `
@@ -32,7 +36,7 @@ export async function buildProgram(words: readonly string[]): Promise<Command> {
   const program = new Command('weft')
     .description('container networking across hosts')
     .version(VERSION)
-    .addOption(new Option('-o, --output <format>', 'output format').choices(['table', 'json']).default('table'))
+    .addOption(new Option('-o, --output <format>', 'output format').choices(FORMATS).default('table'))
     .addOption(new Option('--socket <path>', 'socket of weftd').env('WEFT_SOCKET').default(DEFAULT_SOCKET))
     .showSuggestionAfterError()
     .addHelpText('after', EPILOGUE);
@@ -42,7 +46,11 @@ export async function buildProgram(words: readonly string[]): Promise<Command> {
   program.addCommand(endpointCommand());
   program.addCommand(nodeCommand());
   program.addCommand(dockerCommand());
+  program.addCommand(eventsCommand());
   program.addCommand(explainCommand());
+  const [completion, complete] = completionCommands(program);
+  if (completion) program.addCommand(completion);
+  if (complete) program.addCommand(complete, { hidden: true });
   if (words.includes('lab')) {
     const { labCommand } = await import('./lab.ts');
     program.addCommand(labCommand().addHelpText('after', LAB_EXAMPLES));
@@ -52,10 +60,10 @@ export async function buildProgram(words: readonly string[]): Promise<Command> {
   for (const command of everyCommand(program)) {
     command.exitOverride().configureOutput({ outputError: () => undefined });
     // A program that reads JSON from stderr gets the report, and no help text before it.
-    if (outputOf(words) === 'json') command.configureOutput({ writeErr: () => undefined });
+    if (['json', 'yaml'].includes(outputOf(words))) command.configureOutput({ writeErr: () => undefined });
     // So that `weft endpoint ls -o json` reads as people write it.
     if (command !== program && !command.options.some(({ long }) => long === '--output') && !isUnder(command, 'lab')) {
-      command.addOption(new Option('-o, --output <format>', 'output format').choices(['table', 'json']));
+      command.addOption(new Option('-o, --output <format>', 'output format').choices(FORMATS));
     }
   }
   return program;
@@ -72,15 +80,22 @@ function isUnder(command: Command, name: string): boolean {
 }
 
 /** What was asked for, even where the command line does not parse; what follows "--" is another program's. */
-function outputOf(words: readonly string[]): 'table' | 'json' {
+function outputOf(words: readonly string[]): Format {
   const ours = words.includes('--') ? words.slice(0, words.indexOf('--')) : words;
-  return /(^|\s)(-o|--output)[ =]?json(\s|$)/.test(ours.join(' ')) ? 'json' : 'table';
+  const asked = /(?:^|\s)(?:-o|--output)[ =]?(\w+)(?:\s|$)/.exec(ours.join(' '))?.[1];
+  return FORMATS.find((format) => format === asked) ?? 'table';
 }
 
 /** Runs a command line and returns the exit code; `words` are those after the program's name. */
 export async function runProgram(words: readonly string[]): Promise<number> {
-  const program = await buildProgram(words);
+  // `weft endpoint ls | head` is no failure: whoever reads has what they wanted.
+  process.stdout.once('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit(EXIT.done);
+    throw error;
+  });
+  let program: Command | undefined;
   try {
+    program = await buildProgram(words);
     await program.parseAsync(words, { from: 'user' });
     return typeof process.exitCode === 'number' ? process.exitCode : EXIT.done;
   } catch (error) {
@@ -92,11 +107,11 @@ export async function runProgram(words: readonly string[]): Promise<number> {
 }
 
 /** The command that the words reach: "weft network ls". */
-function pathOf(program: Command, words: readonly string[]): string {
-  const path = [program.name()];
+function pathOf(program: Command | undefined, words: readonly string[]): string {
+  const path = ['weft'];
   let at = program;
   for (const word of words) {
-    const inner = at.commands.find((command) => command.name() === word);
+    const inner = at?.commands.find((command) => command.name() === word);
     if (!inner) continue;
     path.push(word);
     at = inner;

@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { globals, withClient } from './context.ts';
-import { age, printJson, printObject, printTable } from './output.ts';
+import { addList } from './list.ts';
+import { age, print, printObject } from './output.ts';
 
 export function tenantCommand(): Command {
   const tenant = new Command('tenant')
@@ -12,31 +13,35 @@ export function tenantCommand(): Command {
     .addHelpText('after', '\nExample:\n  weft tenant create acme')
     .action(async (name: string, _options: unknown, command: Command) => {
       const made = await withClient(command, (client) => client.call('CreateTenant', { name }));
-      if (globals(command).output === 'json') printJson(made);
-      else console.log(made.name);
+      print(globals(command).output, made, () => console.log(made.name));
     });
-  tenant
-    .command('ls')
-    .description('list the tenants')
-    .addHelpText('after', '\nExample:\n  weft tenant ls -o json')
-    .action(async (_options: unknown, command: Command) => {
-      const { tenants } = await withClient(command, (client) => client.call('ListTenants', {}));
-      if (globals(command).output === 'json') return printJson(tenants);
-      printTable(tenants, {
+  addList(
+    tenant
+      .command('ls')
+      .description('list the tenants')
+      .addHelpText('after', '\nExamples:\n  weft tenant ls\n  weft tenant ls --watch -o json'),
+    {
+      kind: 'tenant',
+      read: async (client, filter) => {
+        const { tenants, nextPageToken } = await client.call('ListTenants', filter);
+        return { items: tenants, nextPageToken };
+      },
+      columns: {
         NAME: ({ name }) => name,
         NETWORKS: ({ networks }) => networks,
         ORIGIN: ({ origin }) => origin,
         AGE: ({ createdAt }) => age(createdAt),
-      });
-    });
+      },
+      wide: { ID: ({ id }) => id, REVISION: ({ revision }) => revision },
+    },
+  );
   tenant
     .command('inspect <tenant>')
     .description('show a tenant')
     .addHelpText('after', '\nExample:\n  weft tenant inspect acme')
     .action(async (ref: string, _options: unknown, command: Command) => {
       const found = await withClient(command, (client) => client.call('GetTenant', { ref }));
-      if (globals(command).output === 'json') printJson(found);
-      else printObject({ ...found });
+      print(globals(command).output, found, () => printObject({ ...found }));
     });
   tenant
     .command('delete <tenant>')

@@ -1,4 +1,5 @@
 /** From a name, an id or a unique prefix of an id to the object, in the node's picture of the cluster. */
+import { closest, distance } from 'fastest-levenshtein';
 import { WeftError } from '../model/errors.ts';
 import type { ErrorCode } from '../model/errors.ts';
 import type { ClusterState } from '../model/cluster.ts';
@@ -77,12 +78,29 @@ function byNameOrId<T extends { id: string; name: string }>(
   return fitting[0];
 }
 
-function missing(code: ErrorCode, kind: string, ref: string, state: ClusterState): never {
+type Kind = 'tenant' | 'network' | 'endpoint';
+
+/** More than this many wrong letters are another name. */
+const SLIPS = 3;
+
+/** The name of an object that was probably meant. */
+function meant(kind: Kind, ref: string, state: ClusterState): string | undefined {
+  const names = {
+    tenant: () => [...state.tenants.values()].map(({ name }) => name),
+    network: () => [...state.networks.values()].map((network) => networkName(state, network)),
+    endpoint: () => [...state.endpoints.values()].map((endpoint) => endpointName(state, endpoint)),
+  }[kind]();
+  const near = names.length > 0 ? closest(ref, names) : undefined;
+  return near !== undefined && distance(ref, near) <= Math.min(SLIPS, ref.length / 3) ? near : undefined;
+}
+
+function missing(code: ErrorCode, kind: Kind, ref: string, state: ClusterState): never {
   const tenant = ref.split('/')[0] ?? '';
   const known = byNameOrId([...state.tenants.values()], tenant);
   const why = kind !== 'tenant' && ref.includes('/') && !known ? `: there is no tenant "${tenant}"` : '';
   const next = kind === 'tenant' || why ? 'weft tenant ls' : `weft ${kind} ls -t ${tenant}`;
-  throw new WeftError(code, `no ${kind} "${ref}"${why}`, {
+  const near = meant(kind, ref, state);
+  throw new WeftError(code, `no ${kind} "${ref}"${why}${near === undefined ? '' : `; did you mean "${near}"?`}`, {
     object: ref,
     next: kind === 'tenant' || ref.includes('/') ? next : `weft ${kind} ls -A`,
   });

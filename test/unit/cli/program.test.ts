@@ -160,7 +160,7 @@ describe('weft', () => {
       ['network', 'subcommand'],
       ['network', 'Usage: weft network'],
       ['', 'Usage: weft'],
-      ['status -o jsno', 'table, json'],
+      ['status -o jsno', 'table, wide, json, yaml'],
       ['status extra', 'too many arguments'],
       ['endpoint attach acme/web --netns /x --label plain', 'KEY=VALUE'],
       ['network inspect web --tenant=', '--tenant'],
