@@ -158,6 +158,38 @@ export const ERRORS = {
     meaning: 'The network is being deleted: nothing new can be attached or bound to it.',
     next: 'weft network ls -A',
   },
+  'node-not-found': { exit: 'notFound', meaning: 'No node has this name or id.', next: 'weft node ls' },
+  'node-live': {
+    exit: 'conflict',
+    meaning: 'The node is still heard from: forgetting it would cut a running host off.',
+    next: 'stop weftd there first, or give --force',
+  },
+  'token-invalid': {
+    exit: 'denied',
+    meaning: 'The token is unknown, expired, used up or wrong.',
+    next: 'weft token create --role node, on a node of the cluster',
+  },
+  'pin-mismatch': {
+    exit: 'denied',
+    meaning: 'The host that answers does not belong to the cluster that made the token; the secret was not sent.',
+    next: 'check the address, and where the token comes from',
+  },
+  'not-signing': {
+    exit: 'failed',
+    meaning: 'The node that was asked does not hold the CA of the cluster, so it cannot certify others.',
+    next: 'ask a node that does: weft node ls -o wide',
+  },
+  'already-joined': {
+    exit: 'conflict',
+    meaning: 'This host belongs to a cluster already.',
+    next: 'remove its pki directory first, if it is to change clusters',
+  },
+  unauthenticated: {
+    exit: 'denied',
+    meaning: 'The call showed no certificate of a node of this cluster, or one of a node that was forgotten.',
+    next: 'weft node join, with a token',
+  },
+  'peer-away': { exit: 'away', meaning: 'Another node does not answer.', next: 'weft node ls' },
   'not-allowed': { exit: 'denied', meaning: 'The caller may not do this.', next: 'run as root on the node' },
   'configuration-invalid': {
     exit: 'usage',

@@ -16,6 +16,9 @@ export const keys = {
   endpoint: (network: string, id: string) => `endpoints/${network}/${id}`,
   binding: (network: string, node: string, engine: string, engineId: string) =>
     `bindings/${network}/${node}/${engine}/${engineId}`,
+  token: (id: string) => `tokens/${id}`,
+  certificate: (node: string, serial: string) => `certificates/${node}/${serial}`,
+  forgotten: (node: string) => `forgotten/${node}`,
   description: (endpoint: string) => `labels/${endpoint}`,
   engine: (node: string, engine: string) => `engines/${node}/${engine}`,
   /** a pool an engine asked for, with the node and engine it belongs to */
@@ -30,6 +33,10 @@ export const prefixes = {
   endpoints: 'endpoints/',
   addresses: 'addresses/',
   bindings: 'bindings/',
+  tokens: 'tokens/',
+  certificates: 'certificates/',
+  certificatesOf: (node: string) => `certificates/${node}/`,
+  forgotten: 'forgotten/',
   descriptions: 'labels/',
   engines: 'engines/',
   pools: (node: string) => `pools/${node}/`,

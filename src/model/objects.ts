@@ -63,6 +63,39 @@ export interface Node {
   bootId: string;
   version: string;
   createdAt: string;
+  /** "192.0.2.1:7781": where its peers and joining hosts reach it; absent before it first listened */
+  api?: string;
+  /** holds the cluster's CA, so that it can certify others */
+  signs?: boolean;
+  /** where others find the etcd that this node runs or uses */
+  storeEndpoints?: string[];
+}
+
+/** `tokens/<id>`: what lets hosts join. The secret itself is nowhere. */
+export interface TokenRecord {
+  id: string;
+  role: 'node';
+  /** SHA-256 of the secret, in hex */
+  hash: string;
+  /** how many hosts may still join by it */
+  uses: number;
+  expiresAt: string;
+  createdAt: string;
+  createdBy: string;
+}
+
+/** `certificates/<node>/<serial>`: issued by the cluster's CA, kept until it has expired. */
+export interface CertificateRecord {
+  node: string;
+  serial: string;
+  notAfter: string;
+}
+
+/** `forgotten/<node>`: no longer of the cluster; its certificates count no more. */
+export interface ForgottenNode {
+  id: string;
+  name: string;
+  at: string;
 }
 
 /** `live/<node>`, on a lease: gone means "not heard from", never "remove what it holds". */

@@ -11,6 +11,7 @@ import {
   loadSigner,
   makeAuthority,
   signLeaf,
+  signRequested,
   type KeyAndCertificate,
   type LeafRequest,
   type Signer,
@@ -58,19 +59,50 @@ export async function createAuthority(directory: string, now: () => Date = () =>
   return loadAuthority(directory, now);
 }
 
+/** The authority of a directory that has its key; undefined on all nodes but the first. */
+export async function openAuthority(directory: string): Promise<Authority | undefined> {
+  const key = await readIfPresent(join(directory, CA_KEY));
+  return key === undefined ? undefined : createAuthority(directory);
+}
+
 /** For the node's peers, its API and its own outgoing calls: server and client. */
 export function issueNodeCertificate(authority: Authority, request: NodeRequest): Promise<Credentials> {
+  return issue(authority, nodeLeaf(request));
+}
+
+/** Both certificates of a node that keeps its key to itself: for its peers, and for etcd. PEM. */
+export async function certifyNode(
+  authority: Authority,
+  request: NodeRequest,
+  csr: { node: string; client: string },
+): Promise<{ node: string; client: string }> {
+  const certify = async (leaf: LeafRequest, path: 'node' | 'client'): Promise<string> => {
+    try {
+      return await signRequested(authority.signer, checkedLeaf(leaf), csr[path], authority.now());
+    } catch (error) {
+      throw new WeftError('invalid-argument', `csr.${path}: is no signing request for a key on P-256`, {
+        cause: error,
+      });
+    }
+  };
+  return {
+    node: await certify(nodeLeaf(request), 'node'),
+    client: await certify(clientLeaf(request.nodeId), 'client'),
+  };
+}
+
+function nodeLeaf(request: NodeRequest): LeafRequest {
   const { nodeId, name } = request;
   refuseUnless(NODE_ID.test(nodeId), `nodeId: "${nodeId}" is not a node's id`);
   refuseUnless(isName(name), `name: "${name}" is not a node's name`);
-  return issue(authority, {
+  return {
     commonName: nodeId,
     organization: 'weft node',
     ips: request.addresses,
     dnsNames: [name, 'localhost', ...(request.dnsNames ?? [])],
     uris: [nodeUri(nodeId)],
     server: true,
-  });
+  };
 }
 
 /**
@@ -78,16 +110,13 @@ export function issueNodeCertificate(authority: Authority, request: NodeRequest)
  * 3.4 does not compare a client's address with its certificate [tried on 3.4.23]; a peer's it does.)
  */
 export function issueClientCertificate(authority: Authority, request: { nodeId: string }): Promise<Credentials> {
-  const { nodeId } = request;
+  return issue(authority, clientLeaf(request.nodeId));
+}
+
+function clientLeaf(nodeId: string): LeafRequest {
   refuseUnless(NODE_ID.test(nodeId), `nodeId: "${nodeId}" is not a node's id`);
-  return issue(authority, {
-    commonName: nodeId,
-    organization: 'weft node',
-    ips: [],
-    dnsNames: [],
-    uris: [nodeUri(nodeId)],
-    server: false,
-  });
+  const subject = { commonName: nodeId, organization: 'weft node' };
+  return { ...subject, ips: [], dnsNames: [], uris: [nodeUri(nodeId)], server: false };
 }
 
 /**
@@ -115,12 +144,15 @@ export function nodeUri(nodeId: string): string {
 }
 
 async function issue(authority: Authority, leaf: LeafRequest): Promise<Credentials> {
+  const issued = await signLeaf(authority.signer, checkedLeaf(leaf), authority.now());
+  return { ...issued, ca: authority.certificate };
+}
+
+function checkedLeaf(leaf: LeafRequest): LeafRequest {
   for (const address of leaf.ips) refuseUnless(isIP(address) !== 0, `addresses: "${address}" is not an address`);
   for (const name of leaf.dnsNames) refuseUnless(DNS_NAME.test(name), `dnsNames: "${name}" is not a DNS name`);
   const ips = leaf.server ? [...new Set([...leaf.ips, ...LOOPBACK])] : leaf.ips;
-  const dnsNames = [...new Set(leaf.dnsNames)];
-  const issued = await signLeaf(authority.signer, { ...leaf, ips, dnsNames }, authority.now());
-  return { ...issued, ca: authority.certificate };
+  return { ...leaf, ips, dnsNames: [...new Set(leaf.dnsNames)] };
 }
 
 async function loadAuthority(directory: string, now: () => Date): Promise<Authority> {

@@ -57,8 +57,52 @@ export async function makeAuthority(commonName: string, now: Date): Promise<KeyA
   return { key: await exportKey(keys.privateKey), cert: certificate.toString('pem') };
 }
 
+/** With a key made here. */
 export async function signLeaf(signer: Signer, request: LeafRequest, now: Date): Promise<KeyAndCertificate> {
   const keys = await generateKeys();
+  return { key: await exportKey(keys.privateKey), cert: await signFor(signer, request, keys.publicKey, now) };
+}
+
+/** For the key of a signing request (PKCS #10). Nothing else in it counts: names and uses are the authority's to give. */
+export async function signRequested(signer: Signer, request: LeafRequest, csr: string, now: Date): Promise<string> {
+  const asked = new x509.Pkcs10CertificateRequest(x509.PemConverter.decodeFirst(csr));
+  const key = await webcrypto.subtle.importKey('spki', asked.publicKey.rawData, ALGORITHM, true, ['verify']);
+  if (!(await asked.verify(webcrypto))) throw new TypeError('the request is not signed with its own key');
+  return signFor(signer, request, key, now);
+}
+
+/** A key, and the request to certify it, for an authority on another host. */
+export async function makeRequest(commonName: string): Promise<{ key: string; csr: string }> {
+  const keys = await generateKeys();
+  const request = await x509.Pkcs10CertificateRequestGenerator.create(
+    { name: [{ CN: [commonName] }], keys, signingAlgorithm: ALGORITHM },
+    webcrypto,
+  );
+  return { key: await exportKey(keys.privateKey), csr: request.toString('pem') };
+}
+
+/** The list of certificates that count no more; PEM. It says how it stands now: the next one replaces it. */
+export async function signRevocations(signer: Signer, serials: readonly string[], now: Date): Promise<string> {
+  const list = await x509.X509CrlGenerator.create(
+    {
+      issuer: signer.certificate.subjectName.toJSON(),
+      thisUpdate: now,
+      nextUpdate: new Date(now.getTime() + CA_LIFETIME),
+      entries: serials.map((serialNumber) => ({ serialNumber, revocationDate: now })),
+      signingAlgorithm: ALGORITHM,
+      signingKey: signer.key,
+    },
+    webcrypto,
+  );
+  return list.toString('pem');
+}
+
+async function signFor(
+  signer: Signer,
+  request: LeafRequest,
+  publicKey: webcrypto.CryptoKey,
+  now: Date,
+): Promise<string> {
   const names: x509.JsonGeneralNames = [
     ...request.dnsNames.map((value) => ({ type: 'dns' as const, value })),
     ...request.ips.map((value) => ({ type: 'ip' as const, value })),
@@ -73,20 +117,20 @@ export async function signLeaf(signer: Signer, request: LeafRequest, now: Date):
       issuer: signer.certificate.subjectName.toJSON(),
       ...validity(now, LEAF_LIFETIME),
       signingAlgorithm: ALGORITHM,
-      publicKey: keys.publicKey,
+      publicKey,
       signingKey: signer.key,
       extensions: [
         new x509.BasicConstraintsExtension(false, undefined, true),
         new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
         new x509.ExtendedKeyUsageExtension(usages),
         new x509.SubjectAlternativeNameExtension(names),
-        await x509.SubjectKeyIdentifierExtension.create(keys.publicKey, false, webcrypto),
+        await x509.SubjectKeyIdentifierExtension.create(publicKey, false, webcrypto),
         await x509.AuthorityKeyIdentifierExtension.create(signer.certificate, false, webcrypto),
       ],
     },
     webcrypto,
   );
-  return { key: await exportKey(keys.privateKey), cert: certificate.toString('pem') };
+  return certificate.toString('pem');
 }
 
 /** Throws when a text is no PEM, or the key not on P-256. That they belong together is the caller's to check. */

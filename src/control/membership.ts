@@ -1,0 +1,94 @@
+/** Who belongs to the cluster: certificates on record, and nodes that are forgotten. */
+import { X509Certificate } from 'node:crypto';
+import { WeftError } from '../model/errors.ts';
+import { keys, prefixes } from '../model/keys.ts';
+import type { ClusterState } from '../model/cluster.ts';
+import type { CertificateRecord, ForgottenNode, Node } from '../model/objects.ts';
+import { commit } from './commit.ts';
+import type { ControlDeps } from './context.ts';
+import type { CallContext } from './port.ts';
+
+/** So that a node that is forgotten can be told from others by what it shows. */
+export async function recordCertificates(
+  deps: ControlDeps,
+  node: string,
+  certificates: string[],
+  context?: CallContext,
+): Promise<void> {
+  const records = certificates.map((pem): CertificateRecord => {
+    const { serialNumber, validTo } = new X509Certificate(pem);
+    return { node, serial: serialNumber, notAfter: new Date(validTo).toISOString() };
+  });
+  const decide = () => ({
+    compare: [{ key: keys.forgotten(node), revision: 0 }],
+    then: records.map((record) => ({ put: keys.certificate(node, record.serial), value: record })),
+    result: undefined,
+  });
+  assertRemembered(deps, node);
+  await commit(deps, decide, context);
+}
+
+/** Throws `unauthenticated` for a node that was forgotten. */
+export function assertRemembered(deps: ControlDeps, node: string): void {
+  const forgotten = deps.view.value<ForgottenNode>(keys.forgotten(node));
+  if (!forgotten) return;
+  throw new WeftError('unauthenticated', `node "${forgotten.name}" was forgotten at ${forgotten.at}`, {
+    object: forgotten.name,
+  });
+}
+
+/** Serials of all certificates that count no more, in hex. */
+export function revokedSerials(deps: ControlDeps): string[] {
+  const forgotten = new Set(deps.view.list<ForgottenNode>(prefixes.forgotten).map(({ id }) => id));
+  return deps.view
+    .list<CertificateRecord>(prefixes.certificates)
+    .filter(({ node }) => forgotten.has(node))
+    .map(({ serial }) => serial)
+    .sort();
+}
+
+/**
+ * Ends a node's membership: from this revision on its certificates are refused. Its endpoints stay on record until they
+ * are collected by other means; a host that comes back joins anew, as another node.
+ */
+export async function forgetNode(
+  deps: ControlDeps,
+  request: { ref: string; force: boolean },
+  context?: CallContext,
+): Promise<Node> {
+  const decide = () => {
+    const { state } = deps.view.current();
+    const node = findNode(state, request.ref);
+    if (node.id === deps.node.id) {
+      throw new WeftError('not-supported', 'a node cannot forget itself', {
+        object: node.name,
+        next: 'run it on another node',
+      });
+    }
+    if (state.live.has(node.id) && !request.force) {
+      throw new WeftError('node-live', `${node.name} is heard from`, { object: node.name });
+    }
+    const key = keys.node(node.id);
+    const forgotten: ForgottenNode = { id: node.id, name: node.name, at: deps.now().toISOString() };
+    return {
+      compare: [{ key, revision: deps.view.revisionOf(key) }],
+      then: [{ put: keys.forgotten(node.id), value: forgotten }, { delete: key }, { delete: keys.nodeName(node.name) }],
+      result: node,
+    };
+  };
+  return (await commit(deps, decide, context)).result;
+}
+
+/** By name, id, or a unique beginning of an id. */
+export function findNode(state: ClusterState, ref: string): Node {
+  const nodes = [...state.nodes.values()];
+  const named = nodes.find(({ name }) => name === ref);
+  if (named) return named;
+  const fitting = ref.length >= 6 ? nodes.filter(({ id }) => id.startsWith(ref.toUpperCase())) : [];
+  const [only] = fitting;
+  if (only && fitting.length === 1) return only;
+  if (fitting.length > 1) {
+    throw new WeftError('ambiguous-reference', `"${ref}" begins the ids of ${fitting.length} nodes`, { object: ref });
+  }
+  throw new WeftError('node-not-found', `no node "${ref}"`, { object: ref });
+}
