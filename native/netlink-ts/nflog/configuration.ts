@@ -36,7 +36,7 @@ export interface LogConfiguration {
   bufferSize?: number;
   /** each packet with its number among those of all groups of the namespace */
   globalSequence?: boolean;
-  /** each packet with the connection it belongs to */
+  /** each packet with the connection it belongs to; EOPNOTSUPP without CONFIG_NETFILTER_NETLINK_GLUE_CT */
   conntrack?: boolean;
 }
 
