@@ -3,6 +3,9 @@
 export const VERSIONS = [20, 23, 24, 25, 26, 27, 28, 29] as const;
 export type Version = (typeof VERSIONS)[number];
 
+/** Who has which address of which network, over all engines of a test. */
+export type Claims = Map<string, string>;
+
 export interface SubnetWish {
   /** '' for any */
   cidr: string;

@@ -9,6 +9,7 @@ import { contains, parseCidr } from '../../src/model/address/cidr.ts';
 import { SPACE, gatewaysOf, ipamData, keyOf, macOption, textOf } from './fake-dockerd-records.ts';
 import type {
   AttachWish,
+  Claims,
   FakeContainer,
   FakeEndpoint,
   FakeNetwork,
@@ -19,9 +20,6 @@ import type {
 } from './fake-dockerd-records.ts';
 import { PluginClient } from './plugin-client.ts';
 import type { Fate } from './plugin-client.ts';
-
-/** Who has which address of which network, over all engines of a test. */
-export type Claims = Map<string, string>;
 
 interface Setup {
   socketPath: string;
@@ -199,9 +197,11 @@ export class FakeDockerd {
       [v6, wish.ip6 ?? ''],
     ] as const) {
       const asked = parseAddress(wanted);
-      const pool = pools.find(({ cidr }) => !asked || contains(parseCidr(cidr) ?? never(cidr), asked));
+      // a wish is for one of the networks: on the others any address will do
+      const wished = pools.find(({ cidr }) => asked && contains(parseCidr(cidr) ?? never(cidr), asked));
+      const pool = wished ?? pools[0];
       if (!pool) continue;
-      const cidr = await this.#requestAddress(pool, asked ? wanted : '', options);
+      const cidr = await this.#requestAddress(pool, wished ? wanted : '', options);
       const owner = `${name}/${endpoint.id}`;
       const holder = this.#claims.get(this.#claim(endpoint, cidr));
       if (holder !== undefined) this.#complain(`${cidr} was given to ${owner} while ${holder} has it`);
