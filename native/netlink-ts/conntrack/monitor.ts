@@ -1,6 +1,6 @@
 /**
  * Flows that come, change and go. The kernel tells of flows that began after somebody listened (nf_conntrack_events = 2,
- * its default since 6.0); an event holds what changed, so only the identity of its flow is always there.
+ * its default since 5.19); an event holds what changed, so only the identity of its flow is always there.
  */
 import { DecodeError } from '../errors.ts';
 import type { NamespaceReference } from '../namespace/namespace.ts';

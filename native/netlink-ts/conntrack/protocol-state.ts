@@ -14,7 +14,7 @@ const CTA_PROTOINFO_SCTP_STATE = 1;
 const CTA_PROTOINFO_SCTP_VTAG_ORIGINAL = 2;
 const CTA_PROTOINFO_SCTP_VTAG_REPLY = 3;
 
-/** enum tcp_conntrack, in its order; 8 was LISTEN and is a simultaneous open since 2.6.31 */
+/** enum tcp_conntrack, in its order; 9 was LISTEN and is a simultaneous open since 2.6.31 */
 const TCP_STATES = [
   'NONE',
   'SYN_SENT',
