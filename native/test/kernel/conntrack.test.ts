@@ -121,6 +121,21 @@ describe('a flow', () => {
     expect(left.some((line) => line.includes(`id=${flow?.id}`))).toBe(false);
   });
 
+  it('of SCTP that a real INIT began has its tag and state', async () => {
+    // Ports 11 and 21, no tag yet, no checksum; a chunk INIT of 20 bytes: its tag, window, streams, first number.
+    const init = Buffer.from(
+      '000b0015' + '00000000' + '00000000' + '01000014' + '01020304' + '00010000' + '00010001' + '00000007',
+      'hex',
+    );
+    const raw = ['socat', '-u', '-', 'IP4-SENDTO:10.0.0.2:132,bind=10.0.0.1'];
+    execFileSync('nsenter', [`--net=${netns}`, ...raw], { input: init });
+    const [flow] = await ct.list({ family: 4, original: { protocol: 132, sourcePort: 11, destinationPort: 21 } });
+    expect(flow?.sctp?.tags).toEqual({ original: 0, reply: 0x01020304 });
+    const line = flows.listed().find((text) => text.includes(`id=${flow?.id}`)) ?? '';
+    expect(line).toMatch(new RegExp(`^ipv4 .* sctp .* ${flow?.sctp?.state} src=10.0.0.1`));
+    expect(flow && (await ct.delete(flow))).toBe(true);
+  });
+
   it('goes by its id alone', async () => {
     const [flow] = await ct.list({ original: { destination: '10.0.0.2', protocol: 17 } });
     expect(flow && (await ct.deleteById(flow.id))).toBe(true);
