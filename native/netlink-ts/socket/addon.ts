@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module';
+import { endianness } from 'node:os';
 
-/** An open socket inside the addon; must not be used after `close`. */
+/** An open socket inside the addon; used after `close` it throws EBADF. */
 export type SocketHandle = object;
 
 export interface Addon {
@@ -19,8 +20,13 @@ export interface Addon {
   notify(path: string, message: string): void;
 }
 
-/** Both netlink-ts/socket/ and dist/socket/ stand two folders below the package. Node caches the module itself. */
+/**
+ * Netlink speaks the byte order of the machine, and the codecs of this package are little-endian.
+ *
+ * Both netlink-ts/socket/ and dist/socket/ stand two folders below the package. Node caches the module itself.
+ */
 export function addon(): Addon {
+  if (endianness() !== 'LE') throw new Error('netlink-ts works on little-endian machines only');
   return createRequire(import.meta.url)('../../build/Release/netlink.node') as Addon;
 }
 

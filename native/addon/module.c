@@ -1,0 +1,26 @@
+/* The functions under the names that netlink-ts/socket/addon.ts gives them. */
+#include "addon.h"
+
+/* Messages are in the byte order of the host, and the TypeScript side reads and writes little-endian. */
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "netlink-ts works on little-endian machines only"
+#endif
+
+NAPI_MODULE_INIT() {
+  const napi_property_descriptor functions[] = {
+      {"open", NULL, socket_open, NULL, NULL, NULL, napi_enumerable, NULL},
+      {"send", NULL, socket_send, NULL, NULL, NULL, napi_enumerable, NULL},
+      {"join", NULL, socket_join, NULL, NULL, NULL, napi_enumerable, NULL},
+      {"hold", NULL, socket_hold, NULL, NULL, NULL, napi_enumerable, NULL},
+      {"close", NULL, socket_close, NULL, NULL, NULL, napi_enumerable, NULL},
+      {"openNamespace", NULL, namespace_open, NULL, NULL, NULL, napi_enumerable, NULL},
+      {"closeNamespace", NULL, namespace_close, NULL, NULL, NULL, napi_enumerable, NULL},
+      {"createNamespace", NULL, namespace_create, NULL, NULL, NULL, napi_enumerable, NULL},
+      {"unmountNamespace", NULL, namespace_unmount, NULL, NULL, NULL, napi_enumerable, NULL},
+      {"writeSysctl", NULL, sysctl_write, NULL, NULL, NULL, napi_enumerable, NULL},
+      {"notify", NULL, service_notify, NULL, NULL, NULL, napi_enumerable, NULL},
+      {"readSysctl", NULL, sysctl_read, NULL, NULL, NULL, napi_enumerable, NULL},
+  };
+  CHECK(env, napi_define_properties(env, exports, sizeof functions / sizeof *functions, functions));
+  return exports;
+}

@@ -1,0 +1,35 @@
+/* Work in another namespace, in a thread that ends with it. */
+#include "addon.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+
+void fail(struct visit *visit, const char *call) {
+  visit->error = errno;
+  visit->call = call;
+}
+
+static void *visit_thread(void *argument) {
+  struct visit *visit = argument;
+  if (visit->netns >= 0 && setns(visit->netns, CLONE_NEWNET) < 0)
+    fail(visit, "setns");
+  else
+    visit->work(visit);
+  return NULL;
+}
+
+bool run_visit(napi_env env, struct visit *visit) {
+  pthread_t thread;
+  int error = pthread_create(&thread, NULL, visit_thread, visit);
+  if (error) {
+    throw_errno(env, error, "pthread_create");
+    return false;
+  }
+  pthread_join(thread, NULL);
+  if (visit->error) {
+    throw_errno(env, visit->error, visit->call);
+    return false;
+  }
+  return true;
+}
