@@ -88,8 +88,12 @@ function createApp({ nodeName, log }: DockerPluginOptions): FastifyInstance {
     bodyLimit: BODY_LIMIT,
     requestTimeout: ARRIVAL_DEADLINE,
     forceCloseConnections: 'idle',
-    // Node looks for requests that are late at this interval only, 30 s unless told.
-    http: { connectionsCheckingInterval: LATENESS_CHECK, headersTimeout: ARRIVAL_DEADLINE },
+    http: {
+      // Node looks for requests that are late at this interval only, 30 s unless told.
+      connectionsCheckingInterval: LATENESS_CHECK,
+      headersTimeout: ARRIVAL_DEADLINE,
+      requireHostHeader: false,
+    },
     // Not even a URL: no hook and no handler of the application sees such a request.
     frameworkErrors: (error, request, reply) => {
       dress(reply);
