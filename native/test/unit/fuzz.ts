@@ -13,7 +13,7 @@ interface Node {
 
 /** Attributes in attributes, so that decoders get past the first check. */
 const { attributes } = fc.letrec<{ attributes: Node[]; node: Node }>((tie) => ({
-  attributes: fc.array(tie('node'), { maxLength: 6, depthSize: 'small' }),
+  attributes: fc.array(tie('node'), { maxLength: 6 }),
   node: fc.record({
     type: fc.integer({ min: 0, max: 40 }),
     data: fc.oneof({ maxDepth: 4 }, bytes(24), tie('attributes')),
