@@ -36,6 +36,8 @@ import { ReconcileLoop } from './reconcile/loop.ts';
 import { openEtcdStore } from './store/etcd.ts';
 import { lineageFile } from './store/lineage-file.ts';
 import { ensureManagedEtcd } from './store/managed/etcd.ts';
+import type { Supervisor } from './store/managed/supervisor.ts';
+import { openUnit } from './store/managed/unit.ts';
 import type { Store } from './store/port.ts';
 import {
   createAuthority,
@@ -43,7 +45,7 @@ import {
   issueMemberCertificate,
   issueNodeCertificate,
 } from './trust/authority.ts';
-import { loadIdentity, saveIdentity, saveMember } from './trust/identity.ts';
+import { loadIdentity, saveIdentity } from './trust/identity.ts';
 import type { Identity } from './trust/identity.ts';
 import { VERSION } from './version.ts';
 
@@ -106,17 +108,22 @@ async function openStore(host: Host, identity: Identity): Promise<Store> {
 
 async function startEtcd({ config, underlay, log, signal }: Host): Promise<string> {
   const authority = await createAuthority(config.pki);
-  const member = await issueMemberCertificate(authority, { name: config.node.name, addresses: [underlay.address] });
   const etcd = await ensureManagedEtcd({
     dataDir: `${config.state}/etcd`,
     binary: config.store.binary,
+    unit: await unitFor(config),
     name: config.node.name,
     address: underlay.address,
-    tls: await saveMember(config.pki, member),
+    tls: await issueMemberCertificate(authority, { name: config.node.name, addresses: [underlay.address] }),
     log,
     signal,
   });
   return etcd.endpoint;
+}
+
+/** weft-etcd.service has its paths fixed; a host with others runs etcd as a process of weftd's own making. */
+async function unitFor({ state, store }: Config): Promise<Supervisor | undefined> {
+  return state === '/var/lib/weft' && store.binary === '/usr/bin/etcd' ? await openUnit() : undefined;
 }
 
 async function serve(host: Host, identity: Identity, store: Store): Promise<void> {

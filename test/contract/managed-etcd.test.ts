@@ -10,7 +10,6 @@ import { ensureManagedEtcd, type ManagedEtcd, type ManagedEtcdOptions } from '..
 import { markOf } from '../../src/store/managed/process.ts';
 import type { Store } from '../../src/store/port.ts';
 import { createAuthority, issueClientCertificate, issueMemberCertificate } from '../../src/trust/authority.ts';
-import { saveMember } from '../../src/trust/identity.ts';
 import { freePort, hasEtcd } from '../support/etcd.ts';
 import { until } from '../support/until.ts';
 
@@ -58,7 +57,7 @@ describe.skipIf(!hasEtcd)('a managed etcd, with /usr/bin/etcd', () => {
       clientPort: await freePort(),
       peerPort: await freePort(),
       dataDir: join(directory, 'etcd'),
-      tls: await saveMember(join(directory, 'member'), member),
+      tls: member,
       log: silentLog,
       signal: daemon.signal,
     };
@@ -100,7 +99,7 @@ describe.skipIf(!hasEtcd)('a managed etcd, with /usr/bin/etcd', () => {
   });
 
   it('keeps its files to their owner', async () => {
-    for (const name of ['etcd.json', 'etcd.log', 'etcd.pid']) {
+    for (const name of ['etcd.yaml', 'etcd.log', 'etcd.pid']) {
       expect((await stat(join(options.dataDir, name))).mode & 0o777).toBe(0o600);
     }
     expect((await stat(options.dataDir)).mode & 0o777).toBe(0o700);
@@ -158,10 +157,10 @@ describe.skipIf(!hasEtcd)('a managed etcd, with /usr/bin/etcd', () => {
 
   it('tells the end of its log when it cannot run', async () => {
     await etcd.stop();
-    const broken = restartDaemon({ tls: { ...options.tls, key: join(directory, 'none.key') } });
+    const broken = restartDaemon({ tls: { ...options.tls, key: 'none' } });
     await expect(broken).rejects.toMatchObject({
       code: 'store-away',
-      message: expect.stringContaining('none.key') as string,
+      message: expect.stringContaining('key') as string,
     });
   });
 });

@@ -1,21 +1,28 @@
 /**
- * The etcd that weftd runs for itself: a process of its own, which a restarted weftd takes over, and which is started
- * again when it dies. It ends by `stop` only, never with weftd.
+ * The etcd that weftd runs for itself: it configures it, sees that somebody keeps it running (supervisor.ts), takes over the
+ * one that runs already, and watches it. etcd ends by `stop` only, never with weftd.
  */
-import { chmod, mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { createConnection } from 'node:net';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { WeftError, describeCause } from '../../model/errors.ts';
+import type { TlsFiles } from '../channel.ts';
 import type { Log } from '../log.ts';
 import { clientUrls, etcdConfiguration, type ManagedEtcdSettings } from './configuration.ts';
-import { endProcess, findProcess, isAlive, launch, saveMark, type Launch, type ProcessMark } from './process.ts';
+import { DetachedEtcd } from './detached.ts';
+import { configurationApplied, ownedDirectory, privateDirectory, writeConfiguration, writePrivate } from './files.ts';
+import { isAlive, type ProcessMark } from './process.ts';
+import type { Owner, Supervisor } from './supervisor.ts';
 
-export interface ManagedEtcdOptions extends ManagedEtcdSettings {
-  /** holds its data, configuration, log and pid file */
+export interface ManagedEtcdOptions extends Omit<ManagedEtcdSettings, 'tls'> {
+  /** holds its data, configuration, certificates, and its log and pid file when it is a process of weftd's making */
   dataDir: string;
+  /** PEM text of the member's certificate */
+  tls: TlsFiles;
   binary?: string;
+  /** systemd's unit; left out: a detached process */
+  unit?: Supervisor | undefined;
   log: Log;
   /** ends the watch over it, not etcd itself */
   signal: AbortSignal;
@@ -26,15 +33,17 @@ export interface ManagedEtcd {
   readonly endpoint: string;
   /** undefined while it is down */
   pid(): number | undefined;
-  /** how often it was found dead and started again */
+  /** how often it was found dead and started again, by us or by systemd */
   restarts(): number;
+  /** Another certificate, from its next handshake on; connections that stand go on. */
+  renew(tls: TlsFiles): Promise<void>;
   /** Ends etcd and the watch over it. */
   stop(): Promise<void>;
 }
 
+/** milliseconds */
 const CHECK_INTERVAL = 250;
 const START_DEADLINE = 10_000;
-const STOP_GRACE = 8_000;
 const RESTART_MIN = 200;
 const RESTART_MAX = 10_000;
 /** after this long alive, the next restart is quick again */
@@ -42,35 +51,45 @@ const SETTLED = 60_000;
 
 /** Resolves when etcd accepts connections. Rejects with the end of its log when it dies at once. */
 export async function ensureManagedEtcd(options: ManagedEtcdOptions): Promise<ManagedEtcd> {
-  const { dataDir } = options;
-  await mkdir(dataDir, { recursive: true, mode: 0o700 });
-  await chmod(dataDir, 0o700);
-  const configPath = join(dataDir, 'etcd.json');
-  const supervisor = new Supervisor(options, {
-    binary: options.binary ?? '/usr/bin/etcd',
-    args: ['--config-file', configPath],
-    directory: dataDir,
-    logPath: join(dataDir, 'etcd.log'),
-  });
-  await supervisor.begin(await writeConfiguration(configPath, etcdConfiguration(options, join(dataDir, 'data'))));
-  return supervisor;
+  const { dataDir, unit } = options;
+  const configuration = join(dataDir, 'etcd.yaml');
+  const detached = new DetachedEtcd({ dataDir, configuration, binary: options.binary ?? '/usr/bin/etcd' });
+  await privateDirectory(dataDir, unit?.owner);
+  if (unit) await endPredecessor(detached, options.log);
+  const managed = new Managed(options, unit ?? detached);
+  await managed.renew(options.tls);
+  await ownedDirectory(join(dataDir, 'data'), unit?.owner);
+  const text = etcdConfiguration({ ...options, tls: tlsPaths(dataDir) }, join(dataDir, 'data'));
+  await managed.begin(configuration, await writeConfiguration(configuration, text, unit?.owner));
+  return managed;
 }
 
-class Supervisor implements ManagedEtcd {
+/** A process that an earlier weftd started where the unit is in charge now: two etcd cannot share their data. */
+async function endPredecessor(detached: DetachedEtcd, log: Log): Promise<void> {
+  const found = await detached.find();
+  if (!found) return;
+  log.info({ pid: found.pid }, 'etcd moves to its systemd unit: it is restarted');
+  await detached.stop();
+}
+
+function tlsPaths(dataDir: string): TlsFiles {
+  const path = (name: string): string => join(dataDir, 'tls', name);
+  return { ca: path('ca.crt'), cert: path('member.crt'), key: path('member.key') };
+}
+
+class Managed implements ManagedEtcd {
   readonly endpoint: string;
   readonly #options: ManagedEtcdOptions;
-  readonly #launch: Launch;
-  readonly #pidPath: string;
+  readonly #supervisor: Supervisor;
   readonly #stopped = new AbortController();
   #mark: ProcessMark | undefined;
   #since = 0;
   #restarts = 0;
   #watching: Promise<void> = Promise.resolve();
 
-  constructor(options: ManagedEtcdOptions, launch: Launch) {
+  constructor(options: ManagedEtcdOptions, supervisor: Supervisor) {
     this.#options = options;
-    this.#launch = launch;
-    this.#pidPath = join(options.dataDir, 'etcd.pid');
+    this.#supervisor = supervisor;
     this.endpoint = clientUrls(options)[0] ?? '';
   }
 
@@ -82,22 +101,30 @@ class Supervisor implements ManagedEtcd {
     return this.#restarts;
   }
 
-  async begin(configurationChanged: boolean): Promise<void> {
+  async renew(tls: TlsFiles): Promise<void> {
+    const owner: Owner | undefined = this.#supervisor.owner;
+    const paths = tlsPaths(this.#options.dataDir);
+    await privateDirectory(join(this.#options.dataDir, 'tls'), owner);
+    for (const name of ['ca', 'key', 'cert'] as const) await writePrivate(paths[name], tls[name], owner);
+  }
+
+  async begin(configuration: string, changed: boolean): Promise<void> {
     const { log, dataDir } = this.#options;
-    let found = await findProcess(this.#pidPath, this.#launch);
-    if (found && configurationChanged) {
+    let found = await this.#supervisor.find();
+    if (found && changed) {
       log.info({ pid: found.pid }, 'the configuration of etcd has changed: it is restarted');
-      await endProcess(found, STOP_GRACE);
+      await this.#supervisor.stop();
       found = undefined;
     }
     if (found) {
       log.info({ pid: found.pid, dataDir }, 'etcd is running and is taken over');
-      await this.#own(found);
+      this.#own(found);
     } else {
       await this.#refuseTakenPort();
       await this.#start();
     }
     await this.#untilListening();
+    await configurationApplied(configuration);
     const end = AbortSignal.any([this.#options.signal, this.#stopped.signal]);
     this.#watching = this.#watchOver(end);
   }
@@ -105,7 +132,7 @@ class Supervisor implements ManagedEtcd {
   async stop(): Promise<void> {
     this.#stopped.abort();
     await this.#watching;
-    if (this.#mark) await endProcess(this.#mark, STOP_GRACE);
+    await this.#supervisor.stop();
     this.#mark = undefined;
   }
 
@@ -120,16 +147,15 @@ class Supervisor implements ManagedEtcd {
   }
 
   async #start(): Promise<void> {
-    const mark = await launch(this.#launch);
-    if (!mark) throw await this.#failure('etcd ended as soon as it was started');
-    await this.#own(mark);
-    this.#options.log.info({ pid: this.#mark?.pid, dataDir: this.#options.dataDir }, 'etcd was started');
+    const mark = await this.#supervisor.start();
+    if (!mark && !this.#supervisor.restarts) throw await this.#failure('etcd ended as soon as it was started');
+    if (mark) this.#own(mark);
+    this.#options.log.info({ pid: mark?.pid, by: this.#supervisor.kind }, 'etcd was started');
   }
 
-  async #own(mark: ProcessMark): Promise<void> {
+  #own(mark: ProcessMark): void {
     this.#mark = mark;
     this.#since = performance.now();
-    await saveMark(this.#pidPath, mark);
   }
 
   /** A member that waits for others listens too, so this does not wait for a majority. */
@@ -139,18 +165,20 @@ class Supervisor implements ManagedEtcd {
     const end = performance.now() + START_DEADLINE;
     while (!(await accepts(url.hostname, Number(url.port)))) {
       signal.throwIfAborted();
-      if (this.#mark && !(await isAlive(this.#mark))) throw await this.#failure('etcd ended as soon as it was started');
+      if (!this.#supervisor.restarts && this.#mark && !(await isAlive(this.#mark)))
+        throw await this.#failure('etcd ended as soon as it was started');
       if (performance.now() > end) throw await this.#failure(`etcd does not listen after ${START_DEADLINE} ms`);
       await sleep(50, undefined, { signal });
     }
+    const found = this.#supervisor.restarts ? await this.#supervisor.find() : undefined;
+    if (found) this.#own(found);
   }
 
   async #failure(what: string): Promise<WeftError> {
-    const text = await readFile(this.#launch.logPath, 'utf8').catch(() => '');
-    const last = text.trimEnd().split('\n').at(-1)?.slice(0, 500) ?? '';
+    const last = await this.#supervisor.lastWords();
     return new WeftError('store-away', `${what}: ${last || 'its log is empty'}`, {
       object: this.#options.dataDir,
-      next: `read ${this.#launch.logPath}`,
+      next: `read ${this.#supervisor.log}`,
     });
   }
 
@@ -159,25 +187,28 @@ class Supervisor implements ManagedEtcd {
     while (await rest(CHECK_INTERVAL, end)) {
       if (this.#mark && (await isAlive(this.#mark))) continue;
       if (performance.now() - this.#since > SETTLED) pause = RESTART_MIN;
+      if (this.#mark) this.#options.log.warn({ restarts: this.#restarts, pause }, 'etcd has ended');
       this.#mark = undefined;
-      this.#options.log.warn({ restarts: this.#restarts, pause }, 'etcd has ended: it is started again');
       if (!(await rest(pause, end))) return;
       pause = Math.min(pause * 2, RESTART_MAX);
-      this.#restarts += 1;
-      await this.#start().catch((error: unknown) => {
+      await this.#revive().catch((error: unknown) => {
         this.#options.log.warn({ err: error }, `etcd cannot be started: ${describeCause(error)}`);
       });
     }
   }
-}
 
-/** True when the file was there with other content. */
-async function writeConfiguration(path: string, content: string): Promise<boolean> {
-  const before = await readFile(path, 'utf8').catch(() => undefined);
-  if (before === content) return false;
-  await writeFile(`${path}.tmp`, content, { mode: 0o600 });
-  await rename(`${path}.tmp`, path);
-  return before !== undefined;
+  /** systemd starts it again by itself, unless somebody stopped the unit: then it stays so until weftd starts anew. */
+  async #revive(): Promise<void> {
+    if (!this.#supervisor.restarts) {
+      this.#restarts += 1;
+      return await this.#start();
+    }
+    const found = await this.#supervisor.find();
+    if (!found) return this.#options.log.warn({}, `etcd does not run: ${await this.#supervisor.lastWords()}`);
+    this.#restarts += 1;
+    this.#own(found);
+    this.#options.log.info({ pid: found.pid }, 'etcd was started again by systemd');
+  }
 }
 
 /** False when it was cut short. */
