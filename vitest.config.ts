@@ -24,6 +24,8 @@ export default defineConfig({
         test: {
           name: 'contract',
           sequence: { groupOrder: 1 },
+          // they wait for etcd most of the time, so that more run at once than there are processors
+          maxWorkers: 4,
           include: ['test/contract/**/*.test.ts'],
           testTimeout: 60_000,
           hookTimeout: 60_000,
