@@ -91,17 +91,17 @@ describe('a device', () => {
 
   it('with very many peers and addresses is changed by several messages, which tell of all of them', () => {
     const prefix = (i: number) => `fd00:${(i >> 16).toString(16)}:${(i & 0xffff).toString(16)}::/64`;
-    const many = Array.from({ length: 300 }, (_, i) => ({
+    const many = Array.from({ length: 150 }, (_, i) => ({
       publicKey: Buffer.alloc(32, `peer ${i}`).toString('base64'),
       presharedKey: key(0x0b),
-      allowedIps: Array.from({ length: i === 7 ? 5_000 : 3 }, (_, k) => ipOf(i * 10_000 + k)),
+      allowedIps: Array.from({ length: i === 7 ? 1_500 : 3 }, (_, k) => ipOf(i * 10_000 + k)),
       replaceAllowedIps: true,
     }));
     function ipOf(i: number): string {
       return decodeAllowedIp(encodeAllowedIp(prefix(i)));
     }
     const messages = encodeDeviceChange({ name: 'wg0' }, { privateKey: key(1), replacePeers: true, peers: many });
-    expect(messages.length).toBeGreaterThan(5);
+    expect(messages.length).toBeGreaterThan(2);
     for (const message of messages) expect(message.length).toBeLessThan(50_000);
     const device = decodeDevice(messages);
     expect(device.peers.map(({ publicKey, allowedIps }) => ({ publicKey, allowedIps }))).toEqual(
