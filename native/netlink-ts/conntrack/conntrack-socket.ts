@@ -1,9 +1,8 @@
 /** The connection tracking table of one namespace: read, looked up, deleted from, counted. */
 import { NetlinkError } from '../errors.ts';
-import type { NamespaceReference } from '../namespace/namespace.ts';
 import { encodeHeader, NFPROTO_UNSPEC } from '../nfnetlink/header.ts';
 import { NETLINK_NETFILTER, NetlinkSocket } from '../socket/socket.ts';
-import type { RequestOptions } from '../socket/socket.ts';
+import type { RequestOptions, SocketOptions } from '../socket/socket.ts';
 import * as cta from './constants.ts';
 import { encodeFlowQuery, flowMatches } from './filter.ts';
 import type { FlowFilter } from './filter.ts';
@@ -26,8 +25,8 @@ export class ConntrackSocket {
   }
 
   /** Needs CAP_NET_ADMIN in the namespace. */
-  static open(options: { netns?: NamespaceReference } = {}): ConntrackSocket {
-    return new ConntrackSocket(NetlinkSocket.open({ protocol: NETLINK_NETFILTER, ...options }));
+  static open(options: SocketOptions = {}): ConntrackSocket {
+    return new ConntrackSocket(NetlinkSocket.open({ ...options, protocol: NETLINK_NETFILTER }));
   }
 
   close(): void {

@@ -3,10 +3,10 @@
  * its default since 5.19); an event holds what changed, so only the identity of its flow is always there.
  */
 import { DecodeError } from '../errors.ts';
-import type { NamespaceReference } from '../namespace/namespace.ts';
 import { openMonitor } from '../socket/monitor.ts';
 import type { MonitorEvent } from '../socket/monitor.ts';
 import { NETLINK_NETFILTER } from '../socket/socket.ts';
+import type { SocketOptions } from '../socket/socket.ts';
 import { NLM_F_CREATE } from '../wire/message.ts';
 import type { NetlinkMessage } from '../wire/message.ts';
 import * as cta from './constants.ts';
@@ -32,14 +32,11 @@ export type FlowTopic = keyof typeof GROUPS;
 export type FlowEventFilter = Pick<FlowFilter, 'family' | 'zone' | 'original' | 'reply'>;
 
 /** Subscribed when this returns; ends with the signal. */
-export function monitorFlows(options: {
-  netns?: NamespaceReference;
-  topics: FlowTopic[];
-  filter?: FlowEventFilter;
-  signal: AbortSignal;
-}): AsyncGenerator<FlowEvent> {
+export function monitorFlows(
+  options: SocketOptions & { topics: FlowTopic[]; filter?: FlowEventFilter; signal: AbortSignal },
+): AsyncGenerator<FlowEvent> {
   const groups = options.topics.map((topic) => GROUPS[topic]);
-  const events = openMonitor({ protocol: NETLINK_NETFILTER, groups, signal: options.signal, netns: options.netns });
+  const events = openMonitor({ ...options, protocol: NETLINK_NETFILTER, groups });
   return decodeEvents(events, options.filter ?? {});
 }
 

@@ -1,8 +1,7 @@
 /** Generic netlink in one namespace: families by name, requests of any of them. */
 import { NetlinkError } from '../errors.ts';
-import type { NamespaceReference } from '../namespace/namespace.ts';
 import { NETLINK_GENERIC, NetlinkSocket } from '../socket/socket.ts';
-import type { RequestOptions } from '../socket/socket.ts';
+import type { RequestOptions, SocketOptions } from '../socket/socket.ts';
 import { unlessAborted } from '../socket/window.ts';
 import type { NetlinkMessage, Outgoing } from '../wire/message.ts';
 import { decodeFamily, encodeFamilyQuery, GENL_ID_CTRL } from './control.ts';
@@ -32,8 +31,8 @@ export class GenericSocket {
     this.#socket = socket;
   }
 
-  static open(options: { netns?: NamespaceReference } = {}): GenericSocket {
-    return new GenericSocket(NetlinkSocket.open({ protocol: NETLINK_GENERIC, ...options }));
+  static open(options: SocketOptions = {}): GenericSocket {
+    return new GenericSocket(NetlinkSocket.open({ ...options, protocol: NETLINK_GENERIC }));
   }
 
   close(): void {

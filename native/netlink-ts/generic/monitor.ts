@@ -1,9 +1,9 @@
 /** Multicast of one generic family, on a socket of its own. */
 import { DecodeError, NetlinkError } from '../errors.ts';
-import type { NamespaceReference } from '../namespace/namespace.ts';
 import { openMonitor } from '../socket/monitor.ts';
 import type { MonitorEvent } from '../socket/monitor.ts';
 import { NETLINK_GENERIC } from '../socket/socket.ts';
+import type { SocketOptions } from '../socket/socket.ts';
 import { GenericSocket } from './generic-socket.ts';
 import { decodeGeneric } from './header.ts';
 import type { GenericMessage } from './header.ts';
@@ -16,16 +16,17 @@ export type GenericEvent =
   | { kind: 'overrun' };
 
 /** Subscribed when this resolves; ends with the signal. ENOENT when the family or one of its groups is not there. */
-export async function monitorGeneric(options: {
-  netns?: NamespaceReference;
-  /** its name: "ethtool" */
-  family: string;
-  /** their names: "monitor" */
-  groups: string[];
-  signal: AbortSignal;
-}): Promise<AsyncGenerator<GenericEvent>> {
-  const { netns, signal } = options;
-  const socket = GenericSocket.open({ netns });
+export async function monitorGeneric(
+  options: SocketOptions & {
+    /** its name: "ethtool" */
+    family: string;
+    /** their names: "monitor" */
+    groups: string[];
+    signal: AbortSignal;
+  },
+): Promise<AsyncGenerator<GenericEvent>> {
+  const { signal } = options;
+  const socket = GenericSocket.open(options);
   try {
     const family = await socket.family(options.family, { signal });
     const groups = options.groups.map((name) => {
@@ -34,7 +35,7 @@ export async function monitorGeneric(options: {
       const op = `join group ${name} of generic family ${family.name}`;
       throw new NetlinkError({ op, errno: ENOENT, kernelMessage: '' });
     });
-    return decodeEvents(openMonitor({ protocol: NETLINK_GENERIC, groups, signal, netns }), family.id);
+    return decodeEvents(openMonitor({ ...options, protocol: NETLINK_GENERIC, groups }), family.id);
   } finally {
     socket.close();
   }

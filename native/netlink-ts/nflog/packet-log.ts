@@ -4,11 +4,11 @@
  */
 import { DecodeError, NetlinkError, OutcomeUnknownError } from '../errors.ts';
 import { named } from '../namespace/namespace.ts';
-import type { NamespaceReference } from '../namespace/namespace.ts';
-import { addon } from '../socket/addon.ts';
+import { connect } from '../socket/connection.ts';
+import type { SocketOptions } from '../socket/connection.ts';
 import { EventQueue } from '../socket/monitor.ts';
 import type { MonitorEvent } from '../socket/monitor.ts';
-import { NETLINK_NETFILTER, openHandle } from '../socket/socket.ts';
+import { NETLINK_NETFILTER } from '../socket/socket.ts';
 import { unlessAborted } from '../socket/window.ts';
 import { decodeAcknowledgement } from '../wire/acknowledgement.ts';
 import { decodeMessages, encodeMessage, NLM_F_ACK, NLM_F_REQUEST, NLMSG_ERROR } from '../wire/message.ts';
@@ -25,8 +25,7 @@ export type PacketLogEvent =
   /** packets were missed, in the kernel or because nobody read those that wait: at most 4,096 */
   | { kind: 'overrun' };
 
-export interface PacketLogOptions extends LogConfiguration {
-  netns?: NamespaceReference;
+export interface PacketLogOptions extends LogConfiguration, SocketOptions {
   signal: AbortSignal;
   /** milliseconds for binding the group; 5,000 when left out */
   deadline?: number;
@@ -47,16 +46,16 @@ export async function openPacketLog(options: PacketLogOptions): Promise<AsyncGen
   };
   const queue = new EventQueue();
   const binding = new Binding(op, options.deadline ?? DEADLINE);
-  const handle = openHandle({ protocol: NETLINK_NETFILTER, netns: options.netns }, (datagram) => {
+  const socket = connect({ ...options, protocol: NETLINK_NETFILTER }, (datagram) => {
     if (!datagram) queue.overrun();
     else if (!binding.answers(datagram)) queue.push(datagram);
   });
   const end = () => {
-    addon().close(handle);
+    socket.close();
     queue.end();
   };
   try {
-    addon().send(handle, encodeMessage(request, SEQUENCE));
+    socket.send(encodeMessage(request, SEQUENCE));
     await unlessAborted(binding.done, signal);
   } catch (error) {
     end();

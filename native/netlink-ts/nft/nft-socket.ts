@@ -4,7 +4,7 @@
  */
 import { constants } from 'node:os';
 import { NetlinkError } from '../errors.ts';
-import { NetlinkSocket } from '../socket/socket.ts';
+import { NetlinkSocket, type SocketOptions } from '../socket/socket.ts';
 import { AttributeReader } from '../wire/attributes.ts';
 import {
   batchOf,
@@ -67,8 +67,8 @@ export class NftSocket {
   }
 
   /** In the namespace of the path or file descriptor `netns`, else in the caller's. Needs CAP_NET_ADMIN there. */
-  static open(options: { netns?: string | number } = {}): NftSocket {
-    return new NftSocket(NetlinkSocket.open({ protocol: NETLINK_NETFILTER, ...options }));
+  static open(options: SocketOptions = {}): NftSocket {
+    return new NftSocket(NetlinkSocket.open({ ...options, protocol: NETLINK_NETFILTER }));
   }
 
   close(): void {

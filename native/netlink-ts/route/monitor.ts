@@ -1,9 +1,9 @@
 /** rtnetlink's multicast as typed events. An event only says where to look; the truth is a dump. */
 import { DecodeError } from '../errors.ts';
-import type { NamespaceReference } from '../namespace/namespace.ts';
 import { openMonitor } from '../socket/monitor.ts';
 import type { MonitorEvent } from '../socket/monitor.ts';
 import { NETLINK_ROUTE } from '../socket/socket.ts';
+import type { SocketOptions } from '../socket/socket.ts';
 import type { NetlinkMessage } from '../wire/message.ts';
 import { decodeAddress } from './address.ts';
 import type { InterfaceAddress } from './address.ts';
@@ -34,14 +34,12 @@ const GROUPS = {
 export type RouteTopic = keyof typeof GROUPS;
 
 /** Subscribed when this returns; ends with the signal. Forwarding entries come with `neighbours`. */
-export function monitorRoutes(options: {
-  netns?: NamespaceReference;
-  topics: RouteTopic[];
-  signal: AbortSignal;
-}): AsyncGenerator<RouteEvent> {
+export function monitorRoutes(
+  options: SocketOptions & { topics: RouteTopic[]; signal: AbortSignal },
+): AsyncGenerator<RouteEvent> {
   const groups = options.topics.flatMap((topic) => [...GROUPS[topic]]);
   // Not in the generator itself, whose body begins with the first `next()`: what happens before it would be missed.
-  return decodeEvents(openMonitor({ protocol: NETLINK_ROUTE, groups, signal: options.signal, netns: options.netns }));
+  return decodeEvents(openMonitor({ ...options, protocol: NETLINK_ROUTE, groups }));
 }
 
 async function* decodeEvents(events: AsyncIterable<MonitorEvent>): AsyncGenerator<RouteEvent> {

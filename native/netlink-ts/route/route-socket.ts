@@ -1,8 +1,7 @@
 /** rtnetlink in one namespace: links, addresses, routes, neighbours and forwarding entries as plain objects. */
 import { NetlinkError } from '../errors.ts';
-import type { NamespaceReference } from '../namespace/namespace.ts';
 import { NETLINK_ROUTE, NetlinkSocket } from '../socket/socket.ts';
-import type { RequestOptions } from '../socket/socket.ts';
+import type { RequestOptions, SocketOptions } from '../socket/socket.ts';
 import { NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE } from '../wire/message.ts';
 import { decodeAddress, encodeAddress, encodeAddressQuery } from './address.ts';
 import type { AddressSpec, InterfaceAddress } from './address.ts';
@@ -45,8 +44,8 @@ export class RouteSocket {
     this.fdb = new Fdb(socket);
   }
 
-  static open(options: { netns?: NamespaceReference } = {}): RouteSocket {
-    return new RouteSocket(NetlinkSocket.open({ protocol: NETLINK_ROUTE, ...options }));
+  static open(options: SocketOptions = {}): RouteSocket {
+    return new RouteSocket(NetlinkSocket.open({ ...options, protocol: NETLINK_ROUTE }));
   }
 
   close(): void {

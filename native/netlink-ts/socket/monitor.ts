@@ -1,18 +1,15 @@
 /** Multicast on a socket of its own: an event says that something changed, an overrun that something was missed. */
-import type { NamespaceReference } from '../namespace/namespace.ts';
 import { decodeMessages } from '../wire/message.ts';
 import type { NetlinkMessage } from '../wire/message.ts';
-import { addon } from './addon.ts';
-import { openHandle } from './socket.ts';
+import { connect } from './connection.ts';
+import type { OpenOptions } from './connection.ts';
 
 export type MonitorEvent = { kind: 'message'; message: NetlinkMessage } | { kind: 'overrun' };
 
 /** Events kept for a reader that is busy; more is an overrun, like the kernel's own. */
 const QUEUE = 4_096;
 
-export interface MonitorOptions {
-  protocol: number;
-  netns?: NamespaceReference;
+export interface MonitorOptions extends OpenOptions {
   /** RTNLGRP_*, NFNLGRP_* */
   groups: number[];
   signal: AbortSignal;
@@ -21,16 +18,16 @@ export interface MonitorOptions {
 /** The socket is open and subscribed when this returns; iterate once; ends when the signal is aborted. */
 export function openMonitor(options: MonitorOptions): AsyncIterable<MonitorEvent> {
   const queue = new EventQueue();
-  const handle = openHandle(options, (datagram) => {
+  const socket = connect(options, (datagram) => {
     if (!datagram) queue.overrun();
     else queue.push(datagram);
   });
   const end = () => {
-    addon().close(handle);
+    socket.close();
     queue.end();
   };
   try {
-    for (const group of options.groups) addon().join(handle, group);
+    for (const group of options.groups) socket.join(group);
   } catch (error) {
     end();
     throw error;

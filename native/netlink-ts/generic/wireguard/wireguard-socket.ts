@@ -2,8 +2,7 @@
  * WireGuard devices of one namespace: their keys and peers. The devices themselves are links of kind "wireguard".
  * ENOENT where the kernel has no WireGuard (before 5.6, or without the module), EOPNOTSUPP for a link that is none.
  */
-import type { NamespaceReference } from '../../namespace/namespace.ts';
-import type { RequestOptions } from '../../socket/socket.ts';
+import type { RequestOptions, SocketOptions } from '../../socket/socket.ts';
 import { GenericSocket } from '../generic-socket.ts';
 import { encodeDeviceChange } from './change.ts';
 import type { WireguardChange } from './change.ts';
@@ -14,6 +13,8 @@ const FAMILY = 'wireguard';
 const VERSION = 1;
 const WG_CMD_GET_DEVICE = 0;
 const WG_CMD_SET_DEVICE = 1;
+/** WGDEVICE_A_PRIVATE_KEY, and WGPEER_A_PRESHARED_KEY in each of WGDEVICE_A_PEERS: never in a wire log */
+const SECRETS = ['3', '8.*.2'];
 
 type Options = Omit<RequestOptions, 'op'>;
 
@@ -25,8 +26,8 @@ export class WireguardSocket {
   }
 
   /** Needs CAP_NET_ADMIN in the namespace. */
-  static open(options: { netns?: NamespaceReference } = {}): WireguardSocket {
-    return new WireguardSocket(GenericSocket.open(options));
+  static open(options: Omit<SocketOptions, 'secrets'> = {}): WireguardSocket {
+    return new WireguardSocket(GenericSocket.open({ ...options, secrets: SECRETS }));
   }
 
   close(): void {

@@ -1,0 +1,115 @@
+/** Which answer belongs to which request: by sequence number, until an acknowledgement or the end of a dump. */
+import { NetlinkError, OutcomeUnknownError, OverrunError } from '../errors.ts';
+import { decodeAcknowledgement, decodeDone } from '../wire/acknowledgement.ts';
+import type { Acknowledgement } from '../wire/acknowledgement.ts';
+import { decodeMessages, NLM_F_DUMP_INTR, NLM_F_MULTI, NLMSG_DONE, NLMSG_ERROR, NLMSG_NOOP } from '../wire/message.ts';
+import type { NetlinkMessage } from '../wire/message.ts';
+
+const ENOBUFS = 105;
+
+export interface Answer {
+  messages: NetlinkMessage[];
+  /** what a dump walked changed under it */
+  interrupted: boolean;
+}
+
+/** What was asked, in words, and its place in a batch. */
+export interface Asked {
+  op: string;
+  index?: number;
+}
+
+interface Pending extends Answer {
+  asked: Asked;
+  /** nobody waits for it any more, but the kernel is not done with it */
+  abandoned: boolean;
+  settle: (error: Error | undefined) => void;
+}
+
+export class Answers {
+  readonly #pending = new Map<number, Pending>();
+
+  /** Rejects with NetlinkError or OutcomeUnknownError. */
+  expect(sequence: number, asked: Asked): Promise<Answer> {
+    const answer = new Promise<Answer>((resolve, reject) => {
+      const pending: Pending = {
+        asked,
+        messages: [],
+        interrupted: false,
+        abandoned: false,
+        settle: (error) => {
+          this.#pending.delete(sequence);
+          if (error) reject(error);
+          else resolve(pending);
+        },
+      };
+      this.#pending.set(sequence, pending);
+    });
+    // Whoever waits sees the rejection; when the wait ended before, nobody does, and that is no fault.
+    answer.catch(ignore);
+    return answer;
+  }
+
+  /** Nobody waits any more. With `drain`, its answer is over only when the kernel has said so. */
+  abandon(sequence: number, drain: boolean): void {
+    const pending = this.#pending.get(sequence);
+    if (!pending) return;
+    if (drain) {
+      pending.abandoned = true;
+      pending.messages = [];
+    } else {
+      pending.settle(new OutcomeUnknownError(nameOf(pending.asked), 'nobody waits for it'));
+    }
+  }
+
+  /** A datagram, or null and an errno. After an overrun any answer may be among what was lost. */
+  receive(datagram: Buffer | null, errno: number): void {
+    if (!datagram) {
+      if (errno === ENOBUFS) this.failAll((op) => new OverrunError(op));
+      else this.failAll((op) => new NetlinkError({ op, errno, kernelMessage: 'receive' }));
+      return;
+    }
+    let messages: NetlinkMessage[];
+    try {
+      messages = decodeMessages(datagram);
+    } catch (error) {
+      this.failAll((op) => new OutcomeUnknownError(op, error instanceof Error ? error.message : 'garbled answer'));
+      return;
+    }
+    for (const message of messages) this.#accept(message);
+  }
+
+  failAll(reason: (op: string) => Error): void {
+    for (const pending of [...this.#pending.values()]) pending.settle(reason(nameOf(pending.asked)));
+  }
+
+  #accept(message: NetlinkMessage): void {
+    const pending = this.#pending.get(message.sequence);
+    if (!pending || message.type === NLMSG_NOOP) return;
+    if ((message.flags & NLM_F_DUMP_INTR) !== 0 && (message.flags & NLM_F_MULTI) !== 0) pending.interrupted = true;
+    if (message.type !== NLMSG_ERROR && message.type !== NLMSG_DONE) {
+      if (!pending.abandoned) pending.messages.push(message);
+      return;
+    }
+    const answer = message.type === NLMSG_ERROR ? decodeAcknowledgement(message) : decodeDone(message);
+    pending.settle(answer.errno === 0 ? undefined : refusal(pending.asked, answer));
+  }
+}
+
+function nameOf({ op, index }: Asked): string {
+  return index === undefined ? op : `${op} [${index}]`;
+}
+
+function refusal(asked: Asked, { errno, kernelMessage, offset }: Acknowledgement): NetlinkError {
+  return new NetlinkError({
+    op: nameOf(asked),
+    errno,
+    kernelMessage,
+    ...(offset !== undefined && { offset }),
+    ...(asked.index !== undefined && { index: asked.index }),
+  });
+}
+
+function ignore(): void {
+  // see expect()
+}
