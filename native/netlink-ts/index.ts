@@ -4,6 +4,7 @@ export type { Namespace, NamespaceReference } from './namespace/namespace.ts';
 export { notifyService } from './service/notify.ts';
 export { NETLINK_GENERIC, NETLINK_NETFILTER, NETLINK_ROUTE, NetlinkSocket } from './socket/socket.ts';
 export type { OpenOptions, RequestOptions, SocketOptions } from './socket/socket.ts';
+export type { Kernel, KernelSocket, Receive } from './socket/kernel.ts';
 export { openMonitor } from './socket/monitor.ts';
 export type { MonitorEvent, MonitorOptions } from './socket/monitor.ts';
 export type { NetlinkMessage, Outgoing } from './wire/message.ts';
