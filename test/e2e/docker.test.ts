@@ -21,6 +21,9 @@ afterEach(async () => {
     const networks = await host.exec(['docker', 'network', 'ls', '-q', '--filter', 'driver=weft']);
     const left = networks.stdout.split('\n').filter((id) => id !== '');
     if (left.length > 0) await host.exec(['docker', 'network', 'rm', ...left]);
+    // Docker makes it by itself, and keeps it, as soon as one container seems to have no way out.
+    const names = (await host.exec(['docker', 'network', 'ls', '--format', '{{.Name}}'])).stdout;
+    expect(names).not.toContain('docker_gwbridge');
   }
 });
 
@@ -155,6 +158,52 @@ describe('what is asked of a network', () => {
     ]);
   });
 
+  test('may be a range, reserved addresses, a gateway, an MTU, routes', async () => {
+    const more = ['--gateway', '10.10.0.254', '--aux-address', 'router=10.10.7.1', '--ip-range', '10.10.7.0/29'];
+    const routes = ['-o', 'routes=10.9.0.0/16=10.10.7.1,fd09::/48=fd00:10::fe'];
+    await createNetwork(1, 'acme', ...more, ...routes, '-o', 'mtu=1300');
+    await run(1, 'one', 'acme-web');
+    const [v4] = await addressesOf(1, 'one', 'acme-web');
+    expect(v4).toMatch(/^10\.10\.7\.[02-7]$/);
+    const table = await docker(1, 'exec', 'one', 'ip', 'route');
+    expect(table).toMatch(/default via 10\.10\.0\.254/);
+    expect(table).toMatch(/10\.9\.0\.0\/16 via 10\.10\.7\.1/);
+    expect(await docker(1, 'exec', 'one', 'ip', '-6', 'route')).toMatch(/fd09::\/48 via fd00:10::fe/);
+    expect(await docker(1, 'exec', 'one', 'cat', '/sys/class/net/eth0/mtu')).toBe('1300');
+    expect(
+      (await tryDocker(1, 'run', '--rm', '--network', 'acme-web', '--ip', '10.10.7.1', 'box', 'true')).stderr,
+    ).toMatch(/10\.10\.7\.1 is reserved.*address-outside/);
+  });
+
+  test('may be several subnets of one family', async () => {
+    await createNetwork(1, 'acme', '--subnet', '10.20.0.0/16', '-o', 'routes=10.9.0.0/16=10.20.0.254');
+    // which of the two docker names first, and gives addresses from, is its own choice at each create
+    for (const [name, subnet] of [
+      ['one', '10.10'],
+      ['two', '10.20'],
+    ] as const) {
+      await run(1, name, 'acme-web', '--ip', `${subnet}.0.9`);
+      const table = await docker(1, 'exec', name, 'ip', 'route');
+      expect(table).toContain(`default via ${subnet}.0.1`);
+      expect(table.includes('10.9.0.0/16')).toBe(name === 'two');
+    }
+  });
+
+  test('reaches containers that weft itself attaches: routes too', async () => {
+    const names = ['--ipam-opt', 'tenant=acme', '--ipam-opt', 'network=web', '-o', 'routes=10.9.0.0/16=10.10.0.254'];
+    const flags = ['--subnet', '10.10.0.0/16', ...names];
+    await docker(1, 'network', 'create', '-d', 'weft', '--ipam-driver', 'weft', ...flags, 'acme-web');
+    await lab.host(1).exec(['ip', 'netns', 'add', 'by-hand']);
+    try {
+      await weft(1, 'endpoint', 'attach', 'acme/web', '--netns', '/run/netns/by-hand', '--name', 'hand');
+      const { stdout } = await lab.host(1).exec(['ip', '-n', 'by-hand', 'route']);
+      expect(stdout).toMatch(/10\.9\.0\.0\/16 via 10\.10\.0\.254 dev eth0/);
+      await lab.host(1).exec(['weft', 'endpoint', 'detach', 'acme/web/hand']);
+    } finally {
+      await lab.host(1).exec(['ip', 'netns', 'delete', 'by-hand']);
+    }
+  });
+
   test('is refused where it is not known, and where it differs from what there is', async () => {
     const create = ['network', 'create', '-d', 'weft', '--ipam-driver', 'weft'];
     const misspelt = await tryDocker(1, ...create, '-o', 'tennant=acme', 'x');
@@ -222,6 +271,59 @@ describe('what is asked of a network', () => {
     }
     expect(await endpoints('acme')).toEqual([]);
   });
+});
+
+describe('addresses of weft on a network of another driver', () => {
+  const create = (host: number) =>
+    docker(host, 'network', 'create', '-d', 'bridge', '--ipam-driver', 'weft', '--subnet', '10.66.0.0/24', 'bridged');
+  const runOn = (host: number) => tryDocker(host, 'run', '-d', '--network', 'bridged', 'box', 'sleep', '600');
+
+  test('are refused, with the reason', async () => {
+    await create(1);
+    try {
+      const { exitCode, stderr } = await runOn(1);
+      expect(exitCode).not.toBe(0);
+      expect(stderr).toMatch(
+        /10\.66\.0\.0\/24 belongs to no weft network: another driver.*not-supported.*docker\.ipamOnly/,
+      );
+    } finally {
+      await clear(1);
+    }
+  });
+
+  test('are given where docker.ipamOnly says so, once in the cluster', async () => {
+    const hosts = [1, 2];
+    for (const host of hosts) await configure(host, 'docker:\n  ipamOnly: true\n');
+    try {
+      for (const host of hosts) await create(host);
+      const started = await Promise.all([1, 1, 2, 2].map(runOn));
+      expect(started.map(({ stderr }) => stderr).join('')).not.toMatch(/not-supported/);
+      const given = await Promise.all(hosts.map((host) => containerAddresses(host)));
+      expect(new Set(given.flat()).size).toBe(4);
+    } finally {
+      for (const host of hosts) await clear(host);
+      for (const host of hosts) await configure(host, '');
+    }
+  });
+
+  /** The lab's own settings, and these beside them. */
+  async function configure(host: number, more: string): Promise<void> {
+    const script = 'f=/etc/weft/weft.yaml; [ -f $f.lab ] || cp $f $f.lab; { cat $f.lab; printf "$1"; } > $f';
+    await lab.host(host).exec(['sh', '-c', script, 'sh', more]);
+    await lab.host(host).kill('weftd');
+    await lab.host(host).start('weftd');
+  }
+
+  async function containerAddresses(host: number): Promise<string[]> {
+    const format = '{{range .Containers}}{{.IPv4Address}} {{end}}';
+    return (await docker(host, 'network', 'inspect', '-f', format, 'bridged')).split(' ').filter(Boolean);
+  }
+
+  async function clear(host: number): Promise<void> {
+    const ids = (await docker(host, 'ps', '-aq')).split('\n').filter(Boolean);
+    if (ids.length > 0) await docker(host, 'rm', '-f', ...ids);
+    await docker(host, 'network', 'rm', 'bridged');
+  }
 });
 
 describe('two tenants with one subnet', () => {
