@@ -134,7 +134,9 @@ function refusal(deps: ControlDeps, request: GrantRequest, failure: AllocationFa
     case 'exhausted':
       return new WeftError(
         'pool-exhausted',
-        `${object}: all ${failure.capacity.toString()} addresses of ${cidr} are taken`,
+        request.range
+          ? `${object}: all addresses of the range ${request.range} are taken`
+          : `${object}: all ${failure.capacity.toString()} addresses of ${cidr} are taken`,
         {
           object,
           next: `weft network inspect ${object}`,

@@ -159,7 +159,10 @@ describe('a pool', () => {
     const ask = (address: string) => control.engines.requestAddress({ poolId: ranged.id, address, gateway: false });
     const given = [await ask(''), await ask(''), await ask(''), await ask('')].map(({ address }) => address);
     expect(given.sort()).toEqual(['10.10.7.0/16', '10.10.7.1/16', '10.10.7.2/16', '10.10.7.3/16']);
-    await expect(ask('')).rejects.toMatchObject({ code: 'pool-exhausted' });
+    await expect(ask('')).rejects.toMatchObject({
+      code: 'pool-exhausted',
+      message: 'acme/web: all addresses of the range 10.10.7.0/30 are taken',
+    });
     expect(await ask('10.10.9.9')).toEqual({ address: '10.10.9.9/16' });
   });
 });
