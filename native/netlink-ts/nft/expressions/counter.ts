@@ -17,8 +17,8 @@ export interface Counter {
 export const counter: ExpressionCodec<Counter> = {
   name: 'counter',
   encode(writer, expression) {
-    writer.be64(NFTA_COUNTER_BYTES, expression.bytes ?? 0n);
-    writer.be64(NFTA_COUNTER_PACKETS, expression.packets ?? 0n);
+    if (expression.bytes !== undefined) writer.be64(NFTA_COUNTER_BYTES, expression.bytes);
+    if (expression.packets !== undefined) writer.be64(NFTA_COUNTER_PACKETS, expression.packets);
   },
   decode(reader) {
     let packets = 0n;

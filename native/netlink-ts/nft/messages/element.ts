@@ -112,9 +112,8 @@ export function decodeElements(payload: Buffer): WireElement[] {
   while (attributes.next()) {
     if (attributes.type !== NFTA_SET_ELEM_LIST_ELEMENTS) continue;
     const list = attributes.children();
-    while (list.next()) {
-      if (list.type === NFTA_LIST_ELEM) elements.push(readElement(list.children()));
-    }
+    // nft numbers the elements where the kernel calls each NFTA_LIST_ELEM
+    while (list.next()) elements.push(readElement(list.children()));
     list.check();
   }
   attributes.check();
