@@ -54,8 +54,11 @@ struct visit {
 /* Said by the work, of errno. */
 void fail(struct visit *visit, const char *call);
 
-/* Runs the work in a thread of its own; false and a pending exception when it failed. */
+/* Runs the work in its namespace; false and a pending exception when it failed. */
 bool run_visit(napi_env env, struct visit *visit);
+
+/* The same in a thread of its own in any case: for work that itself leaves the namespace. */
+bool run_in_thread(napi_env env, struct visit *visit);
 
 /* ---- what JavaScript may call; each says its arguments where it is defined ---- */
 

@@ -71,7 +71,7 @@ napi_value namespace_create(napi_env env, napi_callback_info info) {
   if (!visit) return throw_errno(env, ENOMEM, "calloc");
   visit->work = create_work;
   visit->netns = -1;
-  bool ok = text_argument(env, arguments[0], visit->path, sizeof visit->path) && run_visit(env, visit);
+  bool ok = text_argument(env, arguments[0], visit->path, sizeof visit->path) && run_in_thread(env, visit);
   free(visit);
   if (!ok) return NULL;
   CHECK(env, napi_get_undefined(env, &none));

@@ -19,7 +19,12 @@ static void *visit_thread(void *argument) {
   return NULL;
 }
 
-bool run_visit(napi_env env, struct visit *visit) {
+static bool succeeded(napi_env env, const struct visit *visit) {
+  if (visit->error) throw_errno(env, visit->error, visit->call);
+  return visit->error == 0;
+}
+
+bool run_in_thread(napi_env env, struct visit *visit) {
   pthread_t thread;
   int error = pthread_create(&thread, NULL, visit_thread, visit);
   if (error) {
@@ -27,9 +32,11 @@ bool run_visit(napi_env env, struct visit *visit) {
     return false;
   }
   pthread_join(thread, NULL);
-  if (visit->error) {
-    throw_errno(env, visit->error, visit->call);
-    return false;
-  }
-  return true;
+  return succeeded(env, visit);
+}
+
+bool run_visit(napi_env env, struct visit *visit) {
+  if (visit->netns >= 0) return run_in_thread(env, visit);
+  visit->work(visit);
+  return succeeded(env, visit);
 }

@@ -67,7 +67,11 @@ function acknowledgementText(message: NetlinkMessage): string[] {
   const { errno, kernelMessage, offset } = decodeAcknowledgement(message);
   if (errno === 0) return ['OK'];
   const where = offset === undefined ? [] : [`offset=${offset}`];
-  return [errnoName(errno), ...(kernelMessage === '' ? [] : [JSON.stringify(kernelMessage.replace(/[^\x20-\x7e]/g, '?'))]), ...where];
+  return [
+    errnoName(errno),
+    ...(kernelMessage === '' ? [] : [JSON.stringify(kernelMessage.replace(/[^\x20-\x7e]/g, '?'))]),
+    ...where,
+  ];
 }
 
 class AttributePrinter {
