@@ -28,4 +28,4 @@ export type { SetName } from './messages/element.ts';
 export type { RulePlace } from './messages/rule.ts';
 export type { Verdict } from './expressions/verdict.ts';
 export type { TableInfo, TableName } from './messages/table.ts';
-export { addressHex, commented, counter, integer, match, rule, verdict } from './build.ts';
+export { addressHex, commented, counter, integer, loadKey, match, rule, verdict } from './build.ts';
