@@ -9,13 +9,17 @@ import type {
   EndpointUpdate,
   EndpointView,
   EngineView,
+  JoinRequest,
   ListFilter,
+  Membership,
   NetworkRequest,
   NetworkUpdate,
   NetworkView,
   NodeView,
   StatusView,
   TenantView,
+  TokenRequest,
+  TokenView,
   WatchEvent,
   WatchRequest,
 } from '../control/port.ts';
@@ -47,6 +51,13 @@ export interface Methods {
   GetEndpoint: { request: Reference; response: EndpointView };
   UpdateEndpoint: { request: EndpointUpdate; response: EndpointView };
   ListNodes: { request: ListRequest; response: { nodes: NodeView[]; nextPageToken: string } };
+  ForgetNode: { request: Reference & { force: boolean }; response: NodeView };
+  RotateCertificates: { request: object; response: { notAfter: string } };
+  CreateToken: { request: TokenRequest; response: { token: string; details: TokenView } };
+  ListTokens: { request: object; response: { tokens: TokenView[] } };
+  DeleteToken: { request: Reference; response: object };
+  Join: { request: JoinRequest; response: Membership };
+  Renew: { request: Pick<JoinRequest, 'nodeCsr' | 'clientCsr'>; response: Membership };
   ListEngines: { request: { node: string }; response: { engines: EngineView[] } };
   SyncEngine: { request: { network: string }; response: EngineView };
 }

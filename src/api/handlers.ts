@@ -49,6 +49,13 @@ export function handlers(control: Control): Handlers {
       const { items, nextPageToken } = page(await control.listNodes(request), request);
       return { nodes: items, nextPageToken };
     },
+    ForgetNode: (request, context) => control.forgetNode(request, context),
+    RotateCertificates: (_request, context) => control.rotateCertificates(context),
+    CreateToken: (request, context) => control.createToken(request, context),
+    ListTokens: async () => ({ tokens: await control.listTokens() }),
+    DeleteToken: ({ ref }, context) => done(control.deleteToken(ref, context)),
+    Join: (request, context) => control.join(request, context),
+    Renew: (request, context) => control.renew(request, context),
     ListEngines: async ({ node }) => ({ engines: await control.listEngines(node === '' ? {} : { node }) }),
     SyncEngine: ({ network }, context) => control.syncEngine(network === '' ? {} : { network }, context),
     AdoptNetwork: ({ ref }, context) => control.adoptNetwork(ref, context),

@@ -5,6 +5,8 @@ import type { MethodName, Methods, StreamName, Streams } from './definition.ts';
 
 const text = z.string().max(512);
 const required = text.min(1, 'is missing');
+/** a signing request for a key on P-256 takes half of it */
+const pem = z.string().min(1, 'is missing').max(4_096);
 const reference = z.object({ ref: required });
 const labels = z
   .record(z.string().min(1).max(128), z.string().max(1_024))
@@ -60,6 +62,13 @@ const SCHEMAS: { [M in MethodName]: z.ZodType<Methods[M]['request']> } = {
   GetEndpoint: reference,
   UpdateEndpoint: reference.extend({ revision, labels }),
   ListNodes: list,
+  ForgetNode: reference.extend({ force: z.boolean() }),
+  RotateCertificates: z.object({}),
+  CreateToken: z.object({ ttlSeconds: z.number().int(), uses: z.number().int() }),
+  ListTokens: z.object({}),
+  DeleteToken: reference,
+  Join: z.object({ tokenId: required, secret: required, name: required, nodeCsr: pem, clientCsr: pem }),
+  Renew: z.object({ nodeCsr: pem, clientCsr: pem }),
   ListEngines: z.object({ node: text }),
   SyncEngine: z.object({ network: text }),
 };

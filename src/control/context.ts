@@ -4,7 +4,33 @@ import type { ClusterSettings } from '../model/cluster.ts';
 import type { Reconciler } from '../reconcile/port.ts';
 import type { Store } from '../store/port.ts';
 import type { ClusterView } from './cluster-view.ts';
+import type { CallContext } from './port.ts';
 import type { Turns } from './turns.ts';
+
+/** Keys and certificates, as far as use cases touch them. */
+export interface TrustPort {
+  /** PEM of the cluster's CA */
+  readonly ca: string;
+  newToken(): { id: string; hash: string; text: string };
+  isSecretOf(hash: string, secret: string): boolean;
+  /** undefined on nodes that do not hold the CA's key */
+  readonly certify: ((node: NodeToCertify, csr: SigningRequests) => Promise<SigningRequests>) | undefined;
+  /** Renews this node's own certificates now. */
+  rotate(context?: CallContext): Promise<{ notAfter: Date }>;
+  readonly notAfter: Date;
+}
+
+export interface NodeToCertify {
+  nodeId: string;
+  name: string;
+  addresses: string[];
+}
+
+/** PEM texts: requests on the way in, certificates on the way out. */
+export interface SigningRequests {
+  node: string;
+  client: string;
+}
 
 /** What every use case needs; made once by main.ts. */
 export interface ControlDeps {
@@ -20,6 +46,7 @@ export interface ControlDeps {
   ipamOnly: boolean;
   /** ranges this host's own routes reach, so that a chosen subnet does not hide them */
   hostRoutes: () => Promise<Cidr[]>;
+  trust: TrustPort;
   now: () => Date;
   log: Logger;
 }

@@ -10,6 +10,7 @@ import type { Entry } from '../store/port.ts';
 import type { ControlDeps } from './context.ts';
 import { removeEndpoint } from './endpoints.ts';
 import { dropUnused } from './engines/bindings.ts';
+import { expiredTrust } from './membership.ts';
 import { tendLeaving } from './network-removal.ts';
 import type { PoolRecord } from './engines/pools.ts';
 
@@ -78,6 +79,7 @@ export class Housekeeping {
       else if (pool.taken !== null && !networks.has(pool.taken))
         look(key, LEAK_GRACE, 'the network of this pool is gone');
     }
+    due.push(...expiredTrust(this.#deps));
     for (const key of this.#seen.keys()) {
       const other = key.startsWith(prefixes.networks) || key.startsWith(prefixes.endpoints);
       const kept = other ? this.#deps.view.entry(key) !== undefined : alive.has(key);

@@ -3,7 +3,8 @@ import { X509Certificate } from 'node:crypto';
 import { WeftError } from '../model/errors.ts';
 import { keys, prefixes } from '../model/keys.ts';
 import type { ClusterState } from '../model/cluster.ts';
-import type { CertificateRecord, ForgottenNode, Node } from '../model/objects.ts';
+import type { CertificateRecord, ForgottenNode, Node, TokenRecord } from '../model/objects.ts';
+import type { Entry } from '../store/port.ts';
 import { commit } from './commit.ts';
 import type { ControlDeps } from './context.ts';
 import type { CallContext } from './port.ts';
@@ -77,6 +78,25 @@ export async function forgetNode(
     };
   };
   return (await commit(deps, decide, context)).result;
+}
+
+/** Tokens and certificates whose time is over: nobody can use them, and nothing needs to refuse them any more. */
+export function expiredTrust(deps: ControlDeps): { entry: Entry; reason: string }[] {
+  const now = deps.now().getTime();
+  const over = (time: string) => Date.parse(time) <= now;
+  const found: { entry: Entry; reason: string }[] = [];
+  const look = (key: string, reason: string) => {
+    const entry = deps.view.entry(key);
+    if (entry) found.push({ entry, reason });
+  };
+  for (const token of deps.view.list<TokenRecord>(prefixes.tokens)) {
+    if (over(token.expiresAt)) look(keys.token(token.id), 'a join token has expired');
+  }
+  for (const certificate of deps.view.list<CertificateRecord>(prefixes.certificates)) {
+    if (over(certificate.notAfter))
+      look(keys.certificate(certificate.node, certificate.serial), 'a certificate has expired');
+  }
+  return found;
 }
 
 /** By name, id, or a unique beginning of an id. */

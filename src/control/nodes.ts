@@ -6,7 +6,7 @@ import { WeftError } from '../model/errors.ts';
 import { keys } from '../model/keys.ts';
 import { NODE_LEASE_SECONDS } from '../model/limits.ts';
 import { newId } from '../model/names.ts';
-import type { Node, NodeLife } from '../model/objects.ts';
+import type { ForgottenNode, Node, NodeLife } from '../model/objects.ts';
 import type { Lease, Store } from '../store/port.ts';
 import type { ClusterView } from './cluster-view.ts';
 import { commit } from './commit.ts';
@@ -51,6 +51,14 @@ export async function registerNode(
   const nodeKey = keys.node(node.id);
   const decide = () => {
     const { state } = deps.view.current();
+    const forgottenKey = keys.forgotten(node.id);
+    const forgotten = deps.view.value<ForgottenNode>(forgottenKey);
+    if (forgotten) {
+      throw new WeftError('unauthenticated', `this node was forgotten by the cluster at ${forgotten.at}`, {
+        object: node.name,
+        next: 'remove its pki directory, then weft node join with a new token',
+      });
+    }
     const holder = deps.view.value<string>(nameKey);
     if (holder !== undefined && holder !== node.id) {
       throw new WeftError('name-taken', `another node is called "${node.name}"`, {
@@ -70,6 +78,7 @@ export async function registerNode(
     const before = state.nodes.get(node.id);
     return {
       compare: [
+        { key: forgottenKey, revision: 0 },
         { key: nameKey, revision: deps.view.revisionOf(nameKey) },
         { key: nodeKey, revision: deps.view.revisionOf(nodeKey) },
       ],

@@ -8,6 +8,8 @@ import type { StoreState } from '../store/port.ts';
 
 export interface CallContext {
   signal?: AbortSignal;
+  /** who calls over TCP: the node its certificate names, if it showed one, and where from */
+  peer?: { node: string | undefined; address: string };
 }
 
 export interface TenantView {
@@ -79,6 +81,10 @@ export interface NodeView {
   endpoints: number;
   version: string;
   createdAt: string;
+  /** "192.0.2.1:7781", '' before it first listened */
+  api: string;
+  /** it can certify others */
+  signs: boolean;
 }
 
 /** `own`: a user of the engine made it and it stays with that engine. */
@@ -103,6 +109,39 @@ export interface EngineView {
   liveRestore: boolean;
   since: string;
   networks: EngineNetworkView[];
+}
+
+export interface TokenRequest {
+  ttlSeconds: number;
+  uses: number;
+}
+
+export interface TokenView {
+  id: string;
+  role: 'node';
+  uses: number;
+  expiresAt: string;
+  createdAt: string;
+  createdBy: string;
+}
+
+export interface JoinRequest {
+  tokenId: string;
+  secret: string;
+  /** what the cluster is to call the new node */
+  name: string;
+  /** signing requests, PEM: for its peers, and for etcd */
+  nodeCsr: string;
+  clientCsr: string;
+}
+
+export interface Membership {
+  nodeId: string;
+  /** PEM */
+  ca: string;
+  nodeCertificate: string;
+  clientCertificate: string;
+  storeEndpoints: string[];
 }
 
 export interface StatusView {
@@ -215,6 +254,20 @@ export interface Control {
   updateEndpoint(request: EndpointUpdate, context?: CallContext): Promise<EndpointView>;
 
   listNodes(filter?: ListFilter): Promise<NodeView[]>;
+
+  /** Refused while the node is heard from, unless `force`. */
+  forgetNode(request: { ref: string; force: boolean }, context?: CallContext): Promise<NodeView>;
+  /** Renews this host's own certificates; running connections stay. */
+  rotateCertificates(context?: CallContext): Promise<{ notAfter: string }>;
+
+  /** `token` is shown this once. */
+  createToken(request: TokenRequest, context?: CallContext): Promise<{ token: string; details: TokenView }>;
+  listTokens(): Promise<TokenView[]>;
+  deleteToken(id: string, context?: CallContext): Promise<void>;
+  /** The one call that a host without a certificate may make. */
+  join(request: JoinRequest, context?: CallContext): Promise<Membership>;
+  /** New certificates for the node that calls. */
+  renew(request: { nodeCsr: string; clientCsr: string }, context?: CallContext): Promise<Membership>;
 
   listEngines(filter: { node?: string }): Promise<EngineView[]>;
   /** Offers what users of this host's engine removed there again: one network, or all. */

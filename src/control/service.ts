@@ -14,6 +14,7 @@ import { adoptNetwork, engineView, offerAgain } from './engines/in-step.ts';
 import { claimNetwork, followEngineNetworks, reportEngine } from './engines/step.ts';
 import { releaseAddress, requestAddress } from './engines/pool-addresses.ts';
 import { requestPool } from './engines/pools.ts';
+import { membershipControl } from './membership-service.ts';
 import { listEndpoints, listEngines, listNetworks, listNodes, listTenants, resolveFilter } from './lists.ts';
 import { deleteNetwork } from './network-removal.ts';
 import { createNetwork } from './networks.ts';
@@ -95,6 +96,8 @@ export function createControl(deps: ControlDeps): Control {
     updateEndpoint: async (request, context) => seen(await updateEndpoint(deps, request, context)),
 
     listNodes: async (filter = {}) => listed(listNodes, filter),
+
+    ...membershipControl(deps, fresh),
 
     listEngines: async (filter) => listed(listEngines, filter),
     syncEngine: async ({ network }, context) => {

@@ -78,15 +78,6 @@ export async function redeemToken(
   await commit(deps, decide, context);
 }
 
-/** Those that nobody can use any more. */
-export function expiredTokens(deps: ControlDeps): string[] {
-  const now = deps.now().getTime();
-  return deps.view
-    .list<TokenRecord>(prefixes.tokens)
-    .filter(({ expiresAt }) => Date.parse(expiresAt) <= now)
-    .map(({ id }) => id);
-}
-
 function tokenView({ id, role, uses, expiresAt, createdAt, createdBy }: TokenRecord): TokenView {
   return { id, role, uses, expiresAt, createdAt, createdBy };
 }

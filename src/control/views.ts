@@ -83,6 +83,8 @@ export function nodeView(state: ClusterState, node: Node): NodeView {
     live: state.live.has(node.id),
     endpoints: [...state.endpoints.values()].filter((endpoint) => endpoint.node === node.id).length,
     version: node.version,
+    api: node.api ?? '',
+    signs: node.signs ?? false,
   };
 }
 

@@ -23,7 +23,8 @@ export interface TlsFiles {
 }
 
 export interface ChannelOptions {
-  tls: TlsFiles | undefined;
+  /** asked for each channel anew, so that a renewed certificate is used from then on */
+  tls: (() => TlsFiles) | undefined;
   keepaliveMs: number;
 }
 
@@ -48,7 +49,7 @@ export class Channel {
   readonly #stubs: Stubs;
 
   constructor(endpoint: string, options: ChannelOptions) {
-    const { tls } = options;
+    const tls = options.tls?.();
     this.#stubs = new Stubs({
       hosts: endpoint,
       ...(tls && {

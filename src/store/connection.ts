@@ -94,6 +94,10 @@ export class Connection {
     return { stream, broken: member.broken, passOver: () => this.#members.passOver(member) };
   }
 
+  renew(): void {
+    this.#members.renew();
+  }
+
   async close(): Promise<void> {
     this.#closed.abort(new WeftError('store-away', 'the store is closed'));
     await this.#members.close();

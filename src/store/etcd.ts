@@ -30,7 +30,8 @@ const EXTERNAL_KEEPALIVE = 6_000;
 export interface EtcdStoreOptions {
   /** "https://192.0.2.1:2379"; http only in tests */
   endpoints: string[];
-  tls?: TlsFiles;
+  /** a function is asked again for every new connection, and all are made anew by `renew` */
+  tls?: TlsFiles | (() => TlsFiles);
   /** ends in "/" */
   prefix?: string;
   /** milliseconds between pings of a connection that has streams; lower only where etcd was told to allow it */
@@ -40,8 +41,14 @@ export interface EtcdStoreOptions {
   log?: Log;
 }
 
+export interface RenewableStore extends Store {
+  /** New calls go over connections made with the certificate as it is now; what is under way ends on the old ones. */
+  renew(): void;
+}
+
 /** Resolves after the first probe, answered or not (1.5 s at most): etcd need not be up, `state()` tells. */
-export async function openEtcdStore(options: EtcdStoreOptions): Promise<Store> {
+export async function openEtcdStore(options: EtcdStoreOptions): Promise<RenewableStore> {
+  const { tls } = options;
   if (options.endpoints.length === 0) {
     throw new WeftError('configuration-invalid', 'store.endpoints: no endpoint is given');
   }
@@ -49,7 +56,7 @@ export async function openEtcdStore(options: EtcdStoreOptions): Promise<Store> {
   const codec = new Codec(options.prefix ?? '/weft/v1/', log);
   const connection = new Connection({
     seeds: options.endpoints,
-    channel: { tls: options.tls, keepaliveMs: options.keepaliveMs ?? EXTERNAL_KEEPALIVE },
+    channel: { tls: typeof tls === 'object' ? () => tls : tls, keepaliveMs: options.keepaliveMs ?? EXTERNAL_KEEPALIVE },
     probeKey: codec.key('cluster/settings'),
     lineage: new Lineage(options.keeper, log),
     log,
@@ -58,7 +65,7 @@ export async function openEtcdStore(options: EtcdStoreOptions): Promise<Store> {
   return new EtcdStore(connection, codec, log);
 }
 
-class EtcdStore implements Store {
+class EtcdStore implements RenewableStore {
   readonly #connection: Connection;
   readonly #codec: Codec;
   readonly #log: Log;
@@ -127,6 +134,10 @@ class EtcdStore implements Store {
 
   acceptRestored(): Promise<void> {
     return this.#connection.lineage.accept();
+  }
+
+  renew(): void {
+    this.#connection.renew();
   }
 
   async close(): Promise<void> {

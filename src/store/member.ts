@@ -94,6 +94,13 @@ export class Member {
     this.#broken = newBreak();
   }
 
+  /** Streams and calls under way end on the connection they have. */
+  renew(): void {
+    this.#replaceCalls();
+    this.#probe.close();
+    this.#probe = new Channel(this.endpoint, this.#options);
+  }
+
   close(): void {
     this.#closed.abort();
     this.#broken.abort(new Error(`etcd at ${this.endpoint} is not spoken to any more`));

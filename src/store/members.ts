@@ -85,6 +85,11 @@ export class Members {
     this.#preferred = (at + 1) % this.#followed.length;
   }
 
+  /** With certificates as they are now. */
+  renew(): void {
+    for (const { member } of this.#followed) member.renew();
+  }
+
   async close(): Promise<void> {
     for (const { member } of this.#followed) member.close();
     await Promise.all([this.#refreshing, ...this.#followed.map(({ ended }) => ended)]);

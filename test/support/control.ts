@@ -41,6 +41,16 @@ export const settings = {
   createdAt: '2026-01-01T00:00:00.000Z',
 };
 
+/** A node that holds no CA, and whose certificates nothing touches. */
+export const noTrust: ControlDeps['trust'] = {
+  ca: '',
+  certify: undefined,
+  notAfter: new Date('2027-01-01T00:00:00Z'),
+  newToken: () => ({ id: 'aaaaaaaaaa', hash: '00', text: 'weft1.token' }),
+  isSecretOf: () => false,
+  rotate: () => Promise.reject(new Error('no certificates here')),
+};
+
 /** Several nodes of one cluster over one store in memory. */
 export class TestCluster {
   readonly shared = new MemoryState();
@@ -63,6 +73,7 @@ export class TestCluster {
       version: '0.0.0',
       ipamOnly: options.ipamOnly ?? false,
       hostRoutes: () => Promise.resolve([]),
+      trust: noTrust,
       now: () => new Date('2026-01-01T00:00:00Z'),
       log: pino({ level: 'silent' }),
     };

@@ -4,10 +4,12 @@ import type {
   Control,
   EndpointView,
   EngineView,
+  Membership,
   NetworkView,
   NodeView,
   StatusView,
   TenantView,
+  TokenView,
   WatchEvent,
 } from '../../src/control/port.ts';
 
@@ -64,6 +66,8 @@ export const node: NodeView = {
   endpoints: 3,
   version: '0.1.0',
   createdAt: AT,
+  api: '192.0.2.1:7781',
+  signs: true,
 };
 
 export const engine: EngineView = {
@@ -84,6 +88,23 @@ export const engine: EngineView = {
       next: 'remove it',
     },
   ],
+};
+
+export const token: TokenView = {
+  id: 'abcdefghij',
+  role: 'node',
+  uses: 1,
+  expiresAt: AT,
+  createdAt: AT,
+  createdBy: 'host1',
+};
+
+export const membership: Membership = {
+  nodeId: '01J',
+  ca: 'CA',
+  nodeCertificate: 'NODE',
+  clientCertificate: 'CLIENT',
+  storeEndpoints: ['https://192.0.2.1:2379'],
 };
 
 export const status: StatusView = {
@@ -122,6 +143,13 @@ export function fakeControl() {
     updateNetwork: vi.fn<Control['updateNetwork']>().mockResolvedValue(network),
     updateEndpoint: vi.fn<Control['updateEndpoint']>().mockResolvedValue(endpoint),
     watch: vi.fn<Control['watch']>().mockImplementation(events),
+    forgetNode: vi.fn<Control['forgetNode']>().mockResolvedValue(node),
+    rotateCertificates: vi.fn<Control['rotateCertificates']>().mockResolvedValue({ notAfter: AT }),
+    createToken: vi.fn<Control['createToken']>().mockResolvedValue({ token: 'weft1.x', details: token }),
+    listTokens: vi.fn<Control['listTokens']>().mockResolvedValue([token]),
+    deleteToken: vi.fn<Control['deleteToken']>().mockResolvedValue(),
+    join: vi.fn<Control['join']>().mockResolvedValue(membership),
+    renew: vi.fn<Control['renew']>().mockResolvedValue(membership),
     listEngines: vi.fn<Control['listEngines']>().mockResolvedValue([engine]),
     syncEngine: vi.fn<Control['syncEngine']>().mockResolvedValue(engine),
     adoptNetwork: vi.fn<Control['adoptNetwork']>().mockResolvedValue(network),
