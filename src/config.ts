@@ -13,6 +13,10 @@ import { NAME_PATTERN } from './model/names.ts';
 const absolute = z.string().startsWith('/', 'must be an absolute path');
 const flag = z.union([z.boolean(), z.enum(['true', 'false']).transform((text) => text === 'true')]);
 
+const portNumber = z
+  .union([z.number(), z.string().regex(/^\d+$/).transform(Number)])
+  .pipe(z.number().int().min(1).max(65_535));
+
 const schema = z.strictObject({
   node: z
     .strictObject({
@@ -42,6 +46,7 @@ const schema = z.strictObject({
       path: ['endpoints'],
       message: 'must name at least one endpoint when store.mode is external',
     }),
+  api: z.strictObject({ port: portNumber.default(7781) }).prefault({}),
   pki: absolute.default('/var/lib/weft/pki'),
   state: absolute.default('/var/lib/weft'),
   run: absolute.default('/run/weft'),
@@ -56,10 +61,7 @@ const schema = z.strictObject({
   metrics: z
     .strictObject({
       enabled: flag.default(true),
-      port: z
-        .union([z.number(), z.string().regex(/^\d+$/).transform(Number)])
-        .pipe(z.number().int().min(1).max(65_535))
-        .default(7782),
+      port: portNumber.default(7782),
     })
     .prefault({}),
   log: z.strictObject({ level: z.enum(['trace', 'debug', 'info', 'warn', 'error']).default('info') }).prefault({}),
@@ -148,7 +150,7 @@ function listOf(text: string): string[] {
 }
 
 /** The host's name as far as it is a name of ours. */
-function defaultName(): string {
+export function defaultName(): string {
   const name =
     hostname()
       .split('.')[0]

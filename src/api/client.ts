@@ -3,7 +3,7 @@
  * own reason when the caller gave up.
  */
 import { credentials } from '@grpc/grpc-js';
-import type { Client, ClientReadableStream, ServiceClientConstructor, ServiceError } from '@grpc/grpc-js';
+import type { ChannelCredentials, Client, ClientReadableStream, ServiceClientConstructor, ServiceError } from '@grpc/grpc-js';
 import { loadApi, MESSAGE_LIMIT } from './definition.ts';
 import type { MethodName, Methods, StreamName, Streams } from './definition.ts';
 import { fromServiceError } from './errors.ts';
@@ -14,6 +14,8 @@ const DEADLINE = 10_000;
 
 export interface ClientOptions {
   socketPath?: string;
+  /** another host's weftd instead, over TLS */
+  remote?: { address: string; credentials: ChannelCredentials };
   /** milliseconds for each call */
   deadline?: number;
 }
@@ -44,7 +46,11 @@ type Invoke = (
 export function connect(options: ClientOptions = {}): WeftClient {
   const socketPath = options.socketPath ?? DEFAULT_SOCKET;
   const { Weft, messages } = loadApi();
-  const client: Client = new Weft(`unix:${socketPath}`, credentials.createInsecure(), {
+  const { remote } = options;
+  const where = remote?.address ?? socketPath;
+  const target = remote?.address ?? `unix:${socketPath}`;
+  const client: Client = new Weft(target, remote?.credentials ?? credentials.createInsecure(), {
+    'grpc.use_local_subchannel_pool': 1,
     'grpc.max_receive_message_length': MESSAGE_LIMIT,
     // Without it a proxy of the environment would be asked for a unix socket.
     'grpc.enable_http_proxy': 0,
@@ -59,7 +65,7 @@ export function connect(options: ClientOptions = {}): WeftClient {
         const call = invoke.call(client, request, { deadline }, (error, response) => {
           signal?.removeEventListener('abort', cancel);
           if (signal?.aborted) reject(reasonOf(signal));
-          else if (error) reject(fromServiceError(error, socketPath));
+          else if (error) reject(fromServiceError(error, where));
           else resolve(inOrder(messages, answerOf(Weft, method), response) as Methods[typeof method]['response']);
         });
         const cancel = () => call.cancel();
@@ -82,7 +88,7 @@ export function connect(options: ClientOptions = {}): WeftClient {
           yield present(inOrder(messages, answerOf(Weft, method), item)) as Streams[M]['response'];
         }
       } catch (error) {
-        if (!signal.aborted) throw fromServiceError(error as ServiceError, socketPath);
+        if (!signal.aborted) throw fromServiceError(error as ServiceError, where);
       } finally {
         signal.removeEventListener('abort', cancel);
         call.cancel();

@@ -1,25 +1,39 @@
 /** weft.v1 as grpc-js wants it: requests checked, failures as reports, streams no faster than they are read. */
 import { once } from 'node:events';
-import type { sendUnaryData, ServerUnaryCall, ServerWritableStream, UntypedServiceImplementation } from '@grpc/grpc-js';
+import type { sendUnaryData, Server, ServerUnaryCall, ServerWritableStream, UntypedServiceImplementation } from '@grpc/grpc-js';
+import { ReflectionService } from '@grpc/reflection';
+import { HealthImplementation } from 'grpc-health-check';
 import type { Logger } from 'pino';
 import type { CallContext, Control } from '../control/port.ts';
 import { toWeftError } from '../model/errors.ts';
+import { loadApi } from './definition.ts';
 import type { MethodName, StreamName } from './definition.ts';
 import { serviceErrors } from './errors.ts';
 import { handlers, streamHandlers } from './handlers.ts';
+import { peerOf } from './peers.ts';
+import type { IdentifyNode } from './peers.ts';
 import { parseRequest, parseStreamRequest } from './requests.ts';
 
 export interface ImplementOptions {
   control: Control;
   nodeName: string;
   log: Logger;
+  /** over TCP: who calls */
+  identify?: IdentifyNode;
 }
 
 type Work = (request: unknown, context: CallContext) => Promise<unknown>;
 
-/** `closing` ends streams, which have no end of their own. */
-export function implement(
-  { control, nodeName, log }: ImplementOptions,
+/** weft.v1, with reflection and health beside it. `closing` ends streams, which have no end of their own. */
+export function addServices(server: Server, options: ImplementOptions, closing: AbortSignal): void {
+  const { Weft, definition } = loadApi();
+  server.addService(Weft.service, implement(options, closing));
+  new ReflectionService(definition).addToServer(server);
+  new HealthImplementation({ '': 'SERVING', 'weft.v1.Weft': 'SERVING' }).addToServer(server);
+}
+
+function implement(
+  { control, nodeName, log, identify }: ImplementOptions,
   closing: AbortSignal,
 ): UntypedServiceImplementation {
   const implementation: UntypedServiceImplementation = {};
@@ -33,7 +47,8 @@ export function implement(
     const work = handle as Work;
     implementation[name] = (call: ServerUnaryCall<unknown, unknown>, reply: sendUnaryData<unknown>) => {
       const signal = endOf(call);
-      const done = async () => work(parseRequest(name as MethodName, call.request), { signal });
+      const peer = identify && { peer: peerOf(call, identify) };
+      const done = async () => work(parseRequest(name as MethodName, call.request), { signal, ...peer });
       done().then(
         (response) => reply(null, response),
         (error: unknown) => reply(failed(error, name)),

@@ -3,13 +3,12 @@ import { lstat, mkdir, rm } from 'node:fs/promises';
 import { createConnection } from 'node:net';
 import { dirname } from 'node:path';
 import { Server, ServerCredentials } from '@grpc/grpc-js';
-import { ReflectionService } from '@grpc/reflection';
-import { HealthImplementation } from 'grpc-health-check';
 import type { Logger } from 'pino';
 import type { Control } from '../control/port.ts';
 import { WeftError } from '../model/errors.ts';
-import { loadApi, MESSAGE_LIMIT } from './definition.ts';
-import { implement } from './implementation.ts';
+import { MESSAGE_LIMIT } from './definition.ts';
+import { drain } from './drain.ts';
+import { addServices } from './implementation.ts';
 
 export interface ApiServerOptions {
   socketPath: string;
@@ -17,9 +16,6 @@ export interface ApiServerOptions {
   nodeName: string;
   log: Logger;
 }
-
-/** Calls in progress get this long when the server is closed. */
-const DRAIN = 3_000;
 
 /** Throws `already-running` when somebody answers on the socket, `configuration-invalid` when it is no socket. */
 export async function startApiServer(options: ApiServerOptions): Promise<{ close(): Promise<void> }> {
@@ -30,12 +26,8 @@ export async function startApiServer(options: ApiServerOptions): Promise<{ close
     'grpc.max_receive_message_length': MESSAGE_LIMIT,
     'grpc.max_send_message_length': MESSAGE_LIMIT,
   });
-  const { Weft, definition } = loadApi();
   const closing = new AbortController();
-  server.addService(Weft.service, implement(options, closing.signal));
-  new ReflectionService(definition).addToServer(server);
-  const health = new HealthImplementation({ '': 'SERVING', 'weft.v1.Weft': 'SERVING' });
-  health.addToServer(server);
+  addServices(server, options, closing.signal);
   await bindPrivately(server, socketPath);
   return {
     close: async () => {
@@ -84,17 +76,4 @@ async function removeStale(socketPath: string): Promise<void> {
   });
   if (!dead) throw new WeftError('already-running', `another weftd answers at ${socketPath}`, { object: socketPath });
   await rm(socketPath, { force: true });
-}
-
-async function drain(server: Server): Promise<void> {
-  await new Promise<void>((resolve) => {
-    const timer = setTimeout(() => {
-      server.forceShutdown();
-      resolve();
-    }, DRAIN);
-    server.tryShutdown(() => {
-      clearTimeout(timer);
-      resolve();
-    });
-  });
 }

@@ -11,6 +11,7 @@ const FILES = { node: 'node', client: 'client', member: 'member' } as const;
 /** The node's certificate itself, with what goes with it. */
 export interface Identity extends Credentials {
   nodeId: string;
+  notBefore: Date;
   notAfter: Date;
   /** for etcd */
   client: Credentials;
@@ -44,6 +45,7 @@ export async function loadIdentity(directory: string): Promise<Identity | undefi
   const certificate = new X509Certificate(node.cert);
   return {
     nodeId: nodeIdOf(certificate),
+    notBefore: new Date(certificate.validFrom),
     notAfter: new Date(certificate.validTo),
     ...node,
     ca,

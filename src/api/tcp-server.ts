@@ -1,0 +1,61 @@
+/**
+ * weft.v1 for the other nodes and for hosts that join: TLS on the node's underlay address. Client certificates are asked
+ * for but not demanded by TLS, since a joining host has none; who shows none gets no further than Join.
+ */
+import { experimental, Server } from '@grpc/grpc-js';
+import type { Logger } from 'pino';
+import type { Control } from '../control/port.ts';
+import { describeCause, WeftError } from '../model/errors.ts';
+import { MESSAGE_LIMIT } from './definition.ts';
+import { drain } from './drain.ts';
+import { serviceErrors } from './errors.ts';
+import { addServices } from './implementation.ts';
+import { requireNode } from './peers.ts';
+import type { IdentifyNode } from './peers.ts';
+
+type CertificateProvider = Parameters<typeof experimental.createCertificateProviderServerCredentials>[0];
+
+export interface TcpServerOptions {
+  address: string;
+  port: number;
+  control: Control;
+  nodeName: string;
+  log: Logger;
+  certificates: CertificateProvider;
+  identify: IdentifyNode;
+}
+
+/** A peer that is gone without a word must not hold its streams here for ever. */
+const KEEPALIVE = { 'grpc.keepalive_time_ms': 10_000, 'grpc.keepalive_timeout_ms': 5_000 };
+
+export async function startTcpServer(options: TcpServerOptions): Promise<{ close(): Promise<void> }> {
+  const { address, port, certificates, identify, nodeName } = options;
+  const server = new Server({
+    ...KEEPALIVE,
+    'grpc.max_receive_message_length': MESSAGE_LIMIT,
+    'grpc.max_send_message_length': MESSAGE_LIMIT,
+    'grpc.max_concurrent_streams': 256,
+    interceptors: [requireNode(identify, serviceErrors(nodeName))],
+  });
+  const closing = new AbortController();
+  addServices(server, options, closing.signal);
+  const credentials = experimental.createCertificateProviderServerCredentials(certificates, certificates, false);
+  const at = address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
+  await new Promise<void>((resolve, reject) => {
+    server.bindAsync(at, credentials, (error) => {
+      if (!error) return resolve();
+      reject(
+        new WeftError('configuration-invalid', `api.port: cannot listen on ${at}: ${describeCause(error)}`, {
+          object: 'api.port',
+          next: `see who does: ss -Hlntp sport = :${port}`,
+        }),
+      );
+    });
+  });
+  return {
+    close: async () => {
+      closing.abort();
+      await drain(server);
+    },
+  };
+}
