@@ -9,12 +9,14 @@ import { pino } from 'pino';
 import type { Logger } from 'pino';
 import { startMetrics } from './api/metrics.ts';
 import { startApiServer } from './api/server.ts';
+import { startTcpServer } from './api/tcp-server.ts';
 import { readCommandLine } from './command-line.ts';
 import { loadConfig } from './config.ts';
 import type { Config } from './config.ts';
 import { ClusterView } from './control/cluster-view.ts';
-import type { ControlDeps } from './control/context.ts';
+import type { ControlDeps, TrustPort } from './control/context.ts';
 import { Housekeeping } from './control/housekeeping.ts';
+import { assertRemembered, recordCertificates } from './control/membership.ts';
 import { ensureSettings, keepAlive, registerNode } from './control/nodes.ts';
 import { createControl } from './control/service.ts';
 import { Turns } from './control/turns.ts';
@@ -34,19 +36,26 @@ import type { Node } from './model/objects.ts';
 import { SYSCTLS } from './plan/tenant.ts';
 import { ReconcileLoop } from './reconcile/loop.ts';
 import { openEtcdStore } from './store/etcd.ts';
+import type { RenewableStore } from './store/etcd.ts';
 import { lineageFile } from './store/lineage-file.ts';
 import { ensureManagedEtcd } from './store/managed/etcd.ts';
 import type { Supervisor } from './store/managed/supervisor.ts';
 import { openUnit } from './store/managed/unit.ts';
-import type { Store } from './store/port.ts';
+import { Renewal } from './renewal.ts';
 import {
+  certifyNode,
   createAuthority,
   issueClientCertificate,
   issueMemberCertificate,
   issueNodeCertificate,
+  openAuthority,
 } from './trust/authority.ts';
+import type { Authority } from './trust/authority.ts';
 import { loadIdentity, saveIdentity } from './trust/identity.ts';
 import type { Identity } from './trust/identity.ts';
+import { IdentityKeeper } from './trust/keeper.ts';
+import { nodeOfPeer } from './trust/peer.ts';
+import { formatToken, hashSecret, isSecretOf, makeToken } from './trust/token.ts';
 import { VERSION } from './version.ts';
 
 const RETRY = 1_000;
@@ -67,9 +76,10 @@ async function run(config: Config, manager: ServiceManager, log: Logger, signal:
   const underlay = await findUnderlay(config.underlay);
   const host: Host = { config, manager, log, underlay, signal };
   const identity = await ensureIdentity(host);
-  const store = await openStore(host, identity);
+  const keeper = new IdentityKeeper(identity);
+  const { store, endpoints } = await openStore(host, keeper);
   try {
-    await serve(host, identity, store);
+    await serve(host, keeper, { store, endpoints });
   } finally {
     await store.close();
     lock.close();
@@ -83,7 +93,7 @@ async function ensureIdentity({ config, underlay, log }: Host): Promise<Identity
   if (config.store.mode === 'external') {
     throw new WeftError('configuration-invalid', `${config.pki} holds no certificate for this node`, {
       object: config.pki,
-      next: "have the cluster's first node issue one",
+      next: 'weft node join HOST:7781 --token TOKEN',
     });
   }
   const authority = await createAuthority(config.pki);
@@ -97,13 +107,20 @@ async function ensureIdentity({ config, underlay, log }: Host): Promise<Identity
   throw new WeftError('internal', `the certificates written to ${config.pki} cannot be read back`);
 }
 
-async function openStore(host: Host, identity: Identity): Promise<Store> {
+interface OpenedStore {
+  store: RenewableStore;
+  endpoints: string[];
+}
+
+async function openStore(host: Host, identity: IdentityKeeper): Promise<OpenedStore> {
   const { config, log } = host;
   const managed = config.store.mode === 'managed';
   const endpoints = managed ? [await startEtcd(host)] : [...config.store.endpoints];
   // An external etcd 3.4 throws off clients that ask more often than every 5 s.
   const keeper = lineageFile(`${config.state}/lineage.json`);
-  return await openEtcdStore({ endpoints, tls: identity.client, keepaliveMs: managed ? 1_500 : 6_000, keeper, log });
+  const tls = () => identity.current.client;
+  const store = await openEtcdStore({ endpoints, tls, keepaliveMs: managed ? 1_500 : 6_000, keeper, log });
+  return { store, endpoints };
 }
 
 async function startEtcd({ config, underlay, log, signal }: Host): Promise<string> {
@@ -126,15 +143,27 @@ async function unitFor({ state, store }: Config): Promise<Supervisor | undefined
   return state === '/var/lib/weft' && store.binary === '/usr/bin/etcd' ? await openUnit() : undefined;
 }
 
-async function serve(host: Host, identity: Identity, store: Store): Promise<void> {
+async function serve(host: Host, keeper: IdentityKeeper, { store, endpoints }: OpenedStore): Promise<void> {
   const { config, log, underlay, signal } = host;
   const vtepFamily = underlay.address.includes(':') ? 6 : 4;
   const settings = await untilStore(host, () => ensureSettings(store, { vtepFamily, now: new Date() }, signal));
   const kernel = await openKernel(host, settings);
   const view = new ClusterView(store);
-  const owner = { id: identity.nodeId, name: config.node.name, bootId: bootId() };
+  const owner = { id: keeper.current.nodeId, name: config.node.name, bootId: bootId() };
   const loop = new ReconcileLoop({ source: view, kernel, node: owner.id, settings, log });
+  const authority = await openAuthority(config.pki);
+  const renewal: Renewal = new Renewal({
+    pki: config.pki,
+    keeper,
+    name: owner.name,
+    addresses: [underlay.address],
+    state: () => view.current().state,
+    onIssued: (certificates, context) => recordCertificates(deps, owner.id, certificates, context),
+    onRenewed: () => store.renew(),
+    log,
+  });
   const deps: ControlDeps = {
+    trust: trustPort(keeper, authority, renewal),
     store,
     view,
     reconciler: loop,
@@ -155,10 +184,16 @@ async function serve(host: Host, identity: Identity, store: Store): Promise<void
   const working = [view.run(until)];
   try {
     await untilStore(host, () => view.sync({ deadline: RETRY, signal }));
-    await untilStore(host, () => registerNode({ store, view, settings }, nodeRecord(host, owner), signal));
-    working.push(loop.run(until), housekeep(deps, until));
+    await untilStore(host, () =>
+      registerNode(
+        { store, view, settings },
+        { ...nodeRecord(host, owner), storeEndpoints: endpoints, signs: authority !== undefined },
+        signal,
+      ),
+    );
+    working.push(loop.run(until), housekeep(deps, until), renewal.run(until));
     working.push(keepAlive({ store, log, pause }, { node: owner.id, bootId: owner.bootId }, until));
-    await answer(host, deps, until);
+    await answer(host, deps, keeper, until);
   } finally {
     ended.abort();
     await Promise.all(working);
@@ -167,10 +202,20 @@ async function serve(host: Host, identity: Identity, store: Store): Promise<void
 }
 
 /** Serves until the signal; what fails to start ends the daemon. */
-async function answer({ config, manager, log }: Host, deps: ControlDeps, signal: AbortSignal): Promise<void> {
+async function answer(
+  { config, manager, log, underlay }: Host,
+  deps: ControlDeps,
+  keeper: IdentityKeeper,
+  signal: AbortSignal,
+): Promise<void> {
   const control = createControl(deps);
   const nodeName = deps.node.name;
   const api = await startApiServer({ socketPath: `${config.run}/weft.sock`, control, nodeName, log });
+  const tcp = await startTcpServer({
+    ...{ address: underlay.address, port: config.api.port, control, nodeName, log },
+    certificates: keeper,
+    identify: (raw) => identifyNode(deps, keeper, raw),
+  });
   const metrics = config.metrics.enabled ? await startMetrics({ port: config.metrics.port, control, log }) : undefined;
   const { socket: socketPath, enabled } = config.docker;
   const descriptor = manager.passedSocket('docker');
@@ -183,7 +228,31 @@ async function answer({ config, manager, log }: Host, deps: ControlDeps, signal:
   log.info({ id: deps.node.id, version: VERSION }, 'ready');
   manager.ready();
   await aborted(signal);
-  await Promise.all([following, docker?.close(), metrics?.close(), api.close()]);
+  await Promise.all([following, docker?.close(), metrics?.close(), tcp.close(), api.close()]);
+}
+
+/** Of a certificate that counts: the cluster's, valid now, and of a node that is not forgotten. */
+function identifyNode(deps: ControlDeps, keeper: IdentityKeeper, raw: Buffer | undefined): string {
+  const node = nodeOfPeer(raw, keeper.current.ca, new Date());
+  if (node === undefined) throw new WeftError('unauthenticated', 'no certificate of a node of this cluster was shown');
+  assertRemembered(deps, node);
+  return node;
+}
+
+function trustPort(keeper: IdentityKeeper, authority: Authority | undefined, renewal: Renewal): TrustPort {
+  return {
+    ca: keeper.current.ca,
+    newToken: () => {
+      const token = makeToken(keeper.current.ca);
+      return { id: token.id, hash: hashSecret(token.secret), text: formatToken(token) };
+    },
+    isSecretOf,
+    certify: authority && ((node, csr) => certifyNode(authority, node, csr)),
+    rotate: (context) => renewal.now(context),
+    get notAfter() {
+      return keeper.current.notAfter;
+    },
+  };
 }
 
 /** Docker knows the plugin by the name of its socket. */
@@ -207,11 +276,12 @@ async function openKernel({ config, log }: Host, settings: ClusterSettings): Pro
   return kernel;
 }
 
-function nodeRecord({ underlay }: Host, owner: { id: string; name: string; bootId: string }): Node {
+function nodeRecord({ underlay, config }: Host, owner: { id: string; name: string; bootId: string }): Node {
   return {
     ...owner,
     vtep: underlay.address,
     underlayMtu: underlay.mtu,
+    api: `${underlay.address.includes(':') ? `[${underlay.address}]` : underlay.address}:${config.api.port}`,
     version: VERSION,
     createdAt: new Date().toISOString(),
   };

@@ -3,7 +3,13 @@
  * own reason when the caller gave up.
  */
 import { credentials } from '@grpc/grpc-js';
-import type { ChannelCredentials, Client, ClientReadableStream, ServiceClientConstructor, ServiceError } from '@grpc/grpc-js';
+import type {
+  ChannelCredentials,
+  Client,
+  ClientReadableStream,
+  ServiceClientConstructor,
+  ServiceError,
+} from '@grpc/grpc-js';
 import { loadApi, MESSAGE_LIMIT } from './definition.ts';
 import type { MethodName, Methods, StreamName, Streams } from './definition.ts';
 import { fromServiceError } from './errors.ts';
