@@ -17,7 +17,7 @@ const MAY_IMPORT = {
   engines: ['control', 'model'],
   api: ['control', 'model'],
   lab: ['kernel', 'model', 'trust'],
-  cli: ['api', 'model', 'lab'],
+  cli: ['api', 'model', 'lab', 'trust'],
 };
 const ADVICE = {
   model: 'model/ is pure: move what it needs into model/, or pass it in',

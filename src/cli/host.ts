@@ -1,9 +1,17 @@
 /** Commands about hosts: the daemon of this one, and the nodes of the cluster. */
+import { text } from 'node:stream/consumers';
 import { Command } from 'commander';
 import type { Methods } from '../api/definition.ts';
 import { globals, withClient } from './context.ts';
 import { addList } from './list.ts';
 import { age, print, printTable } from './output.ts';
+
+interface JoinFlags {
+  token: string;
+  name?: string;
+  pki: string;
+  config: string;
+}
 
 type Status = Methods['GetStatus']['response'];
 
@@ -36,7 +44,7 @@ function printStatus(status: Status): void {
 export function nodeCommand(): Command {
   const node = new Command('node')
     .description('the hosts of the cluster')
-    .addHelpText('after', '\nExample:\n  weft node ls');
+    .addHelpText('after', '\nExamples:\n  weft node ls\n  weft node join 192.0.2.1:7781 --token weft1.…');
   addList(
     node
       .command('ls')
@@ -57,8 +65,50 @@ export function nodeCommand(): Command {
         VERSION: ({ version }) => version,
         AGE: ({ createdAt }) => age(createdAt),
       },
-      wide: { ID: ({ id }) => id },
+      wide: { ID: ({ id }) => id, API: ({ api }) => api, SIGNS: ({ signs }) => (signs ? 'yes' : 'no') },
     },
   );
+  addMembership(node);
   return node;
+}
+
+function addMembership(node: Command): void {
+  node
+    .command('join <host>')
+    .description('make this host a node of the cluster that HOST belongs to; as root, before weftd is started')
+    .requiredOption('--token <token>', 'from `weft token create` on a node of the cluster; "-" reads it from stdin')
+    .option('--name <name>', 'what the cluster is to call this host (default: its host name)')
+    .option('--pki <dir>', 'where its certificates are kept', '/var/lib/weft/pki')
+    .option('--config <file>', 'where the store’s endpoints are written', '/etc/weft/weft.yaml')
+    .addHelpText('after', '\nExample:\n  weft node join 192.0.2.1:7781 --token weft1.… && systemctl start weftd')
+    .action(async (host: string, options: JoinFlags, command: Command) => {
+      const { joinCluster } = await import('./join.ts');
+      const { defaultName } = await import('../config.ts');
+      const token = options.token === '-' ? await text(process.stdin) : options.token;
+      const { pki, config, name = defaultName() } = options;
+      const joined = await joinCluster({ host, token, name, pki, config });
+      print(globals(command).output, { ...joined, name }, () => {
+        console.log(joined.already ? `${name} is a node of this cluster already` : `${name} joined the cluster`);
+        console.log('next: systemctl start weftd');
+      });
+    });
+  node
+    .command('forget <node>')
+    .description('end a node’s membership: its certificates count no more, on any host')
+    .option('--force', 'also while it is heard from')
+    .addHelpText('after', '\nExample:\n  weft node forget host3')
+    .action(async (ref: string, options: { force?: boolean }, command: Command) => {
+      const forgotten = await withClient(command, (client) =>
+        client.call('ForgetNode', { ref, force: options.force ?? false }),
+      );
+      print(globals(command).output, forgotten, () => console.log(`${forgotten.name} is forgotten`));
+    });
+  node
+    .command('rotate')
+    .description('renew this host’s certificates now; running connections stay')
+    .addHelpText('after', '\nExample:\n  weft node rotate')
+    .action(async (_options: unknown, command: Command) => {
+      const renewed = await withClient(command, (client) => client.call('RotateCertificates', {}));
+      print(globals(command).output, renewed, () => console.log(`renewed until ${renewed.notAfter}`));
+    });
 }

@@ -13,6 +13,7 @@ import { networkCommand } from './network.ts';
 import { FORMATS, printError } from './output.ts';
 import type { Format } from './output.ts';
 import { tenantCommand } from './tenant.ts';
+import { tokenCommand } from './token.ts';
 
 const EPILOGUE = `
 Names are TENANT, TENANT/NETWORK, TENANT/NETWORK/ENDPOINT; an id or a unique beginning of one serves as well.
@@ -45,6 +46,7 @@ export async function buildProgram(words: readonly string[]): Promise<Command> {
   program.addCommand(networkCommand());
   program.addCommand(endpointCommand());
   program.addCommand(nodeCommand());
+  program.addCommand(tokenCommand());
   program.addCommand(dockerCommand());
   program.addCommand(eventsCommand());
   program.addCommand(explainCommand());
