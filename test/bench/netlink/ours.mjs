@@ -1,0 +1,17 @@
+/** netlink-ts: all requests are asked for at once, its own window bounds what is in flight. */
+import { RouteSocket } from 'netlink-ts';
+import { address, child } from './child.mjs';
+
+const rt = RouteSocket.open();
+const { index } = (await rt.links.get({ name: 'b0' })) ?? {};
+const all = async (count, one) => (await Promise.all(Array.from({ length: count }, (_, i) => one(i)))).length;
+const addNeighbour = (i) => rt.neighbours.add({ index, address: address(i), mac: '02:00:00:00:00:01' });
+
+await child({
+  neighbours: (count) => all(count, addNeighbour),
+  burst: (count) => all(count, addNeighbour),
+  addresses: (count) => all(count, (i) => rt.addresses.add({ index, address: address(i), prefix: 32 })),
+  links: (count) => all(count, (i) => rt.links.create({ name: `l${i}`, kind: 'bridge' })),
+  'dump neighbours': async () => (await rt.neighbours.list({ index, family: 4 })).length,
+  'dump routes': async () => (await rt.routes.list({ family: 4 })).length,
+});
