@@ -55,7 +55,7 @@ export async function ensureManagedEtcd(options: ManagedEtcdOptions): Promise<Ma
   const configuration = join(dataDir, 'etcd.yaml');
   const detached = new DetachedEtcd({ dataDir, configuration, binary: options.binary ?? '/usr/bin/etcd' });
   await privateDirectory(dataDir, unit?.owner);
-  if (unit) await endPredecessor(detached, options.log);
+  if (unit) await endPredecessor(detached, unit, options.log);
   const managed = new Managed(options, unit ?? detached);
   await managed.renew(options.tls);
   await ownedDirectory(join(dataDir, 'data'), unit?.owner);
@@ -64,10 +64,13 @@ export async function ensureManagedEtcd(options: ManagedEtcdOptions): Promise<Ma
   return managed;
 }
 
-/** A process that an earlier weftd started where the unit is in charge now: two etcd cannot share their data. */
-async function endPredecessor(detached: DetachedEtcd, log: Log): Promise<void> {
-  const found = await detached.find();
-  if (!found) return;
+/**
+ * A process that an earlier weftd started where the unit is in charge now: two etcd cannot share their data. Seen from
+ * outside, the unit's own looks the same.
+ */
+async function endPredecessor(detached: DetachedEtcd, unit: Supervisor, log: Log): Promise<void> {
+  const [found, own] = [await detached.find(), await unit.find()];
+  if (!found || found.pid === own?.pid) return;
   log.info({ pid: found.pid }, 'etcd moves to its systemd unit: it is restarted');
   await detached.stop();
 }
