@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <linux/netlink.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -25,7 +26,7 @@
 
 struct nl_socket {
   napi_env env;
-  napi_ref callback; /* (datagram: Buffer | null, errno: number) => void */
+  napi_ref callback; /* (datagrams: Buffer | null, errno: number) => void */
   napi_async_cleanup_hook_handle hook;
   uv_poll_t poll;
   int descriptor;
@@ -43,7 +44,7 @@ static void on_readable(uv_poll_t *handle, int status, int events);
 
 static void start_poll(struct nl_socket *socket) { uv_poll_start(&socket->poll, UV_READABLE, on_readable); }
 
-/* Hands one datagram, or an errno, to JavaScript; a throwing listener becomes an uncaught exception. */
+/* Hands datagrams, or an errno, to JavaScript; a throwing listener becomes an uncaught exception. */
 static void deliver(struct nl_socket *socket, const void *data, size_t length, int error) {
   napi_env env = socket->env;
   napi_handle_scope scope;
@@ -67,29 +68,72 @@ static void deliver_error(struct nl_socket *socket, int error) {
   deliver(socket, NULL, 0, error);
 }
 
-/* False when there is nothing more to read now. */
-static bool receive_one(struct nl_socket *socket, char *buffer) {
+/* Small datagrams on their way to JavaScript in one call: acknowledgements come by the dozen. */
+struct gathered {
+  size_t length;
+  char bytes[DATAGRAM];
+};
+
+static void flush(struct nl_socket *socket, struct gathered *gathered) {
+  size_t length = gathered->length;
+  gathered->length = 0;
+  if (length > 0 && !socket->closing) deliver(socket, gathered->bytes, length, 0);
+}
+
+/* Errors keep their place among the datagrams. */
+static void report(struct nl_socket *socket, struct gathered *gathered, int error) {
+  flush(socket, gathered);
+  if (!socket->closing) deliver_error(socket, error);
+}
+
+/* A datagram that fits; only the kernel (port 0) is believed. The next one begins aligned, as a message does. */
+static bool gather(struct nl_socket *socket, struct gathered *gathered) {
   struct sockaddr_nl from;
   socklen_t size = sizeof from;
-  ssize_t need = recv(socket->descriptor, NULL, 0, MSG_PEEK | MSG_TRUNC);
-  if (need < 0) {
-    if (errno == EAGAIN || errno == EINTR) return errno == EINTR;
+  char *target = gathered->bytes + gathered->length;
+  ssize_t got = recvfrom(socket->descriptor, target, sizeof gathered->bytes - gathered->length, 0,
+                         (struct sockaddr *)&from, &size);
+  if (got < 0) {
     int error = errno;
-    deliver_error(socket, error);
-    return error == ENOBUFS;
+    if (error != EAGAIN) report(socket, gathered, error);
+    return false;
   }
-  char *target = buffer;
-  if (need > DATAGRAM && !(target = malloc(need))) {
+  if (from.nl_pid != 0) return true;
+  size_t end = NLMSG_ALIGN((size_t)got);
+  memset(target + got, 0, end - got);
+  gathered->length += end;
+  return true;
+}
+
+static bool receive_large(struct nl_socket *socket, size_t length) {
+  struct sockaddr_nl from;
+  socklen_t size = sizeof from;
+  char *target = malloc(length);
+  if (!target) {
     deliver(socket, NULL, 0, ENOMEM);
     return false;
   }
-  ssize_t got = recvfrom(socket->descriptor, target, need > DATAGRAM ? (size_t)need : DATAGRAM, 0,
-                         (struct sockaddr *)&from, &size);
-  /* Only the kernel (port 0) is believed. */
+  ssize_t got = recvfrom(socket->descriptor, target, length, 0, (struct sockaddr *)&from, &size);
+  int error = errno;
   if (got >= 0 && from.nl_pid == 0) deliver(socket, target, got, 0);
-  if (got < 0 && errno != EAGAIN) deliver_error(socket, errno);
-  if (target != buffer) free(target);
+  if (got < 0 && error != EAGAIN) deliver_error(socket, error);
+  free(target);
   return got >= 0;
+}
+
+/* False when there is nothing more to read now. */
+static bool receive_one(struct nl_socket *socket, struct gathered *gathered) {
+  ssize_t need = recv(socket->descriptor, NULL, 0, MSG_PEEK | MSG_TRUNC);
+  if (need < 0) {
+    int error = errno;
+    if (error == EAGAIN || error == EINTR) return error == EINTR;
+    report(socket, gathered, error);
+    return error == ENOBUFS;
+  }
+  size_t room = NLMSG_ALIGN((size_t)need);
+  if (gathered->length + room > sizeof gathered->bytes) flush(socket, gathered);
+  if (socket->closing) return false;
+  return room > sizeof gathered->bytes ? receive_large(socket, need) : gather(socket, gathered);
 }
 
 /*
@@ -105,9 +149,11 @@ static void report_end_of_overrun(struct nl_socket *socket) {
 static void on_readable(uv_poll_t *handle, int status, int events) {
   struct nl_socket *socket = handle->data;
   (void)events;
-  char buffer[DATAGRAM];
+  struct gathered gathered;
+  gathered.length = 0;
   for (int i = 0; i < DATAGRAMS_PER_TURN && !socket->closing; i++)
-    if (!receive_one(socket, buffer)) break;
+    if (!receive_one(socket, &gathered)) break;
+  flush(socket, &gathered);
   if (socket->overrun && !socket->closing) report_end_of_overrun(socket);
   /* An overrun raises POLLERR, which libuv reports as an error and stops the handle: it is drained by now. */
   if (status < 0 && !socket->closing) start_poll(socket);

@@ -47,8 +47,13 @@ export async function openPacketLog(options: PacketLogOptions): Promise<AsyncGen
   const queue = new EventQueue();
   const binding = new Binding(op, options.deadline ?? DEADLINE);
   const socket = connect({ ...options, protocol: NETLINK_NETFILTER }, (datagram) => {
-    if (!datagram) queue.overrun();
-    else if (!binding.answers(datagram)) queue.push(datagram);
+    if (!datagram) {
+      queue.overrun();
+      return;
+    }
+    // Packets may have come together with the answer.
+    binding.read(datagram);
+    queue.push(datagram);
   });
   const end = () => {
     socket.close();
@@ -68,7 +73,7 @@ export async function openPacketLog(options: PacketLogOptions): Promise<AsyncGen
   return decodeEvents(queue);
 }
 
-/** The one answer that is waited for. The kernel sends it alone in its datagram. */
+/** The one answer that is waited for. */
 class Binding {
   readonly done: Promise<void>;
   readonly #op: string;
@@ -88,13 +93,12 @@ class Binding {
     this.done.catch(() => undefined);
   }
 
-  answers(datagram: Buffer): boolean {
-    if (!this.#settle) return false;
+  read(datagram: Buffer): void {
+    if (!this.#settle) return;
     const answer = messagesOf(datagram).find(({ type, sequence }) => type === NLMSG_ERROR && sequence === SEQUENCE);
-    if (!answer) return false;
+    if (!answer) return;
     const { errno, kernelMessage } = decodeAcknowledgement(answer);
     this.#settle(errno === 0 ? undefined : new NetlinkError({ op: this.#op, errno, kernelMessage }));
-    return true;
   }
 
   stop(): void {

@@ -5,7 +5,7 @@ import { endianness } from 'node:os';
 export type SocketHandle = object;
 
 export interface Addon {
-  /** `netns` is a descriptor or -1; the callback gets each datagram, or null and an errno */
+  /** `netns` is a descriptor or -1; the callback gets datagrams, several at once where they are small, or null and an errno */
   open(protocol: number, netns: number, receive: (datagram: Buffer | null, errno: number) => void): SocketHandle;
   send(socket: SocketHandle, data: Buffer): void;
   join(socket: SocketHandle, group: number): void;

@@ -23,43 +23,44 @@ interface Pending extends Answer {
   asked: Asked;
   /** nobody waits for it any more, but the kernel is not done with it */
   abandoned: boolean;
-  settle: (error: Error | undefined) => void;
+  resolve: (answer: Answer) => void;
+  reject: (error: Error) => void;
+  /** the kernel is done with it, whether or not anybody waits */
+  over: (() => void) | undefined;
 }
 
 export class Answers {
   readonly #pending = new Map<number, Pending>();
 
-  /** Rejects with NetlinkError or OutcomeUnknownError. */
-  expect(sequence: number, asked: Asked): Promise<Answer> {
+  /** Rejects with NetlinkError or OutcomeUnknownError. `over` is called when the kernel is done with the request. */
+  expect(sequence: number, asked: Asked, over?: () => void): Promise<Answer> {
     const answer = new Promise<Answer>((resolve, reject) => {
-      const pending: Pending = {
-        asked,
+      this.#pending.set(sequence, {
         messages: [],
         interrupted: false,
+        asked,
         abandoned: false,
-        settle: (error) => {
-          this.#pending.delete(sequence);
-          if (error) reject(error);
-          else resolve(pending);
-        },
-      };
-      this.#pending.set(sequence, pending);
+        resolve,
+        reject,
+        over,
+      });
     });
     // Whoever waits sees the rejection; when the wait ended before, nobody does, and that is no fault.
     answer.catch(ignore);
     return answer;
   }
 
-  /** Nobody waits any more. With `drain`, its answer is over only when the kernel has said so. */
-  abandon(sequence: number, drain: boolean): void {
+  /** Ends the wait with the error. With `drain`, the request is over only when the kernel has said so. */
+  abandon(sequence: number, error: Error, drain = false): void {
     const pending = this.#pending.get(sequence);
     if (!pending) return;
-    if (drain) {
-      pending.abandoned = true;
-      pending.messages = [];
-    } else {
-      pending.settle(new OutcomeUnknownError(nameOf(pending.asked), 'nobody waits for it'));
+    if (!drain) {
+      this.#settle(sequence, pending, error);
+      return;
     }
+    pending.abandoned = true;
+    pending.messages = [];
+    pending.reject(error);
   }
 
   /** A datagram, or null and an errno. After an overrun any answer may be among what was lost. */
@@ -80,7 +81,16 @@ export class Answers {
   }
 
   failAll(reason: (op: string) => Error): void {
-    for (const pending of [...this.#pending.values()]) pending.settle(reason(nameOf(pending.asked)));
+    for (const [sequence, pending] of [...this.#pending]) {
+      this.#settle(sequence, pending, reason(nameOf(pending.asked)));
+    }
+  }
+
+  #settle(sequence: number, pending: Pending, error: Error | undefined): void {
+    this.#pending.delete(sequence);
+    if (error) pending.reject(error);
+    else pending.resolve(pending);
+    pending.over?.();
   }
 
   #accept(message: NetlinkMessage): void {
@@ -92,7 +102,7 @@ export class Answers {
       return;
     }
     const answer = message.type === NLMSG_ERROR ? decodeAcknowledgement(message) : decodeDone(message);
-    pending.settle(answer.errno === 0 ? undefined : refusal(pending.asked, answer));
+    this.#settle(message.sequence, pending, answer.errno === 0 ? undefined : refusal(pending.asked, answer));
   }
 }
 

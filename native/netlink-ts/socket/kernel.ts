@@ -4,7 +4,7 @@ import type { NamespaceReference } from '../namespace/namespace.ts';
 import { addon } from './addon.ts';
 import type { SocketHandle } from './addon.ts';
 
-/** Gets each datagram, or null and an errno. Never called before `open` has returned. */
+/** Gets whole messages, of one datagram or of several, or null and an errno. Never called before `open` has returned. */
 export type Receive = (datagram: Buffer | null, errno: number) => void;
 
 export interface Kernel {

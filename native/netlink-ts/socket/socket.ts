@@ -34,12 +34,12 @@ export interface RequestOptions extends WaitOptions {
   op?: string;
 }
 
-/** What goes out in one datagram, and what ends the wait for it. */
-interface Work {
+/** What goes out in one datagram, and what answers it. */
+interface Work<T> {
   op: string;
   bytes: Buffer;
   sequences: number[];
-  answers: Promise<unknown>;
+  answers: Promise<T>;
   isDump: boolean;
 }
 
@@ -52,7 +52,7 @@ export class NetlinkSocket {
   #sequence = 1;
   #dumps: Promise<unknown> = Promise.resolve();
   /** the dump that was asked for last, over only when the kernel has said so, whether or not anybody waits for it */
-  #lastDump: Promise<unknown> = Promise.resolve();
+  #lastDump: Promise<void> = Promise.resolve();
 
   private constructor(options: OpenOptions) {
     this.#kernel = connect(options, (datagram, errno) => this.#answers.receive(datagram, errno));
@@ -94,7 +94,7 @@ export class NetlinkSocket {
    */
   async batch(messages: Outgoing[], options: RequestOptions = {}): Promise<void> {
     const op = options.op ?? 'batch';
-    await this.#window.enter(options.signal);
+    if (!this.#window.tryEnter()) await this.#window.enter(options.signal);
     try {
       const parts: Buffer[] = [];
       const acknowledged: Promise<unknown>[] = [];
@@ -147,45 +147,61 @@ export class NetlinkSocket {
    */
   async #drained(options: RequestOptions): Promise<void> {
     options.signal?.throwIfAborted();
-    const { over, end } = patience('wait for another dump', options);
-    await Promise.race([this.#lastDump, over]).catch(() => undefined);
-    end();
+    await new Promise<void>((resolve) => {
+      const end = patience(options, () => resolve());
+      void this.#lastDump.then(() => {
+        end();
+        resolve();
+      });
+    });
   }
 
   async #exchange(message: Outgoing, options: RequestOptions, isDump = false): Promise<Answer> {
-    await this.#window.enter(options.signal);
+    if (!this.#window.tryEnter()) await this.#window.enter(options.signal);
     try {
       const op = options.op ?? `request ${message.type}`;
       const sequence = this.#next();
-      const answer = this.#answers.expect(sequence, { op });
-      if (isDump) this.#lastDump = answer.catch(() => undefined);
+      const answers = this.#answers.expect(sequence, { op }, isDump ? this.#beginDump() : undefined);
       const bytes = encodeMessage(message, sequence);
-      await this.#finish({ op, bytes, sequences: [sequence], answers: answer, isDump }, options);
-      return await answer;
+      return await this.#finish({ op, bytes, sequences: [sequence], answers, isDump }, options);
     } finally {
       this.#leave();
     }
   }
 
+  /** Whoever dumps next waits until what this returns is called. */
+  #beginDump(): () => void {
+    let over: (() => void) | undefined;
+    this.#lastDump = new Promise<void>((resolve) => {
+      over = resolve;
+    });
+    return () => over?.();
+  }
+
   /** Sends, and waits for the answers, the deadline or the signal, whichever comes first. */
-  async #finish(work: Work, options: RequestOptions): Promise<void> {
-    let sent = false;
+  async #finish<T>(work: Work<T>, options: RequestOptions): Promise<T> {
+    const { op } = work;
+    const abandon = (why: string, drain = false) => {
+      const error = new OutcomeUnknownError(op, why);
+      for (const sequence of work.sequences) this.#answers.abandon(sequence, error, drain);
+    };
     let end: (() => void) | undefined;
     try {
       // Given up while it waited for its place in the window: nothing was sent, and the outcome is known.
       options.signal?.throwIfAborted();
       this.#send(work);
-      sent = true;
-      const limit = patience(work.op, options);
-      end = limit.end;
-      await Promise.race([work.answers, limit.over]);
+      end = patience(options, (why) => abandon(why, work.isDump));
+      return await work.answers;
+    } catch (error) {
+      // Of a batch, the others may still be pending; of what was not sent, everything is.
+      if (!end || !work.isDump) abandon('nobody waits for it');
+      throw error;
     } finally {
       end?.();
-      for (const sequence of work.sequences) this.#answers.abandon(sequence, sent && work.isDump);
     }
   }
 
-  #send({ op, bytes }: Work): void {
+  #send({ op, bytes }: Pick<Work<unknown>, 'op' | 'bytes'>): void {
     if (this.#closed) throw new OutcomeUnknownError(op, 'the socket was closed');
     try {
       this.#hold(true);

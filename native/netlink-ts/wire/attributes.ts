@@ -16,82 +16,91 @@ export function align4(length: number): number {
   return (length + 3) & ~3;
 }
 
+const FIRST_CAPACITY = 128;
+
+/** Everything goes into one buffer, which grows; nested attributes are closed by writing their length when they end. */
 export class AttributeWriter {
-  readonly #parts: Buffer[] = [];
+  // From Buffer's pool, and so not zeroed: every byte below #length has been written.
+  #buffer = Buffer.allocUnsafe(FIRST_CAPACITY);
+  #length = 0;
 
   u8(type: number, value: number): this {
-    const data = Buffer.alloc(1);
-    data.writeUInt8(value);
-    return this.bytes(type, data);
+    const at = this.#open(type, 1);
+    this.#buffer.writeUInt8(value, at);
+    return this;
   }
 
   u16(type: number, value: number): this {
-    const data = Buffer.alloc(2);
-    data.writeUInt16LE(value);
-    return this.bytes(type, data);
+    const at = this.#open(type, 2);
+    this.#buffer.writeUInt16LE(value, at);
+    return this;
   }
 
   u32(type: number, value: number): this {
-    const data = Buffer.alloc(4);
-    data.writeUInt32LE(value >>> 0);
-    return this.bytes(type, data);
+    const at = this.#open(type, 4);
+    this.#buffer.writeUInt32LE(value >>> 0, at);
+    return this;
   }
 
   i32(type: number, value: number): this {
-    const data = Buffer.alloc(4);
-    data.writeInt32LE(value);
-    return this.bytes(type, data);
+    const at = this.#open(type, 4);
+    this.#buffer.writeInt32LE(value, at);
+    return this;
   }
 
   u64(type: number, value: bigint): this {
-    const data = Buffer.alloc(8);
-    data.writeBigUInt64LE(value);
-    return this.bytes(type, data);
+    const at = this.#open(type, 8);
+    this.#buffer.writeBigUInt64LE(value, at);
+    return this;
   }
 
   be16(type: number, value: number): this {
-    const data = Buffer.alloc(2);
-    data.writeUInt16BE(value);
-    return this.bytes(type, data);
+    const at = this.#open(type, 2);
+    this.#buffer.writeUInt16BE(value, at);
+    return this;
   }
 
   be32(type: number, value: number): this {
-    const data = Buffer.alloc(4);
-    data.writeUInt32BE(value >>> 0);
-    return this.bytes(type, data);
+    const at = this.#open(type, 4);
+    this.#buffer.writeUInt32BE(value >>> 0, at);
+    return this;
   }
 
   be64(type: number, value: bigint): this {
-    const data = Buffer.alloc(8);
-    data.writeBigUInt64BE(value);
-    return this.bytes(type, data);
+    const at = this.#open(type, 8);
+    this.#buffer.writeBigUInt64BE(value, at);
+    return this;
   }
 
   /** With the final zero that the kernel expects. */
   string(type: number, value: string): this {
-    return this.bytes(type, Buffer.from(`${value}\0`, 'utf8'));
-  }
-
-  flag(type: number): this {
-    return this.bytes(type, Buffer.alloc(0));
-  }
-
-  bytes(type: number, data: Buffer): this {
-    const length = HEADER + data.length;
-    if (length > LARGEST) throw new RangeError(`attribute ${type & TYPE_MASK} has ${data.length} bytes, more than fit`);
-    const part = Buffer.alloc(align4(length));
-    part.writeUInt16LE(length, 0);
-    part.writeUInt16LE(type, 2);
-    data.copy(part, HEADER);
-    this.#parts.push(part);
+    const length = Buffer.byteLength(value);
+    const at = this.#open(type, length + 1);
+    this.#buffer.write(value, at, 'utf8');
+    this.#buffer[at + length] = 0;
     return this;
   }
 
-  /** Without NLA_F_NESTED, as rtnetlink's older attributes are written. */
+  flag(type: number): this {
+    this.#open(type, 0);
+    return this;
+  }
+
+  bytes(type: number, data: Buffer): this {
+    const at = this.#open(type, data.length);
+    data.copy(this.#buffer, at);
+    return this;
+  }
+
+  /** Without NLA_F_NESTED, as rtnetlink's older attributes are written. `inner` is this writer, for the time being. */
   nested(type: number, fill: (inner: AttributeWriter) => void): this {
-    const inner = new AttributeWriter();
-    fill(inner);
-    return this.bytes(type, inner.finish());
+    const start = this.#length;
+    this.#open(type, 0);
+    fill(this);
+    const length = this.#length - start;
+    checkLength(type, length);
+    this.#buffer.writeUInt16LE(length, start);
+    return this;
   }
 
   nestedFlagged(type: number, fill: (inner: AttributeWriter) => void): this {
@@ -100,15 +109,44 @@ export class AttributeWriter {
 
   /** Bytes that are laid out already: a header before attributes, or attributes read before. */
   raw(data: Buffer): this {
-    const part = Buffer.alloc(align4(data.length));
-    data.copy(part);
-    this.#parts.push(part);
+    const at = this.#reserve(data.length);
+    data.copy(this.#buffer, at);
     return this;
   }
 
+  /** What was written; the writer is done with. */
   finish(): Buffer {
-    return Buffer.concat(this.#parts);
+    return this.#buffer.subarray(0, this.#length);
   }
+
+  /** The header of an attribute; its `size` bytes of payload are to be written at the offset that this returns. */
+  #open(type: number, size: number): number {
+    const length = HEADER + size;
+    checkLength(type, length);
+    const at = this.#reserve(length);
+    this.#buffer.writeUInt16LE(length, at);
+    this.#buffer.writeUInt16LE(type, at + 2);
+    return at + HEADER;
+  }
+
+  /** Room for so many bytes and their padding, which is zeroed. */
+  #reserve(size: number): number {
+    const at = this.#length;
+    const end = at + align4(size);
+    if (end > this.#buffer.length) {
+      const larger = Buffer.allocUnsafe(Math.max(end, 2 * this.#buffer.length));
+      this.#buffer.copy(larger, 0, 0, at);
+      this.#buffer = larger;
+    }
+    for (let i = at + size; i < end; i++) this.#buffer[i] = 0;
+    this.#length = end;
+    return at;
+  }
+}
+
+function checkLength(type: number, length: number): void {
+  if (length <= LARGEST) return;
+  throw new RangeError(`attribute ${type & TYPE_MASK} has ${length - HEADER} bytes, more than fit`);
 }
 
 /**

@@ -39,11 +39,14 @@ export interface Outgoing {
 
 export function encodeMessage(message: Outgoing, sequence: number): Buffer {
   const length = HEADER_LENGTH + message.payload.length;
-  const buffer = Buffer.alloc(align4(length));
+  const buffer = Buffer.allocUnsafe(align4(length));
+  buffer.fill(0, length);
   buffer.writeUInt32LE(length, 0);
   buffer.writeUInt16LE(message.type, 4);
   buffer.writeUInt16LE(message.flags, 6);
   buffer.writeUInt32LE(sequence, 8);
+  // The port: the kernel knows it.
+  buffer.writeUInt32LE(0, 12);
   message.payload.copy(buffer, HEADER_LENGTH);
   return buffer;
 }
