@@ -2,7 +2,8 @@
  * Contestants in turn, round after round, so that whatever else the machine does meets all of them alike. Each run says how
  * long its work took and is checked to have done it; a contestant that fails is reported as such and runs no more.
  *
- * A contestant is { name, run() }; run resolves to { milliseconds, ...more } or throws.
+ * A contestant is { name, run(), heap?() }: run resolves to { milliseconds } or throws; heap, asked once when all rounds are
+ * over, resolves to the bytes that a run of its own allocated.
  */
 export async function inTurn(contestants, rounds) {
   const results = new Map(contestants.map(({ name }) => [name, { name, runs: [], failure: undefined }]));
@@ -19,6 +20,10 @@ export async function inTurn(contestants, rounds) {
       }
     }
   }
+  for (const { name, heap } of contestants) {
+    const result = results.get(name);
+    if (heap && result.failure === undefined) result.bytes = await heap();
+  }
   return contestants.map(({ name }) => results.get(name));
 }
 
@@ -34,20 +39,19 @@ export function report(title, { operations, results }) {
   console.log(`\n### ${title}\n`);
   console.log('| | a second | median ms | spread ms | time beside ours | heap bytes each |');
   console.log('|---|---|---|---|---|---|');
-  for (const { name, runs, failure } of results) {
+  for (const { name, runs, failure, bytes } of results) {
     if (runs.length === 0 || failure !== undefined) {
       console.log(`| ${name} | ${failure ?? 'did not run'} | | | | |`);
       continue;
     }
     const times = runs.map(({ milliseconds }) => milliseconds);
     const middle = median(times);
-    const heap = runs.map(({ bytes }) => bytes).filter((bytes) => bytes !== undefined);
     const cells = [
       Math.round((operations / middle) * 1_000).toLocaleString('en'),
       middle.toFixed(1),
       `${Math.min(...times).toFixed(1)}-${Math.max(...times).toFixed(1)}`,
       `${(middle / base).toFixed(2)}`,
-      heap.length === 0 ? '-' : Math.round(median(heap) / operations).toLocaleString('en'),
+      bytes === undefined ? '-' : Math.round(bytes / operations).toLocaleString('en'),
     ];
     console.log(`| ${name} | ${cells.join(' | ')} |`);
   }

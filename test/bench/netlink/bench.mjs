@@ -13,8 +13,8 @@ import { address } from './child.mjs';
 const PEER = 'netlink@0.3.0';
 const NAMESPACE = `bench-${process.pid}`;
 const DEADLINE = 120_000;
-// A young generation so large that nothing is collected: what was allocated can be read off.
-const NODE_FLAGS = ['--expose-gc', '--max-semi-space-size=256', '--min-semi-space-size=256'];
+/** A young generation so large that nothing is collected: what was allocated can be read off, and time is lost to it. */
+const HEAP_FLAGS = ['--max-semi-space-size=256', '--min-semi-space-size=256'];
 
 const lines = (count, line) => Array.from({ length: count }, (_, i) => line(i)).join('\n');
 const neighbour = (i) => `neigh add ${address(i)} lladdr 02:00:00:00:00:01 nud permanent dev b0`;
@@ -51,10 +51,14 @@ export async function bench({ rounds }) {
   try {
     const missing = installPeer(folder);
     for (const task of TASKS) {
+      const node = (script) => ({
+        run: () => inFreshNamespace(task, () => runNode(script, task, folder)),
+        heap: () => inFreshNamespace(task, () => runNode(script, task, folder, HEAP_FLAGS)).bytes,
+      });
       const contestants = [
-        { name: 'netlink-ts', run: () => inFreshNamespace(task, () => runNode('ours.mjs', task, folder)) },
+        { name: 'netlink-ts', ...node('ours.mjs') },
         { name: 'ip', run: () => inFreshNamespace(task, () => runIp(task)) },
-        { name: PEER, run: () => inFreshNamespace(task, () => runPeer(missing, task, folder)) },
+        { name: PEER, ...node('peer.mjs'), ...(missing && { run: () => Promise.reject(new Error(missing)) }) },
       ];
       report(`${task.count.toLocaleString('en')} ${task.title}`, {
         operations: task.count,
@@ -124,13 +128,8 @@ function ip(...args) {
   return execFileSync('ip', args, { encoding: 'utf8', maxBuffer: 64 << 20, timeout: DEADLINE });
 }
 
-function runPeer(missing, task, folder) {
-  if (missing !== undefined) throw new Error(missing);
-  return runNode('peer.mjs', task, folder);
-}
-
-function runNode(script, { name, count }, folder) {
-  const command = [process.execPath, ...NODE_FLAGS, join(import.meta.dirname, script), name, String(count)];
+function runNode(script, { name, count }, folder, flags = []) {
+  const command = [process.execPath, '--expose-gc', ...flags, join(import.meta.dirname, script), name, String(count)];
   const env = { ...process.env, PEER_FOLDER: join(folder, 'package.json') };
   const options = { encoding: 'utf8', env, timeout: DEADLINE };
   const { status, signal, stdout } = spawnSync('ip', ['netns', 'exec', NAMESPACE, ...command], options);
