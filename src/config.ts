@@ -4,6 +4,7 @@
  */
 import { readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
+import { closest } from 'fastest-levenshtein';
 import { parse } from 'yaml';
 import { z } from 'zod';
 import { parseAddress } from './model/address/address.ts';
@@ -81,8 +82,9 @@ export interface ConfigSources {
 
 export async function loadConfig(sources: ConfigSources): Promise<Config> {
   const merged = await readYaml(sources.file);
+  refuseUnknownVariables(sources.environment);
   for (const path of settingPaths()) {
-    const value = sources.environment[`WEFT_${path.join('_').toUpperCase()}`];
+    const value = sources.environment[variableOf(path)];
     if (value !== undefined) set(merged, path, value);
   }
   for (const [path, value] of Object.entries(sources.flags)) set(merged, path.split('.'), value);
@@ -111,6 +113,28 @@ export function settingPaths(): string[][] {
     const group = part instanceof z.ZodPrefault ? part.unwrap() : part;
     return group instanceof z.ZodObject ? Object.keys(group.shape).map((inner) => [name, inner]) : [[name]];
   });
+}
+
+/** Read by `weft`, by labs or by tests: they may stand in the environment of a daemon, and mean nothing to it. */
+const NOT_SETTINGS = [
+  ...['WEFT_TENANT', 'WEFT_SOCKET', 'WEFT_HOST', 'WEFT_OUTPUT', 'WEFT_COLOR'],
+  ...['WEFT_LAB', 'WEFT_TEST', 'WEFT_LONG', 'WEFT_FAILPOINTS', 'WEFT_SEED'],
+];
+
+function variableOf(path: string[]): string {
+  return `WEFT_${path.join('_').toUpperCase()}`;
+}
+
+/** A misspelt variable would otherwise leave its setting at the default, and nobody would know. */
+function refuseUnknownVariables(environment: NodeJS.ProcessEnv): void {
+  const known = settingPaths().map(variableOf);
+  for (const name of Object.keys(environment)) {
+    if (!name.startsWith('WEFT_') || known.includes(name) || NOT_SETTINGS.includes(name)) continue;
+    throw new WeftError('configuration-invalid', `${name}: no setting has this variable`, {
+      object: name,
+      next: `unset ${name}; did you mean ${closest(name, known)}?`,
+    });
+  }
 }
 
 async function readYaml(file: { path: string; required: boolean }): Promise<Record<string, unknown>> {

@@ -173,8 +173,13 @@ export class LabHost {
 
   /** Everything a daemon has said, over all its lives. */
   async logs(daemon: DaemonName): Promise<string> {
-    const path = `${diskDirectory(this.#lab.name, this.name)}/var/log/${daemon}.log`;
-    return readFile(path, 'utf8').catch(() => '');
+    const disk = diskDirectory(this.#lab.name, this.name);
+    const isManaged = daemon === 'etcd' && !daemonsOf(this.#lab, this.#host.number).includes('etcd');
+    const paths = isManaged
+      ? ['etcd.log.1', 'etcd.log'].map((name) => `${disk}/var/lib/weft/etcd/${name}`)
+      : [`${disk}/var/log/${daemon}.log`];
+    const texts = await Promise.all(paths.map((path) => readFile(path, 'utf8').catch(() => '')));
+    return texts.join('');
   }
 
   async #enter(command: readonly string[]): Promise<string[]> {

@@ -28,6 +28,8 @@ describe('weftd', () => {
     expect(settings.node.name).toBe('host2');
     const wrong = await host.exec(['weftd', '--check-config', '--set', 'store.mode=none']);
     expect([wrong.exitCode, wrong.stderr]).toEqual([1, expect.stringContaining('store.mode')]);
+    const misspelt = await host.exec(['weftd', '--check-config'], { env: { WEFT_LOG_LEVLE: 'debug' } });
+    expect([misspelt.exitCode, misspelt.stderr]).toEqual([1, expect.stringContaining('WEFT_LOG_LEVEL')]);
   });
 
   it('serves metrics on loopback and nothing in clear beyond it', async () => {

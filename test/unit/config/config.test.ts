@@ -31,6 +31,24 @@ describe('the configuration', () => {
     expect([config.docker.enabled, config.metrics.port]).toEqual([false, 9999]);
   });
 
+  it('names a variable that is misspelt, and the one that was meant', async () => {
+    const misspelt = load('', { WEFT_UNDERLAY_ADRESS: '192.0.2.1' });
+    await expect(misspelt).rejects.toMatchObject({
+      code: 'configuration-invalid',
+      object: 'WEFT_UNDERLAY_ADRESS',
+      next: expect.stringContaining('WEFT_UNDERLAY_ADDRESS') as string,
+    });
+    const others = {
+      WEFT_TENANT: 'acme',
+      WEFT_LONG: '1',
+      WEFT_TEST: '1',
+      WEFT_FAILPOINTS: 'x',
+      WEFT_SOCKET: '/x',
+      W: '',
+    };
+    await expect(load('', others)).resolves.toBeDefined();
+  });
+
   it('is whole and frozen without a file', async () => {
     const config = await loadConfig({
       file: { path: join(folder, 'none'), required: false },
