@@ -58,6 +58,7 @@ import { nodeOfPeer } from './trust/peer.ts';
 import { formatToken, hashSecret, isSecretOf, makeToken } from './trust/token.ts';
 import { VERSION } from './version.ts';
 
+const ETCD_PORT = 2379;
 const RETRY = 1_000;
 const HOUSEKEEPING = 1_000;
 const STOP_DEADLINE = 10_000;
@@ -109,6 +110,7 @@ async function ensureIdentity({ config, underlay, log }: Host): Promise<Identity
 
 interface OpenedStore {
   store: RenewableStore;
+  /** by which other hosts reach it */
   endpoints: string[];
 }
 
@@ -120,7 +122,7 @@ async function openStore(host: Host, identity: IdentityKeeper): Promise<OpenedSt
   const keeper = lineageFile(`${config.state}/lineage.json`);
   const tls = () => identity.current.client;
   const store = await openEtcdStore({ endpoints, tls, keepaliveMs: managed ? 1_500 : 6_000, keeper, log });
-  return { store, endpoints };
+  return { store, endpoints: managed ? [`https://${hostPort(host.underlay.address, ETCD_PORT)}`] : endpoints };
 }
 
 async function startEtcd({ config, underlay, log, signal }: Host): Promise<string> {
@@ -276,12 +278,16 @@ async function openKernel({ config, log }: Host, settings: ClusterSettings): Pro
   return kernel;
 }
 
+function hostPort(address: string, port: number): string {
+  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
+}
+
 function nodeRecord({ underlay, config }: Host, owner: { id: string; name: string; bootId: string }): Node {
   return {
     ...owner,
     vtep: underlay.address,
     underlayMtu: underlay.mtu,
-    api: `${underlay.address.includes(':') ? `[${underlay.address}]` : underlay.address}:${config.api.port}`,
+    api: hostPort(underlay.address, config.api.port),
     version: VERSION,
     createdAt: new Date().toISOString(),
   };

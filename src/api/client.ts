@@ -57,6 +57,8 @@ export function connect(options: ClientOptions = {}): WeftClient {
   const target = remote?.address ?? `unix:${socketPath}`;
   const client: Client = new Weft(target, remote?.credentials ?? credentials.createInsecure(), {
     'grpc.use_local_subchannel_pool': 1,
+    // Nodes are told by the id in their certificate; an address is no name to send (RFC 6066).
+    ...(remote ? { 'grpc.ssl_target_name_override': 'node.weft' } : {}),
     'grpc.max_receive_message_length': MESSAGE_LIMIT,
     // Without it a proxy of the environment would be asked for a unix socket.
     'grpc.enable_http_proxy': 0,

@@ -37,7 +37,8 @@ export class IdentityKeeper {
 
   addCaCertificateListener(listener: Update<CaUpdate>): void {
     this.#caListeners.add(listener);
-    listener(this.#ca());
+    // gRPC's server credentials lose what they are told while they subscribe
+    queueMicrotask(() => this.#caListeners.has(listener) && listener(this.#ca()));
   }
 
   removeCaCertificateListener(listener: Update<CaUpdate>): void {
@@ -46,7 +47,7 @@ export class IdentityKeeper {
 
   addIdentityCertificateListener(listener: Update<IdentityUpdate>): void {
     this.#identityListeners.add(listener);
-    listener(this.#own());
+    queueMicrotask(() => this.#identityListeners.has(listener) && listener(this.#own()));
   }
 
   removeIdentityCertificateListener(listener: Update<IdentityUpdate>): void {
