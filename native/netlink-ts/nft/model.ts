@@ -51,7 +51,10 @@ export type SetFlag = 'anonymous' | 'constant' | 'interval' | 'map' | 'timeout' 
 export interface Set {
   /** an anonymous one (flags `anonymous` and `constant`) belongs to one rule of the same batch, by this name */
   name: string;
-  /** one field, or the fields of a concatenation in order */
+  /**
+   * One field, or the fields of a concatenation in order. The sources of all fields of key and data and the comment have 256
+   * bytes (about five sources): writing more throws RangeError.
+   */
   key: KeyField[];
   flags: SetFlag[];
   /**

@@ -270,9 +270,12 @@ describe('properties', () => {
       keyField.raw('transport', 96, 24),
     );
     const shape = fc.record({
-      key: fc.array(field, { minLength: 1, maxLength: 4 }),
+      key: fc.array(field, { minLength: 1, maxLength: 3 }),
       flags: fc.subarray<NftSet['flags'][number]>(['interval', 'timeout', 'dynamic']),
-      data: fc.oneof(fc.constant('verdict' as const), fc.array(field, { minLength: 1, maxLength: 3 })),
+      data: fc.oneof(
+        fc.constant('verdict' as const),
+        field.map((only) => [only]),
+      ),
     });
     const options = fc.record(
       {
@@ -292,6 +295,13 @@ describe('properties', () => {
         expect(decodeSet(newSet(TABLE, set, 1).payload).set).toEqual(set);
       }),
     );
+  });
+
+  test('sources beyond the 256 bytes that the kernel keeps beside a set are refused, not cut', () => {
+    const raw = keyField.raw('transport', 96, 24);
+    const set: NftSet = { name: 's', key: [raw, raw, raw, raw], flags: ['map'], data: [raw, raw], elements: [] };
+    expect(() => newSet(TABLE, set, 1)).toThrow(RangeError);
+    expect(() => newSet(TABLE, { ...set, data: 'verdict' }, 1)).not.toThrow();
   });
 
   test('twenty thousand elements fit in messages, none lost or doubled', () => {
