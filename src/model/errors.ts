@@ -132,6 +132,16 @@ export const ERRORS = {
     meaning: 'etcd does not answer.',
     next: 'weft status; check etcd on the nodes that run it',
   },
+  'snapshot-invalid': {
+    exit: 'failed',
+    meaning: 'The file is no snapshot of etcd, or not a whole one: it was cut short or changed.',
+    next: 'use another file of /var/lib/weft/backups, or one that weft store snapshot wrote',
+  },
+  'restore-refused': {
+    exit: 'conflict',
+    meaning: 'A snapshot cannot be restored on this host as it is; the message says what is in the way.',
+    next: 'systemctl stop weftd, on the host that runs etcd, and repeat the command',
+  },
   'store-conflict': {
     exit: 'conflict',
     meaning: 'Others changed the same objects again and again.',

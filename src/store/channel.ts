@@ -9,6 +9,7 @@ import type {
   CallOptions as GrpcCallOptions,
   Client,
   ClientDuplexStream,
+  ClientReadableStream,
   ClientUnaryCall,
   ServiceError,
 } from '@grpc/grpc-js';
@@ -28,7 +29,7 @@ export interface ChannelOptions {
   keepaliveMs: number;
 }
 
-export type ServiceName = 'KV' | 'Watch' | 'Lease' | 'Cluster';
+export type ServiceName = 'KV' | 'Watch' | 'Lease' | 'Cluster' | 'Maintenance';
 
 export interface UnaryCall {
   service: ServiceName;
@@ -109,6 +110,14 @@ export class Channel {
     return open.call(client, new Metadata(), timeout === undefined ? {} : { deadline: Date.now() + timeout });
   }
 
+  /** What one request is answered by, piece by piece; `timeout` in milliseconds is for the whole. */
+  async download<Response>(call: UnaryCall, timeout: number): Promise<ClientReadableStream<Response>> {
+    const client = await this.#stubs.stub(call.service);
+    const open = (client as unknown as Record<string, DownloadMethod<Response>>)[call.method];
+    if (!open) throw new TypeError(`etcd has no call ${call.service}.${call.method}`);
+    return open.call(client, call.request, new Metadata(), { deadline: Date.now() + timeout });
+  }
+
   /** Calls under way go on to their own ends; the connection goes with the last of them. */
   close(): void {
     this.#stubs.close();
@@ -126,3 +135,9 @@ type StreamMethod<Request, Response> = (
   metadata: Metadata,
   options: GrpcCallOptions,
 ) => ClientDuplexStream<Request, Response>;
+
+type DownloadMethod<Response> = (
+  request: object,
+  metadata: Metadata,
+  options: GrpcCallOptions,
+) => ClientReadableStream<Response>;
