@@ -13,10 +13,12 @@ export interface ManagedEtcdSettings {
   /** all members at first start; this one alone when left out */
   initialCluster?: { name: string; peerUrl: string }[];
   initialClusterState?: 'new' | 'existing';
+  /** bytes */
+  quota?: number;
 }
 
 const SECOND = 1_000_000_000;
-const QUOTA_BYTES = 2 * 1024 ** 3;
+export const DEFAULT_QUOTA = 2 * 1024 ** 3;
 
 export function etcdUrl(address: string, port: number): string {
   return `https://${isIPv6(address) ? `[${address}]` : address}:${port}`;
@@ -52,7 +54,7 @@ export function etcdConfiguration(settings: ManagedEtcdSettings, dataDirectory: 
     'peer-transport-security': security,
     'auto-compaction-mode': 'periodic',
     'auto-compaction-retention': '1h',
-    'quota-backend-bytes': QUOTA_BYTES,
+    'quota-backend-bytes': settings.quota ?? DEFAULT_QUOTA,
     // a number, in nanoseconds: what 3.4 takes from a file. Our own clients ping each second or two
     'grpc-keepalive-min-time': SECOND,
     // a member that was cut off does not depose the leader when it comes back

@@ -57,7 +57,12 @@ export async function saveSnapshot(
     await rm(partial, { force: true });
     signal?.throwIfAborted();
     if (error instanceof WeftError || isFileError(error)) throw error;
-    throw storeError(error, { what: 'send a snapshot', endpoint: maintenance.endpoint, deadline: 1_800_000, writes: false });
+    throw storeError(error, {
+      what: 'send a snapshot',
+      endpoint: maintenance.endpoint,
+      deadline: 1_800_000,
+      writes: false,
+    });
   } finally {
     await file.close();
   }
