@@ -46,7 +46,7 @@ export class FakeDockerd {
     this.version = version;
     this.#claims = claims;
     const host = version === 20 ? '' : 'plugin.moby.localhost';
-    this.#client = new PluginClient(socketPath, host, fateOf);
+    this.#client = new PluginClient({ socketPath, host, fateOf, complain: (text) => this.#complain(text) });
   }
 
   async activate(): Promise<void> {

@@ -57,15 +57,26 @@ async function postAndCut(socketPath: string, method: string, body: string, host
 /** What dockerd shows its user: "remote: ..." */
 export class RemoteError extends Error {}
 
+interface Setup {
+  socketPath: string;
+  host: string;
+  fateOf?: ((method: string) => Fate) | undefined;
+  /** told of a request that was answered in two ways */
+  complain?: (text: string) => void;
+}
+
 export class PluginClient {
   readonly #socketPath: string;
   readonly #host: string;
   readonly #fateOf: (method: string) => Fate;
 
-  constructor(socketPath: string, host: string, fateOf: (method: string) => Fate = () => 'answered') {
+  readonly #complain: (text: string) => void;
+
+  constructor({ socketPath, host, fateOf = () => 'answered', complain = () => undefined }: Setup) {
     this.#socketPath = socketPath;
     this.#host = host;
     this.#fateOf = fateOf;
+    this.#complain = complain;
   }
 
   /** Throws `RemoteError` for an error in the answer, under the key that this half of the protocol reads. */
@@ -92,7 +103,12 @@ export class PluginClient {
         return await ask('');
       case 'twice': {
         const [one, two] = await Promise.all([ask(text), ask(text)]);
-        return one.body.Err === undefined ? one : two;
+        const [first, second] = [one.body.Err === undefined, two.body.Err === undefined];
+        // an address asked for by name is had once
+        if (first !== second && method !== 'IpamDriver.RequestAddress') {
+          this.#complain(`${method} twice: ${JSON.stringify([one.body, two.body])}`);
+        }
+        return first ? one : two;
       }
     }
   }
