@@ -1,15 +1,15 @@
-/** Links: RTM_*LINK, struct ifinfomsg and IFLA_*. Kinds with data of their own stand in kinds/. */
+/** Links: RTM_*LINK, struct ifinfomsg and IFLA_*. What a kind adds stands in link-info.ts. */
 import { DecodeError } from '../errors.ts';
 import { AttributeWriter, readAttributes } from '../wire/attributes.ts';
 import type { Attribute, AttributeReader } from '../wire/attributes.ts';
 import { macBytes, macText } from '../wire/text.ts';
 import { AF_UNSPEC } from './constants.ts';
-import { decodeBridgePort, encodeBridgePort } from './kinds/bridge-port.ts';
 import type { BridgePortData } from './kinds/bridge-port.ts';
-import { decodeBridge, encodeBridge } from './kinds/bridge.ts';
 import type { BridgeData } from './kinds/bridge.ts';
-import { decodeVxlan, encodeVxlan } from './kinds/vxlan.ts';
-import type { VxlanData } from './kinds/vxlan.ts';
+import { decodeLinkInfo, encodeKind, encodePort } from './link-info.ts';
+import type { KindData, LinkInfo } from './link-info.ts';
+import { decodeLinkCounters } from './statistics.ts';
+import type { LinkCounters } from './statistics.ts';
 
 const HEADER = 16;
 const IFF_UP = 1;
@@ -21,21 +21,22 @@ const IFLA_LINK = 5;
 const IFLA_MASTER = 10;
 const IFLA_LINKINFO = 18;
 const IFLA_IFALIAS = 20;
+const IFLA_STATS64 = 23;
 const IFLA_AF_SPEC = 26;
 const IFLA_GROUP = 27;
 const IFLA_NET_NS_FD = 28;
 const IFLA_EXT_MASK = 29;
 const IFLA_LINK_NETNSID = 37;
+const IFLA_PROP_LIST = 52;
+const IFLA_ALT_IFNAME = 53;
 const IFLA_INFO_KIND = 1;
 const IFLA_INFO_DATA = 2;
-const IFLA_INFO_SLAVE_KIND = 4;
-const IFLA_INFO_SLAVE_DATA = 5;
 const IFLA_INET6_ADDR_GEN_MODE = 8;
 const VETH_INFO_PEER = 1;
 const RTEXT_FILTER_SKIP_STATS = 8;
 const AF_INET6_SPEC = 10;
 
-export interface Link {
+export interface Link extends LinkInfo {
   index: number;
   name: string;
   /** IFF_* */
@@ -52,11 +53,10 @@ export interface Link {
   linkNetnsId?: number;
   alias?: string;
   group?: number;
-  kind?: string;
-  bridge?: BridgeData;
-  vxlan?: VxlanData;
-  /** as a port of a bridge */
-  bridgePort?: BridgePortData;
+  /** other names it is found by */
+  altNames?: string[];
+  /** where they were asked for */
+  statistics?: LinkCounters;
   /** attributes this library does not read */
   other: Attribute[];
 }
@@ -70,15 +70,16 @@ interface Common {
   netns?: number;
 }
 
-export interface LinkSpec extends Common {
+export interface LinkSpec extends Common, KindData {
   name: string;
-  kind: 'bridge' | 'vxlan' | 'veth' | (string & {});
+  /** those without data of their own (ifb, dummy ...) by their name alone */
+  kind: 'bridge' | 'vxlan' | 'veth' | 'vlan' | 'macvlan' | 'ipvlan' | 'ifb' | 'dummy' | (string & {});
   /** chosen interface index; the kernel's choice when left out */
   index?: number;
   up?: boolean;
   master?: number;
-  bridge?: BridgeData;
-  vxlan?: VxlanData;
+  /** index of the lower device, for vlan, macvlan and ipvlan */
+  link?: number;
   /** the other end of a veth pair; it is made down */
   peer?: Common & { name: string };
 }
@@ -108,11 +109,10 @@ export function encodeLinkCreate(spec: LinkSpec): Buffer {
   const writer = new AttributeWriter().raw(header(spec.index ?? 0, spec.up));
   common(writer, spec);
   if (spec.master !== undefined) writer.u32(IFLA_MASTER, spec.master);
+  if (spec.link !== undefined) writer.u32(IFLA_LINK, spec.link);
   writer.nested(IFLA_LINKINFO, (info) => {
-    info.string(IFLA_INFO_KIND, spec.kind);
-    const { bridge, vxlan, peer } = spec;
-    if (bridge) info.nested(IFLA_INFO_DATA, (data) => encodeBridge(data, bridge));
-    if (vxlan) info.nested(IFLA_INFO_DATA, (data) => encodeVxlan(data, vxlan));
+    encodeKind(info, spec.kind, spec);
+    const { peer } = spec;
     if (peer) info.nested(IFLA_INFO_DATA, (data) => data.nested(VETH_INFO_PEER, (inner) => encodePeer(inner, peer)));
   });
   return writer.finish();
@@ -130,17 +130,8 @@ export function encodeLinkChange(change: LinkChange): Buffer {
   if (change.master !== undefined) writer.u32(IFLA_MASTER, change.master);
   if (change.alias !== undefined) writer.string(IFLA_IFALIAS, change.alias);
   const { bridge, bridgePort, addrGenMode } = change;
-  if (bridge) {
-    writer.nested(IFLA_LINKINFO, (info) => {
-      info.string(IFLA_INFO_KIND, 'bridge').nested(IFLA_INFO_DATA, (data) => encodeBridge(data, bridge));
-    });
-  }
-  if (bridgePort) {
-    writer.nested(IFLA_LINKINFO, (info) => {
-      info.string(IFLA_INFO_SLAVE_KIND, 'bridge');
-      info.nested(IFLA_INFO_SLAVE_DATA, (data) => encodeBridgePort(data, bridgePort));
-    });
-  }
+  if (bridge) writer.nested(IFLA_LINKINFO, (info) => encodeKind(info, 'bridge', { bridge }));
+  if (bridgePort) writer.nested(IFLA_LINKINFO, (info) => encodePort(info, bridgePort));
   if (addrGenMode !== undefined) {
     writer.nested(IFLA_AF_SPEC, (spec) => {
       spec.nested(AF_INET6_SPEC, (inner) => inner.u8(IFLA_INET6_ADDR_GEN_MODE, addrGenMode));
@@ -157,13 +148,22 @@ export function encodeLinkReference(ref: { index?: number; name?: string; group?
   return writer.finish();
 }
 
-/** For a dump or a look-up: without statistics, which are most of an answer. */
-export function encodeLinkQuery(ref: { index?: number; name?: string; master?: number; kind?: string }): Buffer {
-  const writer = new AttributeWriter().raw(header(ref.index ?? 0, undefined));
-  writer.u32(IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
-  if (ref.name !== undefined) writer.string(IFLA_IFNAME, ref.name);
-  if (ref.master !== undefined) writer.u32(IFLA_MASTER, ref.master);
-  const { kind } = ref;
+export interface LinkQuery {
+  index?: number;
+  name?: string;
+  master?: number;
+  kind?: string;
+  /** most of an answer: left out unless asked for */
+  statistics?: boolean;
+}
+
+/** For a dump or a look-up. A dump is filtered by master and kind; strict checking refuses everything else. */
+export function encodeLinkQuery(query: LinkQuery): Buffer {
+  const writer = new AttributeWriter().raw(header(query.index ?? 0, undefined));
+  if (!query.statistics) writer.u32(IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
+  if (query.name !== undefined) writer.string(IFLA_IFNAME, query.name);
+  if (query.master !== undefined) writer.u32(IFLA_MASTER, query.master);
+  const { kind } = query;
   if (kind !== undefined) writer.nested(IFLA_LINKINFO, (info) => info.string(IFLA_INFO_KIND, kind));
   return writer.finish();
 }
@@ -185,6 +185,7 @@ export function decodeLink(payload: Buffer): Link {
     flags,
     up: (flags & IFF_UP) !== 0,
     type: payload.readUInt16LE(2),
+    otherInfo: [],
     other: [],
   };
   readAttributes('link', payload.subarray(HEADER), (reader) => decodeAttribute(reader, link));
@@ -218,36 +219,23 @@ function decodeAttribute(reader: AttributeReader, link: Link): void {
       link.linkNetnsId = reader.i32();
       break;
     case IFLA_LINKINFO:
-      decodeLinkInfo(reader.bytes(), link);
+      Object.assign(link, decodeLinkInfo(reader.bytes()));
+      break;
+    case IFLA_STATS64:
+      link.statistics = decodeLinkCounters(reader.bytes());
+      break;
+    case IFLA_PROP_LIST:
+      decodeProperties(reader.bytes(), link);
       break;
     default:
       link.other.push({ type: reader.type, data: Buffer.from(reader.bytes()) });
   }
 }
 
-function decodeLinkInfo(buffer: Buffer, link: Link): void {
-  let slaveKind = '';
-  readAttributes('linkinfo', buffer, (reader) => {
-    if (reader.type === IFLA_INFO_KIND) link.kind = reader.string();
-    else if (reader.type === IFLA_INFO_SLAVE_KIND) slaveKind = reader.string();
-    else if (reader.type === IFLA_INFO_DATA) decodeData(reader.bytes(), link);
-    else if (reader.type === IFLA_INFO_SLAVE_DATA && slaveKind === 'bridge') {
-      const port: BridgePortData = {};
-      readAttributes('port', reader.bytes(), (inner) => void decodeBridgePort(inner, port));
-      link.bridgePort = port;
-    }
+/** A list of properties; names are the only ones so far (kernel 5.5). */
+function decodeProperties(buffer: Buffer, link: Link): void {
+  readAttributes('properties', buffer, (reader) => {
+    if (reader.type === IFLA_ALT_IFNAME) (link.altNames ??= []).push(reader.string());
+    else link.other.push({ type: IFLA_PROP_LIST, data: Buffer.from(buffer) });
   });
-}
-
-function decodeData(buffer: Buffer, link: Link): void {
-  if (link.kind === 'bridge') {
-    const data: BridgeData = {};
-    readAttributes('bridge', buffer, (reader) => void decodeBridge(reader, data));
-    link.bridge = data;
-  }
-  if (link.kind === 'vxlan') {
-    const data: VxlanData = {};
-    readAttributes('vxlan', buffer, (reader) => void decodeVxlan(reader, data));
-    link.vxlan = data;
-  }
 }

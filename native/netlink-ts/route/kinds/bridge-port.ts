@@ -1,6 +1,7 @@
 import type { AttributeReader, AttributeWriter } from '../../wire/attributes.ts';
 
 const IFLA_BRPORT_STATE = 1;
+const IFLA_BRPORT_MODE = 4;
 const IFLA_BRPORT_LEARNING = 8;
 const IFLA_BRPORT_UNICAST_FLOOD = 9;
 const IFLA_BRPORT_MCAST_FLOOD = 27;
@@ -11,6 +12,8 @@ const IFLA_BRPORT_ISOLATED = 33;
 export interface BridgePortData {
   /** 0 disabled to 3 forwarding */
   state?: number;
+  /** frames may leave by the port they came from */
+  hairpin?: boolean;
   learning?: boolean;
   unicastFlood?: boolean;
   mcastFlood?: boolean;
@@ -20,6 +23,7 @@ export interface BridgePortData {
 }
 
 const FLAGS = [
+  [IFLA_BRPORT_MODE, 'hairpin'],
   [IFLA_BRPORT_LEARNING, 'learning'],
   [IFLA_BRPORT_UNICAST_FLOOD, 'unicastFlood'],
   [IFLA_BRPORT_MCAST_FLOOD, 'mcastFlood'],
