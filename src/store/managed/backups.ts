@@ -42,7 +42,9 @@ export async function makeBackup(
   const takenAt = new Date(Math.floor(now.getTime() / 1_000) * 1_000);
   const path = join(folder, `etcd-${takenAt.toISOString().replaceAll(/[-:]|\.\d+/g, '')}.db`);
   const bytes = await saveSnapshot(maintenance, path, signal && { signal });
-  for (const { path: old } of (await listBackups(folder)).slice(keep)) await rm(old, { force: true });
+  // what a wrong clock dated into the future does not push out what was made just now
+  const others = (await listBackups(folder)).filter((backup) => backup.path !== path);
+  for (const { path: old } of others.slice(keep - 1)) await rm(old, { force: true });
   return { path, takenAt, bytes };
 }
 

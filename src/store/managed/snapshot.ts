@@ -32,12 +32,14 @@ export async function saveSnapshot(
   const file = await open(partial, 'wx', 0o600);
   try {
     const check = new SumCheck();
+    signal?.throwIfAborted();
     const stream = await maintenance.snapshot();
     const cancel = (): void => stream.cancel();
+    // one that is cancelled reports so, when nobody reads it any more
+    stream.on('error', () => undefined);
     signal?.addEventListener('abort', cancel, { once: true });
     let written = 0;
     try {
-      signal?.throwIfAborted();
       for await (const piece of stream as AsyncIterable<{ blob: Buffer; remaining_bytes: string }>) {
         check.add(piece.blob);
         await file.writeFile(piece.blob);
@@ -50,6 +52,7 @@ export async function saveSnapshot(
     }
     if (!check.holds()) throw broken(path, 'what etcd sent does not have the sum that it sent with it');
     await file.sync();
+    signal?.throwIfAborted();
     await rename(partial, path);
     await syncDirectory(dirname(path));
     return written;
