@@ -268,6 +268,9 @@ async function openKernel({ config, log }: Host, settings: ClusterSettings): Pro
     sysctls: SYSCTLS.map(([path]) => path),
     onMonitorFailure: (error) =>
       log.error({ err: error }, 'a kernel monitor ended; drift is found by the periodic look'),
+    ...(log.isLevelEnabled('trace') && {
+      wire: (line: string, namespace: string) => log.trace({ namespace: namespace || 'host' }, `netlink ${line}`),
+    }),
   });
   try {
     await assertOverlayPortFree(settings.overlayPort, (await kernel.namespaces()).length > 0);

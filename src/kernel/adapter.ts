@@ -11,7 +11,8 @@ import { deleteEntry, putEntry, putSetting } from './entries.ts';
 import { KernelEvents } from './events.ts';
 import { createLink, deleteLink, indexOf, settle } from './links.ts';
 import type { LinkContext } from './links.ts';
-import { TenantNamespaces } from './namespaces.ts';
+import { TenantNamespaces, wireOption } from './namespaces.ts';
+import type { WireLog } from './namespaces.ts';
 import { observe } from './observe.ts';
 import { ensureRuleset, removeRuleset } from './ruleset.ts';
 
@@ -24,6 +25,8 @@ export interface KernelOptions {
   sysctls: readonly string[];
   /** a monitor ended: told once each */
   onMonitorFailure: (error: unknown) => void;
+  /** gets a line for each netlink message, with the namespace it concerns; '' is the host */
+  wire?: WireLog;
 }
 
 export class NetlinkKernel implements KernelPort {
@@ -38,10 +41,10 @@ export class NetlinkKernel implements KernelPort {
     const namespace = openNamespace(options.host ?? '/proc/self/ns/net');
     this.#host = {
       namespace,
-      rt: RouteSocket.open({ netns: namespace.fd }),
-      nft: NftSocket.open({ netns: namespace.fd }),
+      rt: RouteSocket.open({ netns: namespace.fd, ...wireOption(options.wire, '') }),
+      nft: NftSocket.open({ netns: namespace.fd, ...wireOption(options.wire, '') }),
     };
-    this.#tenants = new TenantNamespaces(options.folder);
+    this.#tenants = new TenantNamespaces(options.folder, options.wire);
     this.#events = new KernelEvents(options.onMonitorFailure);
     this.#events.follow(null, namespace);
   }

@@ -16,12 +16,21 @@ export interface NamespaceHandle {
   nft: NftSocket;
 }
 
+export type WireLog = (line: string, namespace: string) => void;
+
+/** The wire log of a socket in the namespace, if anybody wants one. */
+export function wireOption(wire: WireLog | undefined, namespace: string): { wire?: (line: string) => void } {
+  return wire ? { wire: (line) => wire(line, namespace) } : {};
+}
+
 export class TenantNamespaces {
   readonly #folder: string;
+  readonly #wire: WireLog | undefined;
   readonly #open = new Map<string, NamespaceHandle>();
 
-  constructor(folder: string) {
+  constructor(folder: string, wire?: WireLog) {
     this.#folder = folder;
+    this.#wire = wire;
   }
 
   path(name: string): string {
@@ -81,8 +90,8 @@ export class TenantNamespaces {
     if (!namespace) return undefined;
     const handle = {
       namespace,
-      rt: RouteSocket.open({ netns: namespace.fd }),
-      nft: NftSocket.open({ netns: namespace.fd }),
+      rt: RouteSocket.open({ netns: namespace.fd, ...wireOption(this.#wire, name) }),
+      nft: NftSocket.open({ netns: namespace.fd, ...wireOption(this.#wire, name) }),
     };
     this.#open.set(name, handle);
     return handle;
