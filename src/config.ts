@@ -14,9 +14,9 @@ import { NAME_PATTERN } from './model/names.ts';
 const absolute = z.string().startsWith('/', 'must be an absolute path');
 const flag = z.union([z.boolean(), z.enum(['true', 'false']).transform((text) => text === 'true')]);
 
-const portNumber = z
-  .union([z.number(), z.string().regex(/^\d+$/).transform(Number)])
-  .pipe(z.number().int().min(1).max(65_535));
+const wholeNumber = (least: number, most: number) =>
+  z.union([z.number(), z.string().regex(/^\d+$/).transform(Number)]).pipe(z.number().int().min(least).max(most));
+const portNumber = wholeNumber(1, 65_535);
 
 const schema = z.strictObject({
   node: z
@@ -41,6 +41,8 @@ const schema = z.strictObject({
       mode: z.enum(['managed', 'external']).default('managed'),
       endpoints: z.array(z.url({ protocol: /^https$/, error: 'must be an https:// address' })).default([]),
       binary: absolute.default('/usr/bin/etcd'),
+      quota: wholeNumber(64, 8_192).default(2_048),
+      snapshots: wholeNumber(0, 365).default(7),
     })
     .prefault({})
     .refine((store) => store.mode === 'managed' || store.endpoints.length > 0, {

@@ -39,8 +39,10 @@ import { openEtcdStore } from './store/etcd.ts';
 import type { RenewableStore } from './store/etcd.ts';
 import { lineageFile } from './store/lineage-file.ts';
 import { ensureManagedEtcd } from './store/managed/etcd.ts';
+import { Maintenance } from './store/managed/maintenance.ts';
 import type { Supervisor } from './store/managed/supervisor.ts';
 import { openUnit } from './store/managed/unit.ts';
+import { Upkeep } from './store/managed/upkeep.ts';
 import { Renewal } from './renewal.ts';
 import {
   certifyNode,
@@ -78,11 +80,12 @@ async function run(config: Config, manager: ServiceManager, log: Logger, signal:
   const host: Host = { config, manager, log, underlay, signal };
   const identity = await ensureIdentity(host);
   const keeper = new IdentityKeeper(identity);
-  const { store, endpoints } = await openStore(host, keeper);
+  const opened = await openStore(host, keeper);
   try {
-    await serve(host, keeper, { store, endpoints });
+    await serve(host, keeper, opened);
   } finally {
-    await store.close();
+    opened.upkeep?.close();
+    await opened.store.close();
     lock.close();
   }
 }
@@ -112,32 +115,47 @@ interface OpenedStore {
   store: RenewableStore;
   /** by which other hosts reach it */
   endpoints: string[];
+  /** of the etcd that this host runs */
+  upkeep: Upkeep | undefined;
 }
 
 async function openStore(host: Host, identity: IdentityKeeper): Promise<OpenedStore> {
   const { config, log } = host;
   const managed = config.store.mode === 'managed';
-  const endpoints = managed ? [await startEtcd(host)] : [...config.store.endpoints];
+  const upkeep = managed ? await startEtcd(host, identity) : undefined;
+  const endpoints = upkeep ? [upkeep.endpoint] : [...config.store.endpoints];
   // An external etcd 3.4 throws off clients that ask more often than every 5 s.
   const keeper = lineageFile(`${config.state}/lineage.json`);
   const tls = () => identity.current.client;
   const store = await openEtcdStore({ endpoints, tls, keepaliveMs: managed ? 1_500 : 6_000, keeper, log });
-  return { store, endpoints: managed ? [`https://${hostPort(host.underlay.address, ETCD_PORT)}`] : endpoints };
+  return { store, endpoints: managed ? [`https://${hostPort(host.underlay.address, ETCD_PORT)}`] : endpoints, upkeep };
 }
 
-async function startEtcd({ config, underlay, log, signal }: Host): Promise<string> {
+async function startEtcd({ config, underlay, log, signal }: Host, identity: IdentityKeeper): Promise<Upkeep> {
   const authority = await createAuthority(config.pki);
+  const { name } = config.node;
+  const issueMember = () => issueMemberCertificate(authority, { name, addresses: [underlay.address] });
+  const quota = config.store.quota * 1024 ** 2;
   const etcd = await ensureManagedEtcd({
     dataDir: `${config.state}/etcd`,
     binary: config.store.binary,
     unit: await unitFor(config),
-    name: config.node.name,
+    name,
     address: underlay.address,
-    tls: await issueMemberCertificate(authority, { name: config.node.name, addresses: [underlay.address] }),
+    tls: await issueMember(),
+    quota,
     log,
     signal,
   });
-  return etcd.endpoint;
+  return new Upkeep({
+    maintenance: new Maintenance(etcd.endpoint, () => identity.current.client),
+    folder: `${config.state}/backups`,
+    keep: config.store.snapshots,
+    quota,
+    renew: async () => etcd.renew(await issueMember()),
+    now: () => new Date(),
+    log,
+  });
 }
 
 /** weft-etcd.service has its paths fixed; a host with others runs etcd as a process of weftd's own making. */
@@ -145,7 +163,7 @@ async function unitFor({ state, store }: Config): Promise<Supervisor | undefined
   return state === '/var/lib/weft' && store.binary === '/usr/bin/etcd' ? await openUnit() : undefined;
 }
 
-async function serve(host: Host, keeper: IdentityKeeper, { store, endpoints }: OpenedStore): Promise<void> {
+async function serve(host: Host, keeper: IdentityKeeper, { store, endpoints, upkeep }: OpenedStore): Promise<void> {
   const { config, log, underlay, signal } = host;
   const vtepFamily = underlay.address.includes(':') ? 6 : 4;
   const settings = await untilStore(host, () => ensureSettings(store, { vtepFamily, now: new Date() }, signal));
@@ -167,6 +185,7 @@ async function serve(host: Host, keeper: IdentityKeeper, { store, endpoints }: O
   const deps: ControlDeps = {
     trust: trustPort(keeper, authority, renewal),
     store,
+    upkeep,
     view,
     reconciler: loop,
     turns: new Turns(),
@@ -194,6 +213,7 @@ async function serve(host: Host, keeper: IdentityKeeper, { store, endpoints }: O
       ),
     );
     working.push(loop.run(until), housekeep(deps, until), renewal.run(until));
+    if (upkeep) working.push(upkeep.run(until));
     working.push(keepAlive({ store, log, pause }, { node: owner.id, bootId: owner.bootId }, until));
     await answer(host, deps, keeper, until);
   } finally {

@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import type { Cidr } from '../model/address/cidr.ts';
 import type { ClusterSettings } from '../model/cluster.ts';
+import type { Condition } from '../model/status.ts';
 import type { Reconciler } from '../reconcile/port.ts';
 import type { Store } from '../store/port.ts';
 import type { ClusterView } from './cluster-view.ts';
@@ -35,6 +36,8 @@ export interface SigningRequests {
 /** What every use case needs; made once by main.ts. */
 export interface ControlDeps {
   store: Store;
+  /** who looks after the etcd that this host runs, if it runs one */
+  upkeep?: { conditions(): Condition[] } | undefined;
   view: ClusterView;
   reconciler: Reconciler;
   /** by network reference or pool id: choices of addresses on this host do not race each other */

@@ -57,7 +57,11 @@ export function createControl(deps: ControlDeps): Control {
         store: { state: deps.store.state(), revision: deps.view.revision },
         applied: { revision: deps.reconciler.applied().revision, sequence: 0 },
         repairs: deps.reconciler.repairs(),
-        conditions: [...storeConditions(deps.store), ...deps.reconciler.conditions()],
+        conditions: [
+          ...storeConditions(deps.store),
+          ...(deps.upkeep?.conditions() ?? []),
+          ...deps.reconciler.conditions(),
+        ],
       }),
 
     createTenant: async ({ name }, context) => {

@@ -1,6 +1,8 @@
 /** What weftd does for a managed etcd now and then, on a real one with a small quota. */
 import { mkdtemp, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { once } from 'node:events';
 import { tmpdir } from 'node:os';
+import { connect } from 'node:tls';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { openEtcdStore } from '../../src/store/etcd.ts';
@@ -12,6 +14,7 @@ import { saveSnapshot, verifySnapshot } from '../../src/store/managed/snapshot.t
 import { TURN } from '../../src/store/managed/space.ts';
 import { Upkeep } from '../../src/store/managed/upkeep.ts';
 import type { Store } from '../../src/store/port.ts';
+import type { Authority } from '../../src/trust/authority.ts';
 import { createAuthority, issueClientCertificate, issueMemberCertificate } from '../../src/trust/authority.ts';
 import { etcdctl, freePort, hasEtcd } from '../support/etcd.ts';
 import { until } from '../support/until.ts';
@@ -19,13 +22,26 @@ import { until } from '../support/until.ts';
 const QUOTA = 16 * 1024 ** 2;
 const DAY = 86_400_000;
 
+/** The certificate it shows; it wants one too, but only after that. */
+async function handshake(endpoint: string): Promise<{ serialNumber: string }> {
+  const { hostname, port } = new URL(endpoint);
+  const socket = connect({ host: hostname, port: Number(port), rejectUnauthorized: false, ALPNProtocols: ['h2'] });
+  socket.on('error', () => undefined);
+  await once(socket, 'secureConnect');
+  const { serialNumber } = socket.getPeerCertificate();
+  socket.destroy();
+  return { serialNumber };
+}
+
 describe.skipIf(!hasEtcd)('the upkeep of a managed etcd, with /usr/bin/etcd', () => {
   let directory = '';
+  let authority: Authority;
   let etcd: ManagedEtcd;
   let store: Store;
   let maintenance: Maintenance;
   let now = new Date('2026-01-01T00:00:00Z');
   let upkeep: Upkeep;
+  let renew = () => Promise.resolve();
   const daemon = new AbortController();
 
   /** 400 KiB a key. */
@@ -41,7 +57,7 @@ describe.skipIf(!hasEtcd)('the upkeep of a managed etcd, with /usr/bin/etcd', ()
 
   beforeAll(async () => {
     directory = await mkdtemp(join(tmpdir(), 'weft-upkeep-'));
-    const authority = await createAuthority(join(directory, 'pki'));
+    authority = await createAuthority(join(directory, 'pki'));
     etcd = await ensureManagedEtcd({
       ...{ name: 'host1', address: '127.0.0.1', clientPort: await freePort(), peerPort: await freePort() },
       dataDir: join(directory, 'etcd'),
@@ -64,9 +80,11 @@ describe.skipIf(!hasEtcd)('the upkeep of a managed etcd, with /usr/bin/etcd', ()
   });
 
   beforeEach(() => {
+    renew = async () =>
+      etcd.renew(await issueMemberCertificate(authority, { name: 'host1', addresses: ['127.0.0.1'] }));
     upkeep = new Upkeep({
       ...{ maintenance, folder: join(directory, 'backups'), keep: 3, quota: QUOTA },
-      ...{ now: () => now, log: silentLog },
+      ...{ renew: () => renew(), now: () => now, log: silentLog },
     });
   });
 
@@ -87,7 +105,7 @@ describe.skipIf(!hasEtcd)('the upkeep of a managed etcd, with /usr/bin/etcd', ()
   });
 
   it('makes none when told so, and says when it cannot', async () => {
-    const options = { maintenance, quota: QUOTA, now: () => now, log: silentLog };
+    const options = { maintenance, quota: QUOTA, renew, now: () => now, log: silentLog };
     await new Upkeep({ ...options, folder: join(directory, 'none'), keep: 0 }).round();
     expect(await listBackups(join(directory, 'none'))).toEqual([]);
     await writeFile(join(directory, 'file'), '');
@@ -96,6 +114,22 @@ describe.skipIf(!hasEtcd)('the upkeep of a managed etcd, with /usr/bin/etcd', ()
     expect(failing.conditions()).toMatchObject([
       { type: 'backup-failed', message: expect.stringContaining('ENOTDIR') as string },
     ]);
+  });
+
+  it('gives it another certificate each day, which its next client sees', async () => {
+    const seen = async () => (await handshake(etcd.endpoint)).serialNumber;
+    const first = await seen();
+    await upkeep.round();
+    expect(await seen()).toBe(first);
+    now = new Date(now.getTime() + DAY);
+    await upkeep.round();
+    const second = await seen();
+    expect(second).not.toBe(first);
+    expect(store.state()).toBe('ok');
+    renew = () => Promise.reject(new Error('no key'));
+    now = new Date(now.getTime() + DAY);
+    await upkeep.round();
+    expect(conditions()).toEqual(['certificate-old']);
   });
 
   it('keeps no part of a snapshot that was cut short', async () => {

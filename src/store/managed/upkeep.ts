@@ -18,19 +18,34 @@ export interface UpkeepOptions {
   keep: number;
   /** bytes */
   quota: number;
+  /** gives etcd another certificate */
+  renew: () => Promise<void>;
   now: () => Date;
   log: Log;
 }
 
 /** milliseconds */
 const INTERVAL = 60_000;
+/** a small part of a certificate's life; etcd reads its files at each handshake, so that nothing is interrupted */
+const RENEWAL = 24 * 3_600_000;
 
 export class Upkeep {
   readonly #options: UpkeepOptions;
   readonly #conditions = new Map<string, Condition>();
+  #renewedAt: Date;
 
   constructor(options: UpkeepOptions) {
     this.#options = options;
+    this.#renewedAt = options.now();
+  }
+
+  /** for clients on this host */
+  get endpoint(): string {
+    return this.#options.maintenance.endpoint;
+  }
+
+  close(): void {
+    this.#options.maintenance.close();
   }
 
   conditions(): Condition[] {
@@ -49,10 +64,25 @@ export class Upkeep {
 
   async round(signal?: AbortSignal): Promise<void> {
     const { maintenance } = this.#options;
+    // first, and whatever etcd answers: without it nobody gets an answer some day
+    await this.#renewCertificate();
     const status = await maintenance.status(signal);
     await this.#mendAlarms(status, signal);
     await this.#defragment(status, signal);
     await this.#backup(signal);
+  }
+
+  async #renewCertificate(): Promise<void> {
+    const { renew, now, log } = this.#options;
+    if (now().getTime() - this.#renewedAt.getTime() < RENEWAL) return;
+    try {
+      await renew();
+      this.#renewedAt = now();
+      this.#note('certificate-old', false, '');
+    } catch (error) {
+      log.warn({ err: error }, 'etcd’s certificate cannot be renewed');
+      this.#note('certificate-old', true, `the certificate of etcd cannot be renewed: ${describeCause(error)}`);
+    }
   }
 
   /** A full etcd takes no write but the ones that make room: history goes, the file shrinks, the alarm is lifted. */

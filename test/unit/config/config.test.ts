@@ -88,6 +88,8 @@ describe('the configuration', () => {
       WEFT_STORE_MODE: 'external',
       WEFT_STORE_ENDPOINTS: 'https://a:2379',
       WEFT_STORE_BINARY: '/opt/etcd',
+      WEFT_STORE_QUOTA: '512',
+      WEFT_STORE_SNAPSHOTS: '0',
       WEFT_API_PORT: '7',
       WEFT_PKI: '/p',
       WEFT_STATE: '/s',
@@ -103,7 +105,7 @@ describe('the configuration', () => {
     expect(await load('', environment)).toEqual({
       node: { name: 'n1' },
       underlay: { address: '192.0.2.7', interface: 'eth7', family: 6 },
-      store: { mode: 'external', endpoints: ['https://a:2379'], binary: '/opt/etcd' },
+      store: { mode: 'external', endpoints: ['https://a:2379'], binary: '/opt/etcd', quota: 512, snapshots: 0 },
       api: { port: 7 },
       pki: '/p',
       state: '/s',
