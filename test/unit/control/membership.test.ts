@@ -1,0 +1,120 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { JoinGate } from '../../../src/control/joining.ts';
+import { Housekeeping } from '../../../src/control/housekeeping.ts';
+import type { Control } from '../../../src/control/port.ts';
+import { certifyNode, createAuthority } from '../../../src/trust/authority.ts';
+import { makeRequest } from '../../../src/trust/certificate.ts';
+import { noTrust, TestCluster } from '../../support/control.ts';
+
+let cluster: TestCluster;
+let folder: string;
+let control: Control;
+let deps: Awaited<ReturnType<TestCluster['node']>>['deps'];
+beforeEach(async () => {
+  cluster = new TestCluster();
+  folder = mkdtempSync(join(tmpdir(), 'weft-membership-'));
+  ({ control, deps } = await cluster.node('host1'));
+});
+afterEach(async () => {
+  await cluster.close();
+  rmSync(folder, { recursive: true });
+});
+
+/** This node gets a CA; its tokens are of the simplest kind. */
+async function holdCa(): Promise<void> {
+  const authority = await createAuthority(folder);
+  Object.assign(deps, {
+    trust: {
+      ...noTrust,
+      ca: authority.certificate,
+      isSecretOf: (hash: string, secret: string) => hash === secret,
+      newToken: () => ({ id: 'aaaaaaaaaa', hash: 'right', text: 'weft1.x' }),
+      certify: (node: Parameters<typeof certifyNode>[1], csr: Parameters<typeof certifyNode>[2]) =>
+        certifyNode(authority, node, csr),
+    },
+  });
+}
+
+async function request(changes: object = {}) {
+  const { csr } = await makeRequest('x');
+  return { tokenId: 'aaaaaaaaaa', secret: 'right', name: 'host2', nodeCsr: csr, clientCsr: csr, ...changes };
+}
+
+describe('join', () => {
+  it('takes exactly as many hosts as a token has uses, also when they come at once', async () => {
+    await holdCa();
+    await control.createToken({ ttlSeconds: 60, uses: 3 });
+    const hosts = await Promise.all(Array.from({ length: 8 }, (_, i) => request({ name: `new${i}` })));
+    const results = await Promise.allSettled(hosts.map((host) => control.join(host)));
+    expect(results.filter(({ status }) => status === 'fulfilled')).toHaveLength(3);
+    expect(await control.listTokens()).toEqual([]);
+    // two certificates on record for each that was let in
+    expect(await cluster.keys('certificates/')).toHaveLength(6);
+  });
+
+  it('gives nothing for a wrong, an unknown or an expired token, and says the same of the first two', async () => {
+    await holdCa();
+    await control.createToken({ ttlSeconds: 60, uses: 1 });
+    const messages: string[] = [];
+    for (const changes of [{ secret: 'wrong' }, { tokenId: 'bbbbbbbbbb' }]) {
+      await control.join(await request(changes)).catch((error: unknown) => messages.push(String(error)));
+    }
+    expect(new Set(messages).size).toBe(1);
+    Object.assign(deps, { now: () => new Date('2026-01-01T00:01:00Z') });
+    await expect(control.join(await request())).rejects.toThrow(/expired/);
+    expect(await cluster.keys('certificates/')).toEqual([]);
+    await new Housekeeping(deps).round(new AbortController().signal);
+    expect(await cluster.keys('tokens/')).toEqual([]);
+  });
+
+  it('is refused by a node without the CA, which names one that has it', async () => {
+    const { deps: other } = await cluster.node('signer');
+    await other.store.transact({
+      compare: [],
+      then: [
+        {
+          put: `nodes/${other.node.id}`,
+          value: { ...other.view.current().state.nodes.get(other.node.id), signs: true, api: '192.0.2.9:7781' },
+        },
+      ],
+    });
+    await deps.view.sync({ deadline: 1_000 });
+    await expect(control.join(await request())).rejects.toMatchObject({
+      code: 'not-signing',
+      next: 'weft node join 192.0.2.9:7781 --token TOKEN',
+    });
+  });
+
+  it('lets a flood of wrong tokens through at one a second', () => {
+    let now = 0;
+    const gate = new JoinGate(() => now);
+    for (let i = 0; i < 20; i++) {
+      gate.enter();
+      gate.refused();
+    }
+    expect(() => gate.enter()).toThrow(/too many/);
+    now += 1_000;
+    gate.enter();
+    gate.refused();
+    expect(() => gate.enter()).toThrow(/too many/);
+  });
+});
+
+describe('a forgotten node', () => {
+  it('is refused renewal, registration and a place among the nodes', async () => {
+    await holdCa();
+    const { deps: other } = await cluster.node('host2');
+    await expect(control.forgetNode({ ref: 'host2', force: false })).rejects.toMatchObject({ code: 'node-live' });
+    await control.forgetNode({ ref: 'host2', force: true });
+    const { nodeCsr, clientCsr } = await request();
+    const renewal = control.renew({ nodeCsr, clientCsr }, { peer: { node: other.node.id, address: '192.0.2.2' } });
+    await expect(renewal).rejects.toMatchObject({ code: 'unauthenticated' });
+    await expect(control.renew({ nodeCsr, clientCsr }, {})).rejects.toMatchObject({ code: 'unauthenticated' });
+    expect((await control.listNodes()).map(({ name }) => name)).toEqual(['host1']);
+    await expect(control.forgetNode({ ref: 'host1', force: true })).rejects.toMatchObject({ code: 'not-supported' });
+    await expect(control.forgetNode({ ref: 'host2', force: true })).rejects.toMatchObject({ code: 'node-not-found' });
+  });
+});
