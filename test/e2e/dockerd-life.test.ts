@@ -1,0 +1,154 @@
+/** dockerd and weftd come and go in every way while containers run; afterwards all is as if they had not. */
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { labDown, labUp } from '../../src/lab/lab.ts';
+import type { ExecResult, Lab } from '../../src/lab/lab.ts';
+import { until } from '../support/until.ts';
+
+const LAB = 'e2e-life';
+let lab: Lab;
+
+beforeAll(async () => {
+  lab = await labUp({ name: LAB, hosts: 2, engine: 'docker' });
+  await weft(1, 'tenant', 'create', 'acme');
+  await weft(1, 'network', 'create', 'acme/web', '--subnet', '10.5.0.0/16');
+  await until(async () => (await Promise.all([1, 2].map(networksIn))).every((names) => names.includes('acme.web')), {
+    what: 'the network to be in both engines',
+  });
+  await docker(1, 'run', '-d', '--name', 'peer', '--network', 'acme.web', '--ip', '10.5.0.9', 'box', 'sleep', '3600');
+});
+afterAll(() => labDown(LAB));
+
+const tryOn = (host: number, ...command: string[]): Promise<ExecResult> => lab.host(host).exec(command);
+
+async function docker(host: number, ...command: string[]): Promise<string> {
+  const { exitCode, stdout, stderr } = await tryOn(host, 'docker', ...command);
+  expect(exitCode, `docker ${command.join(' ')} on host${host}: ${stderr}`).toBe(0);
+  return stdout.trim();
+}
+
+async function weft(host: number, ...command: string[]): Promise<string> {
+  const { exitCode, stdout, stderr } = await tryOn(host, 'weft', ...command);
+  expect(exitCode, `weft ${command.join(' ')} on host${host}: ${stderr}`).toBe(0);
+  return stdout.trim();
+}
+
+const networksIn = async (host: number): Promise<string[]> =>
+  (await docker(host, 'network', 'ls', '--filter', 'driver=weft', '--format', '{{.Name}}')).split('\n');
+
+interface Seen {
+  addresses: string[];
+  engine: { endpointId: string; container: { name: string } | null };
+}
+
+const endpointsOn2 = async (): Promise<Seen[]> =>
+  JSON.parse(await weft(1, 'endpoint', 'ls', '-A', '--node', 'host2', '-o', 'json')) as Seen[];
+
+const run = (name: string, ...options: string[]) =>
+  docker(2, 'run', '-d', '--name', name, '--network', 'acme.web', ...options, 'box', 'sleep', '3600');
+
+const reaches = (name: string) =>
+  until(async () => (await tryOn(2, 'docker', 'exec', name, 'ping', '-c1', '-W1', '10.5.0.9')).exitCode === 0, {
+    what: `${name} to reach the peer`,
+    deadline: 30_000,
+    every: 200,
+  });
+
+/** Exactly these containers of host2 have an endpoint, one each, and each reaches the other host. */
+async function settled(...names: string[]): Promise<void> {
+  await until(
+    async () =>
+      (await endpointsOn2())
+        .map(({ engine }) => engine.container?.name ?? '')
+        .sort()
+        .join() === names.sort().join(),
+    { what: `endpoints of ${names.join(', ') || 'nobody'} alone`, deadline: 90_000, every: 250 },
+  );
+  for (const name of names) await reaches(name);
+  const devices = await tryOn(2, 'sh', '-c', 'ip -o link show type veth | grep -c " we" || true; ls /run/weft/netns');
+  expect(devices.exitCode).toBe(0);
+}
+
+async function liveRestore(on: boolean): Promise<void> {
+  const edit = `sed -i 's/^{/{ "live-restore": ${on},/; s/"live-restore": ${!on},//' /etc/docker/daemon.json`;
+  expect((await tryOn(2, 'sh', '-c', edit)).exitCode).toBe(0);
+}
+
+describe('with live-restore', () => {
+  test('a killed dockerd costs its containers nothing, and it still detaches them afterwards', async () => {
+    await lab.host(2).kill('dockerd');
+    await liveRestore(true);
+    await lab.host(2).start('dockerd');
+    await run('kept');
+    await settled('kept');
+    const before = (await endpointsOn2())[0]?.engine.endpointId;
+    await lab.host(2).kill('dockerd');
+    // traffic goes on without the engine
+    const pid = (await tryOn(2, 'sh', '-c', "pgrep -f 'sleep 3600' | head -1")).stdout.trim();
+    expect((await tryOn(2, 'nsenter', '-t', pid, '-n', 'ping', '-c1', '-W2', '10.5.0.9')).exitCode).toBe(0);
+    await lab.host(2).start('dockerd');
+    await settled('kept');
+    expect((await endpointsOn2())[0]?.engine.endpointId).toBe(before);
+    await docker(2, 'rm', '-f', 'kept');
+    await settled();
+    await lab.host(2).kill('dockerd');
+    await liveRestore(false);
+    await lab.host(2).start('dockerd');
+  });
+});
+
+describe('without live-restore', () => {
+  test('a killed dockerd brings back what it is to restart, and the rest leaves nothing', async () => {
+    await run('always', '--restart', 'always');
+    await run('once');
+    await settled('always', 'once');
+    await lab.host(2).kill('dockerd');
+    await lab.host(2).start('dockerd');
+    await settled('always');
+    await docker(2, 'rm', '-f', 'always', 'once');
+    await settled();
+  });
+
+  test('docker restart, a crash and a stop end as one endpoint or none', async () => {
+    await run('again', '--restart', 'always');
+    await docker(2, 'restart', '-t', '0', 'again');
+    await settled('again');
+    const pid = await docker(2, 'inspect', '-f', '{{.State.Pid}}', 'again');
+    expect((await tryOn(2, 'kill', '-9', pid)).exitCode).toBe(0);
+    await until(async () => (await docker(2, 'inspect', '-f', '{{.State.Pid}}', 'again')) !== pid, {
+      what: 'the restart',
+    });
+    await settled('again');
+    await docker(2, 'stop', '-t', '0', 'again');
+    await settled();
+    await docker(2, 'rm', '-f', 'again');
+  });
+});
+
+describe('weftd', () => {
+  test('killed while containers start and stop leaves neither a leak nor a failed start', async () => {
+    const names = Array.from({ length: 6 }, (_, i) => `busy${i}`);
+    const starts = Promise.all(names.map((name) => run(name)));
+    for (let i = 0; i < 2; i++) {
+      await lab.host(2).kill('weftd');
+      await lab.host(2).start('weftd');
+    }
+    await starts;
+    await settled(...names);
+    const ends = docker(2, 'rm', '-f', ...names);
+    await lab.host(2).kill('weftd');
+    await lab.host(2).start('weftd');
+    await ends;
+    await settled();
+  }, 300_000);
+});
+
+describe('the host', () => {
+  test('after a power cut brings its containers back, with weftd late', async () => {
+    await run('boots', '--restart', 'always');
+    await settled('boots');
+    await lab.host(2).powerCycle();
+    await settled('boots');
+    await docker(2, 'rm', '-f', 'boots');
+    await settled();
+  }, 300_000);
+});
