@@ -74,10 +74,13 @@ struct gathered {
   char bytes[DATAGRAM];
 };
 
-static void flush(struct nl_socket *socket, struct gathered *gathered) {
+/* False when there was nothing to hand over. */
+static bool flush(struct nl_socket *socket, struct gathered *gathered) {
   size_t length = gathered->length;
   gathered->length = 0;
-  if (length > 0 && !socket->closing) deliver(socket, gathered->bytes, length, 0);
+  if (length == 0 || socket->closing) return false;
+  deliver(socket, gathered->bytes, length, 0);
+  return true;
 }
 
 /* Errors keep their place among the datagrams. */
@@ -151,8 +154,10 @@ static void on_readable(uv_poll_t *handle, int status, int events) {
   (void)events;
   struct gathered gathered;
   gathered.length = 0;
+  /* Who gets an answer often asks the next question at once, and the kernel has answered before the send call returns: a
+   * chain of requests goes through in one turn of the event loop, however busy that is with other things. */
   for (int i = 0; i < DATAGRAMS_PER_TURN && !socket->closing; i++)
-    if (!receive_one(socket, &gathered)) break;
+    if (!receive_one(socket, &gathered) && !flush(socket, &gathered)) break;
   flush(socket, &gathered);
   if (socket->overrun && !socket->closing) report_end_of_overrun(socket);
   /* An overrun raises POLLERR, which libuv reports as an error and stops the handle: it is drained by now. */
