@@ -8,7 +8,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inTurn, report } from '../rounds.mjs';
-import { address } from './child.mjs';
+import { address, GROUP } from './child.mjs';
 
 const PEER = 'netlink@0.3.0';
 const NAMESPACE = `bench-${process.pid}`;
@@ -28,7 +28,12 @@ const TASKS = [
     count: 1_000,
     batch: (n) => lines(n, (i) => `addr add ${address(i)}/32 dev b0`),
   },
-  { name: 'links', title: 'bridges made', count: 200, batch: (n) => lines(n, (i) => `link add l${i} type bridge`) },
+  {
+    name: 'links',
+    title: 'bridges made',
+    count: 200,
+    batch: (n) => lines(n, (i) => `link add l${i} group ${GROUP} type bridge`),
+  },
   { name: 'burst', title: 'neighbours added, all asked for at once', count: 2_000, batch: (n) => lines(n, neighbour) },
   {
     name: 'dump neighbours',
@@ -87,6 +92,9 @@ function inFreshNamespace(task, run) {
     check(task, result);
     return result;
   } finally {
+    // One after the other and waited for: what a namespace leaves to the kernel's workers would hold up the next run.
+    spawnSync('ip', ['-n', NAMESPACE, 'link', 'delete', 'group', String(GROUP)]);
+    ip('-n', NAMESPACE, 'link', 'delete', 'b0');
     ip('netns', 'delete', NAMESPACE);
   }
 }
@@ -132,7 +140,8 @@ function runNode(script, { name, count }, folder, flags = []) {
   const command = [process.execPath, '--expose-gc', ...flags, join(import.meta.dirname, script), name, String(count)];
   const env = { ...process.env, PEER_FOLDER: join(folder, 'package.json') };
   const options = { encoding: 'utf8', env, timeout: DEADLINE };
-  const { status, signal, stdout } = spawnSync('ip', ['netns', 'exec', NAMESPACE, ...command], options);
-  if (status !== 0) throw new Error(`the process ended: ${signal ?? `status ${status}`}`);
+  const { status, signal, stdout, stderr } = spawnSync('ip', ['netns', 'exec', NAMESPACE, ...command], options);
+  const why = /^\w*Error.*$/m.exec(stderr)?.[0] ?? `status ${status}`;
+  if (status !== 0) throw new Error(`the process ended: ${signal ?? why}`);
   return JSON.parse(stdout);
 }

@@ -5,6 +5,9 @@
 import { performance, PerformanceObserver } from 'node:perf_hooks';
 import { setImmediate } from 'node:timers';
 
+/** Of the links that are made, so that they can be removed at once. */
+export const GROUP = 7;
+
 /** `tasks`: name -> async (count) => how many objects it made or read, after a first call to warm up. */
 export async function child(tasks) {
   const [task, count] = [process.argv[2], Number(process.argv[3])];
