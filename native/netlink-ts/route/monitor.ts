@@ -14,6 +14,12 @@ import { decodeFdb, decodeNeighbour } from './neighbour.ts';
 import type { FdbEntry, Neighbour } from './neighbour.ts';
 import { decodeRoute } from './route.ts';
 import type { Route } from './route.ts';
+import { decodeRule } from './rule.ts';
+import type { RoutingRule } from './rule.ts';
+import { decodeFilter } from './traffic/filter.ts';
+import type { Filter } from './traffic/filter.ts';
+import { decodeQdisc } from './traffic/qdisc.ts';
+import type { Qdisc } from './traffic/qdisc.ts';
 
 export type RouteEvent =
   | { kind: 'link'; change: 'new' | 'delete'; link: Link }
@@ -21,6 +27,9 @@ export type RouteEvent =
   | { kind: 'neighbour'; change: 'new' | 'delete'; neighbour: Neighbour }
   | { kind: 'fdb'; change: 'new' | 'delete'; entry: FdbEntry }
   | { kind: 'route'; change: 'new' | 'delete'; route: Route }
+  | { kind: 'rule'; change: 'new' | 'delete'; rule: RoutingRule }
+  | { kind: 'qdisc'; change: 'new' | 'delete'; qdisc: Qdisc }
+  | { kind: 'filter'; change: 'new' | 'delete'; filter: Filter }
   /** something was missed: read everything again */
   | { kind: 'overrun' };
 
@@ -29,6 +38,8 @@ const GROUPS = {
   addresses: [rtm.RTNLGRP_IPV4_IFADDR, rtm.RTNLGRP_IPV6_IFADDR],
   neighbours: [rtm.RTNLGRP_NEIGH],
   routes: [rtm.RTNLGRP_IPV4_ROUTE, rtm.RTNLGRP_IPV6_ROUTE],
+  rules: [rtm.RTNLGRP_IPV4_RULE, rtm.RTNLGRP_IPV6_RULE],
+  traffic: [rtm.RTNLGRP_TC],
 } as const;
 
 export type RouteTopic = keyof typeof GROUPS;
@@ -59,28 +70,42 @@ function readable(message: NetlinkMessage): RouteEvent | undefined {
   }
 }
 
+const CHANGES = ['new', 'delete'] as const;
+
 export function decodeEvent({ type, payload }: NetlinkMessage): RouteEvent | undefined {
+  // Of the four types of an object, the first says that it is new or changed, the second that it is gone.
+  const change = CHANGES[type & 3];
+  return change && decodeChange(type & ~3, change, payload);
+}
+
+function decodeChange(type: number, change: 'new' | 'delete', payload: Buffer): RouteEvent | undefined {
   switch (type) {
     case rtm.RTM_NEWLINK:
-    case rtm.RTM_DELLINK:
-      return { kind: 'link', change: type === rtm.RTM_NEWLINK ? 'new' : 'delete', link: decodeLink(payload) };
+      return { kind: 'link', change, link: decodeLink(payload) };
     case rtm.RTM_NEWADDR:
-    case rtm.RTM_DELADDR:
-      return { kind: 'address', change: type === rtm.RTM_NEWADDR ? 'new' : 'delete', address: decodeAddress(payload) };
+      return { kind: 'address', change, address: decodeAddress(payload) };
     case rtm.RTM_NEWNEIGH:
-    case rtm.RTM_DELNEIGH: {
-      const change = type === rtm.RTM_NEWNEIGH ? 'new' : 'delete';
-      const entry = decodeFdb(payload);
-      if (entry) return { kind: 'fdb', change, entry };
-      const neighbour = decodeNeighbour(payload);
-      return neighbour && { kind: 'neighbour', change, neighbour };
-    }
-    case rtm.RTM_NEWROUTE:
-    case rtm.RTM_DELROUTE: {
+      return decodeEntry(change, payload);
+    case rtm.RTM_NEWROUTE: {
       const route = decodeRoute(payload);
-      return route && { kind: 'route', change: type === rtm.RTM_NEWROUTE ? 'new' : 'delete', route };
+      return route && { kind: 'route', change, route };
     }
+    case rtm.RTM_NEWRULE: {
+      const rule = decodeRule(payload);
+      return rule && { kind: 'rule', change, rule };
+    }
+    case rtm.RTM_NEWQDISC:
+      return { kind: 'qdisc', change, qdisc: decodeQdisc(payload) };
+    case rtm.RTM_NEWTFILTER:
+      return { kind: 'filter', change, filter: decodeFilter(payload) };
     default:
       return undefined;
   }
+}
+
+function decodeEntry(change: 'new' | 'delete', payload: Buffer): RouteEvent | undefined {
+  const entry = decodeFdb(payload);
+  if (entry) return { kind: 'fdb', change, entry };
+  const neighbour = decodeNeighbour(payload);
+  return neighbour && { kind: 'neighbour', change, neighbour };
 }
