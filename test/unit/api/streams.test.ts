@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { credentials, loadPackageDefinition } from '@grpc/grpc-js';
-import type { Client, GrpcObject, ServiceClientConstructor, ServiceError } from '@grpc/grpc-js';
+import type { Client, ServiceClientConstructor, ServiceError } from '@grpc/grpc-js';
 import fc from 'fast-check';
 import { service as healthService } from 'grpc-health-check';
 import pino from 'pino';
@@ -84,7 +84,7 @@ describe('Watch', () => {
   it('ends when the daemon stops, and says so', async () => {
     endless();
     const reading = (async () => {
-      for await (const event of client.stream('Watch', all, new AbortController().signal)) event;
+      for await (const event of client.stream('Watch', all, new AbortController().signal)) expect(event).toBeDefined();
     })();
     await until(() => control.watch.mock.calls.length > 0, { what: 'the watch' });
     await server.close();
