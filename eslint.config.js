@@ -17,7 +17,8 @@ const MAY_IMPORT = {
   engines: ['control', 'model'],
   api: ['control', 'model'],
   lab: ['kernel', 'model', 'trust'],
-  cli: ['api', 'model', 'lab', 'trust'],
+  // of store/ only what `weft store` does without a daemon
+  cli: ['api', 'model', 'lab', 'trust', 'store'],
 };
 const ADVICE = {
   model: 'model/ is pure: move what it needs into model/, or pass it in',

@@ -40,8 +40,7 @@ import type { RenewableStore } from './store/etcd.ts';
 import { lineageFile } from './store/lineage-file.ts';
 import { ensureManagedEtcd } from './store/managed/etcd.ts';
 import { Maintenance } from './store/managed/maintenance.ts';
-import type { Supervisor } from './store/managed/supervisor.ts';
-import { openUnit } from './store/managed/unit.ts';
+import { unitOf } from './store/managed/unit.ts';
 import { Upkeep } from './store/managed/upkeep.ts';
 import { Renewal } from './renewal.ts';
 import {
@@ -139,7 +138,7 @@ async function startEtcd({ config, underlay, log, signal }: Host, identity: Iden
   const etcd = await ensureManagedEtcd({
     dataDir: `${config.state}/etcd`,
     binary: config.store.binary,
-    unit: await unitFor(config),
+    unit: await unitOf(config),
     name,
     address: underlay.address,
     tls: await issueMember(),
@@ -156,11 +155,6 @@ async function startEtcd({ config, underlay, log, signal }: Host, identity: Iden
     now: () => new Date(),
     log,
   });
-}
-
-/** weft-etcd.service has its paths fixed; a host with others runs etcd as a process of weftd's own making. */
-async function unitFor({ state, store }: Config): Promise<Supervisor | undefined> {
-  return state === '/var/lib/weft' && store.binary === '/usr/bin/etcd' ? await openUnit() : undefined;
 }
 
 async function serve(host: Host, keeper: IdentityKeeper, { store, endpoints, upkeep }: OpenedStore): Promise<void> {

@@ -12,6 +12,7 @@ import { nodeCommand, statusCommand } from './host.ts';
 import { networkCommand } from './network.ts';
 import { FORMATS, printError } from './output.ts';
 import type { Format } from './output.ts';
+import { storeCommand } from './store.ts';
 import { tenantCommand } from './tenant.ts';
 import { tokenCommand } from './token.ts';
 
@@ -47,6 +48,7 @@ export async function buildProgram(words: readonly string[]): Promise<Command> {
   program.addCommand(endpointCommand());
   program.addCommand(nodeCommand());
   program.addCommand(tokenCommand());
+  program.addCommand(storeCommand());
   program.addCommand(dockerCommand());
   program.addCommand(eventsCommand());
   program.addCommand(explainCommand());

@@ -23,6 +23,11 @@ const CALL_DEADLINE = 5_000;
 const STOP_DEADLINE = 20_000;
 const run = promisify(execFile);
 
+/** The unit has its paths fixed; a host with others runs etcd as a process of weftd's own making. */
+export async function unitOf(config: { state: string; store: { binary: string } }): Promise<Supervisor | undefined> {
+  return config.state === '/var/lib/weft' && config.store.binary === '/usr/bin/etcd' ? await openUnit() : undefined;
+}
+
 /** undefined: systemd does not run this host, or does not know the unit. */
 export async function openUnit(options: UnitOptions = {}): Promise<UnitEtcd | undefined> {
   const booted = await access(options.booted ?? '/run/systemd/system').then(
