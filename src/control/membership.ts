@@ -4,7 +4,7 @@ import { WeftError } from '../model/errors.ts';
 import { keys, prefixes } from '../model/keys.ts';
 import type { ClusterState } from '../model/cluster.ts';
 import type { CertificateRecord, ForgottenNode, Node, TokenRecord } from '../model/objects.ts';
-import type { Entry } from '../store/port.ts';
+import type { Entry, Operation } from '../store/port.ts';
 import { commit } from './commit.ts';
 import type { ControlDeps } from './context.ts';
 import type { CallContext } from './port.ts';
@@ -16,17 +16,21 @@ export async function recordCertificates(
   certificates: string[],
   context?: CallContext,
 ): Promise<void> {
-  const records = certificates.map((pem): CertificateRecord => {
-    const { serialNumber, validTo } = new X509Certificate(pem);
-    return { node, serial: serialNumber, notAfter: new Date(validTo).toISOString() };
-  });
   const decide = () => ({
     compare: [{ key: keys.forgotten(node), revision: 0 }],
-    then: records.map((record) => ({ put: keys.certificate(node, record.serial), value: record })),
+    then: certificateRecords(node, certificates),
     result: undefined,
   });
   assertRemembered(deps, node);
   await commit(deps, decide, context);
+}
+
+export function certificateRecords(node: string, certificates: string[]): Operation[] {
+  return certificates.map((pem) => {
+    const { serialNumber: serial, validTo } = new X509Certificate(pem);
+    const record: CertificateRecord = { node, serial, notAfter: new Date(validTo).toISOString() };
+    return { put: keys.certificate(node, serial), value: record };
+  });
 }
 
 /** Throws `unauthenticated` for a node that was forgotten. */

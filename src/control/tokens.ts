@@ -3,6 +3,7 @@ import { WeftError } from '../model/errors.ts';
 import { keys, prefixes } from '../model/keys.ts';
 import type { TokenRecord } from '../model/objects.ts';
 import { invalid } from '../model/validate.ts';
+import type { Compare, Operation } from '../store/port.ts';
 import { commit } from './commit.ts';
 import type { ControlDeps } from './context.ts';
 import type { CallContext, TokenRequest, TokenView } from './port.ts';
@@ -53,29 +54,31 @@ export async function deleteToken(deps: ControlDeps, id: string, context?: CallC
   await commit(deps, decide, context);
 }
 
-/** Takes one use of the token, in the transaction that decides: a token is never used more often than it may be. */
-export async function redeemToken(
-  deps: ControlDeps,
-  request: { id: string; isSecretOf: (hash: string) => boolean },
-  context?: CallContext,
-): Promise<void> {
-  const key = keys.token(request.id);
-  const decide = () => {
-    const record = deps.view.value<TokenRecord>(key);
-    // One answer for all that is wrong: it says nothing of which tokens there are.
-    const isRight = record !== undefined && request.isSecretOf(record.hash);
-    if (!isRight) throw new WeftError('token-invalid', 'the token is unknown or wrong');
-    if (Date.parse(record.expiresAt) <= deps.now().getTime()) {
-      throw new WeftError('token-invalid', `the token expired at ${record.expiresAt}`, { object: record.id });
-    }
-    const left = { ...record, uses: record.uses - 1 };
-    return {
-      compare: [{ key, revision: deps.view.revisionOf(key) }],
-      then: [left.uses > 0 ? { put: key, value: left } : { delete: key }],
-      result: undefined,
-    };
+export interface PresentedToken {
+  id: string;
+  isSecretOf: (hash: string) => boolean;
+}
+
+/** Throws `token-invalid`. One answer for unknown and wrong: it says nothing of which tokens there are. */
+export function findToken(deps: ControlDeps, { id, isSecretOf }: PresentedToken): TokenRecord {
+  const record = deps.view.value<TokenRecord>(keys.token(id));
+  const isRight = record !== undefined && isSecretOf(record.hash);
+  if (!isRight) throw new WeftError('token-invalid', 'the token is unknown, used up or wrong');
+  if (Date.parse(record.expiresAt) <= deps.now().getTime()) {
+    throw new WeftError('token-invalid', `the token expired at ${record.expiresAt}`, { object: record.id });
+  }
+  return record;
+}
+
+/** For the transaction that lets a host in: a token is never used more often than it may be. */
+export function takeUse(deps: ControlDeps, token: PresentedToken): { compare: Compare[]; then: Operation[] } {
+  const record = findToken(deps, token);
+  const key = keys.token(record.id);
+  const left = { ...record, uses: record.uses - 1 };
+  return {
+    compare: [{ key, revision: deps.view.revisionOf(key) }],
+    then: [left.uses > 0 ? { put: key, value: left } : { delete: key }],
   };
-  await commit(deps, decide, context);
 }
 
 function tokenView({ id, role, uses, expiresAt, createdAt, createdBy }: TokenRecord): TokenView {

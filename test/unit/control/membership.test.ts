@@ -88,18 +88,59 @@ describe('join', () => {
     });
   });
 
+  it('tells who has no token nothing, not even which names there are', async () => {
+    await holdCa();
+    for (const name of ['host1', 'Not A Name']) {
+      await expect(control.join(await request({ name }))).rejects.toMatchObject({ code: 'token-invalid' });
+    }
+  });
+
+  it('keeps the token whole when the host asks for what it cannot have', async () => {
+    await holdCa();
+    await control.createToken({ ttlSeconds: 60, uses: 1 });
+    await expect(control.join(await request({ name: 'host1' }))).rejects.toMatchObject({ code: 'name-taken' });
+    await expect(control.join(await request({ nodeCsr: 'x' }))).rejects.toMatchObject({ code: 'invalid-argument' });
+    expect((await control.listTokens()).map(({ uses }) => uses)).toEqual([1]);
+    await control.join(await request());
+  });
+
+  it('shuts out an address that guesses, and no other', async () => {
+    await holdCa();
+    await control.createToken({ ttlSeconds: 60, uses: 1 });
+    const from = (address: string) => ({ peer: { node: undefined, address } });
+    const guess = async () => control.join(await request({ secret: 'wrong' }), from('192.0.2.66'));
+    await expect(guess()).rejects.toThrow(/wrong/);
+    for (let i = 0; i < 30; i++) await expect(guess()).rejects.toMatchObject({ code: 'token-invalid' });
+    await expect(guess()).rejects.toThrow(/too many/);
+    await control.join(await request(), from('192.0.2.67'));
+  });
+});
+
+describe('the gate', () => {
   it('lets a flood of wrong tokens through at one a second', () => {
     let now = 0;
     const gate = new JoinGate(() => now);
     for (let i = 0; i < 20; i++) {
-      gate.enter();
-      gate.refused();
+      gate.enter('a');
+      gate.refused('a');
     }
-    expect(() => gate.enter()).toThrow(/too many/);
+    expect(() => gate.enter('a')).toThrow(/too many/);
+    gate.enter('b');
     now += 1_000;
-    gate.enter();
-    gate.refused();
-    expect(() => gate.enter()).toThrow(/too many/);
+    gate.enter('a');
+    gate.refused('a');
+    expect(() => gate.enter('a')).toThrow(/too many/);
+    now += 3_600_000;
+    gate.enter('a');
+  });
+
+  it('remembers the addresses refused last, and only so many', () => {
+    const gate = new JoinGate(() => 0);
+    for (let i = 0; i < 20; i++) gate.refused('first');
+    for (let i = 0; i < 1_023; i++) gate.refused(`other ${i}`);
+    expect(() => gate.enter('first')).toThrow(/too many/);
+    gate.refused('one more');
+    gate.enter('first');
   });
 });
 
