@@ -5,6 +5,7 @@
  */
 import { basename } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import tls from 'node:tls';
 import { pino } from 'pino';
 import type { Logger } from 'pino';
 import { startMetrics } from './api/metrics.ts';
@@ -31,6 +32,7 @@ import { findUnderlay, hostRoutes } from './kernel/underlay.ts';
 import type { Underlay } from './kernel/underlay.ts';
 import type { ClusterSettings } from './model/cluster.ts';
 import { toWeftError, WeftError } from './model/errors.ts';
+import { prefixes } from './model/keys.ts';
 import { newId } from './model/names.ts';
 import type { Node } from './model/objects.ts';
 import { SYSCTLS } from './plan/tenant.ts';
@@ -232,6 +234,9 @@ async function answer(
     certificates: keeper,
     identify: (raw) => identifyNode(deps, keeper, raw),
   });
+  deps.view.onChange(({ keys }) => {
+    if (!keys || keys.some((key) => key.startsWith(prefixes.forgotten))) tcp.lookAgain();
+  });
   const metrics = config.metrics.enabled ? await startMetrics({ port: config.metrics.port, control, log }) : undefined;
   const { socket: socketPath, enabled } = config.docker;
   const descriptor = manager.passedSocket('docker');
@@ -349,6 +354,8 @@ async function aborted(signal: AbortSignal): Promise<void> {
 async function main(): Promise<void> {
   // Whatever is made without a mode of its own is root's alone, sockets in the moment of their making among it.
   process.umask(0o077);
+  // For peers, and for etcd, which speaks it since 3.4: a client's certificate is not shown to who listens.
+  tls.DEFAULT_MIN_VERSION = 'TLSv1.3';
   const asked = readCommandLine(process.argv.slice(2));
   if (!asked) return;
   const config = await loadConfig({ ...asked, environment: process.env });

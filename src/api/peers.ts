@@ -1,6 +1,6 @@
 /** Who calls over TCP. One interceptor stands before every method of every service, so that none can be forgotten. */
 import { Metadata, ResponderBuilder, ServerInterceptingCall, ServerListenerBuilder, status } from '@grpc/grpc-js';
-import type { ServerInterceptor } from '@grpc/grpc-js';
+import type { ServerInterceptingCallInterface, ServerInterceptor } from '@grpc/grpc-js';
 import type { PeerCertificate } from 'node:tls';
 import type { CallContext } from '../control/port.ts';
 import { toWeftError, WeftError } from '../model/errors.ts';
@@ -24,31 +24,68 @@ interface Connected {
   getAuthContext(): { sslPeerCertificate?: PeerCertificate };
 }
 
-export function requireNode(identify: IdentifyNode, toServiceError: ToServiceError): ServerInterceptor {
-  return ({ path }, call) => {
-    const refusal = path === JOIN ? undefined : refuse(path, call, identify);
-    if (!refusal) return new ServerInterceptingCall(call);
+export interface Gatekeeper {
+  readonly interceptor: ServerInterceptor;
+  /** Looks again at whoever has a call open: a stream outlives the look at its beginning. */
+  readonly lookAgain: () => void;
+}
+
+export function gatekeeper(identify: IdentifyNode, toServiceError: ToServiceError): Gatekeeper {
+  const open = new Set<ServerInterceptingCallInterface>();
+  const turnAway = (call: ServerInterceptingCallInterface, refusal: WeftError) => {
     const { code, details, metadata } = toServiceError(refusal);
-    const answer = {
+    call.sendStatus({
       code: refusal.code === 'unauthenticated' ? status.UNAUTHENTICATED : (code ?? status.PERMISSION_DENIED),
       details: details ?? '',
       metadata: metadata ?? new Metadata(),
-    };
-    const listener = new ServerListenerBuilder().withOnReceiveMetadata(() => call.sendStatus(answer)).build();
-    return new ServerInterceptingCall(call, new ResponderBuilder().withStart((next) => next(listener)).build());
+    });
+  };
+  return {
+    interceptor: ({ path }, call) => {
+      const refusal = path === JOIN ? undefined : refuse(path, call, identify);
+      const responder = new ResponderBuilder();
+      if (refusal) {
+        const listener = new ServerListenerBuilder().withOnReceiveMetadata(() => turnAway(call, refusal)).build();
+        return new ServerInterceptingCall(call, responder.withStart((next) => next(listener)).build());
+      }
+      if (path === JOIN) return new ServerInterceptingCall(call);
+      open.add(call);
+      const listener = new ServerListenerBuilder().withOnCancel(() => open.delete(call)).build();
+      responder.withStart((next) => next(listener));
+      responder.withSendMessage((message, next) => {
+        if (open.has(call)) next(message);
+      });
+      responder.withSendStatus((outcome, next) => {
+        if (open.delete(call)) next(outcome);
+      });
+      return new ServerInterceptingCall(call, responder.build());
+    },
+    lookAgain: () => {
+      for (const call of open) {
+        const refusal = refusalOf(call, identify);
+        if (!refusal) continue;
+        open.delete(call);
+        turnAway(call, refusal);
+      }
+    },
   };
 }
 
 function refuse(path: string, call: Connected, identify: IdentifyNode): WeftError | undefined {
-  try {
-    identify(call.getAuthContext().sslPeerCertificate?.raw);
-  } catch (error) {
-    return toWeftError(error);
-  }
-  if (!LOCAL.has(path)) return undefined;
+  const refusal = refusalOf(call, identify);
+  if (refusal || !LOCAL.has(path)) return refusal;
   return new WeftError('not-allowed', `${path.split('/').at(-1) ?? ''} is for callers on the host itself`, {
     next: 'run the command on that host',
   });
+}
+
+function refusalOf(call: Connected, identify: IdentifyNode): WeftError | undefined {
+  try {
+    identify(call.getAuthContext().sslPeerCertificate?.raw);
+    return undefined;
+  } catch (error) {
+    return toWeftError(error);
+  }
 }
 
 /** For use cases that ask who calls; undefined on the unix socket. */

@@ -10,7 +10,7 @@ import { MESSAGE_LIMIT } from './definition.ts';
 import { drain } from './drain.ts';
 import { serviceErrors } from './errors.ts';
 import { addServices } from './implementation.ts';
-import { requireNode } from './peers.ts';
+import { gatekeeper } from './peers.ts';
 import type { IdentifyNode } from './peers.ts';
 
 type CertificateProvider = Parameters<typeof experimental.createCertificateProviderServerCredentials>[0];
@@ -25,25 +25,34 @@ export interface TcpServerOptions {
   identify: IdentifyNode;
 }
 
+export interface TcpServer {
+  /** The port: the kernel's choice where 0 was asked for. */
+  readonly port: number;
+  /** To be called when nodes were forgotten: ends the calls that those have open. */
+  lookAgain(): void;
+  close(): Promise<void>;
+}
+
 /** A peer that is gone without a word must not hold its streams here for ever. */
 const KEEPALIVE = { 'grpc.keepalive_time_ms': 10_000, 'grpc.keepalive_timeout_ms': 5_000 };
 
-export async function startTcpServer(options: TcpServerOptions): Promise<{ close(): Promise<void> }> {
+export async function startTcpServer(options: TcpServerOptions): Promise<TcpServer> {
   const { address, port, certificates, identify, nodeName } = options;
+  const { interceptor, lookAgain } = gatekeeper(identify, serviceErrors(nodeName));
   const server = new Server({
     ...KEEPALIVE,
     'grpc.max_receive_message_length': MESSAGE_LIMIT,
     'grpc.max_send_message_length': MESSAGE_LIMIT,
     'grpc.max_concurrent_streams': 256,
-    interceptors: [requireNode(identify, serviceErrors(nodeName))],
+    interceptors: [interceptor],
   });
   const closing = new AbortController();
   addServices(server, options, closing.signal);
   const credentials = experimental.createCertificateProviderServerCredentials(certificates, certificates, false);
   const at = address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
-  await new Promise<void>((resolve, reject) => {
-    server.bindAsync(at, credentials, (error) => {
-      if (!error) return resolve();
+  const bound = await new Promise<number>((resolve, reject) => {
+    server.bindAsync(at, credentials, (error, chosen) => {
+      if (!error) return resolve(chosen);
       reject(
         new WeftError('configuration-invalid', `api.port: cannot listen on ${at}: ${describeCause(error)}`, {
           object: 'api.port',
@@ -53,6 +62,8 @@ export async function startTcpServer(options: TcpServerOptions): Promise<{ close
     });
   });
   return {
+    port: bound,
+    lookAgain,
     close: async () => {
       closing.abort();
       await drain(server);
