@@ -55,7 +55,7 @@ export interface Link extends LinkInfo {
   group?: number;
   /** other names it is found by */
   altNames?: string[];
-  /** where they were asked for */
+  /** where they were asked for; else they stand undecoded in `other` */
   statistics?: LinkCounters;
   /** attributes this library does not read */
   other: Attribute[];
@@ -153,14 +153,15 @@ export interface LinkQuery {
   name?: string;
   master?: number;
   kind?: string;
-  /** most of an answer: left out unless asked for */
-  statistics?: boolean;
 }
 
-/** For a dump or a look-up. A dump is filtered by master and kind; strict checking refuses everything else. */
+/**
+ * For a dump or a look-up. A dump is filtered by master and kind; strict checking refuses everything else. The mask leaves
+ * out the counters of virtual functions; those of the links come whatever is asked.
+ */
 export function encodeLinkQuery(query: LinkQuery): Buffer {
   const writer = new AttributeWriter().raw(header(query.index ?? 0, undefined));
-  if (!query.statistics) writer.u32(IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
+  writer.u32(IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
   if (query.name !== undefined) writer.string(IFLA_IFNAME, query.name);
   if (query.master !== undefined) writer.u32(IFLA_MASTER, query.master);
   const { kind } = query;
@@ -192,6 +193,15 @@ export function decodeLink(payload: Buffer): Link {
   return link;
 }
 
+/** With `statistics`, which few want and which are much to decode. */
+export function decodeCountedLink(payload: Buffer): Link {
+  const link = decodeLink(payload);
+  const counted = link.other.find(({ type }) => type === IFLA_STATS64);
+  if (!counted) return link;
+  const other = link.other.filter((attribute) => attribute !== counted);
+  return { ...link, statistics: decodeLinkCounters(counted.data), other };
+}
+
 function decodeAttribute(reader: AttributeReader, link: Link): void {
   switch (reader.type) {
     case IFLA_ADDRESS:
@@ -220,9 +230,6 @@ function decodeAttribute(reader: AttributeReader, link: Link): void {
       break;
     case IFLA_LINKINFO:
       Object.assign(link, decodeLinkInfo(reader.bytes()));
-      break;
-    case IFLA_STATS64:
-      link.statistics = decodeLinkCounters(reader.bytes());
       break;
     case IFLA_PROP_LIST:
       decodeProperties(reader.bytes(), link);

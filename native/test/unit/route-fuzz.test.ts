@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { DecodeError } from '../../netlink-ts/errors.ts';
-import { decodeLink } from '../../netlink-ts/route/link.ts';
+import { decodeCountedLink } from '../../netlink-ts/route/link.ts';
 import { decodeLinkInfo } from '../../netlink-ts/route/link-info.ts';
 import { decodeEvent } from '../../netlink-ts/route/monitor.ts';
 import { decodeRoute } from '../../netlink-ts/route/route.ts';
@@ -70,7 +70,7 @@ function dumped(name: string): Record<string, string[]> {
 }
 
 const captured: Record<string, [Decoder, string[]]> = {
-  links: [decodeLink, dumped('links')['links']!],
+  links: [decodeCountedLink, dumped('links')['links']!],
   rules: [decodeRule, dumped('rules')['rules']!],
   routes: [decodeRoute, dumped('routes')['routes']!],
   statistics: [decodeLinkStatistics, dumped('statistics')['statistics']!],

@@ -1,7 +1,14 @@
 /** Links: see ../link.ts. */
 import { NetlinkError } from '../../errors.ts';
 import * as rtm from '../constants.ts';
-import { decodeLink, encodeLinkChange, encodeLinkCreate, encodeLinkQuery, encodeLinkReference } from '../link.ts';
+import {
+  decodeCountedLink,
+  decodeLink,
+  encodeLinkChange,
+  encodeLinkCreate,
+  encodeLinkQuery,
+  encodeLinkReference,
+} from '../link.ts';
 import type { Link, LinkChange, LinkSpec } from '../link.ts';
 import { CREATE, Section } from './section.ts';
 import type { Options } from './section.ts';
@@ -19,9 +26,10 @@ export interface LinkFilter {
 export class Links extends Section {
   /** The kernel picks by master and kind; by group it does not, so that is done here. */
   async list(filter: LinkFilter = {}, options?: Options): Promise<Link[]> {
-    const { group, ...query } = filter;
+    const { group, statistics, ...query } = filter;
     const payload = encodeLinkQuery(query);
-    const links = await this.read({ op: 'list links', type: rtm.RTM_GETLINK, payload, decode: decodeLink }, options);
+    const decode = statistics ? decodeCountedLink : decodeLink;
+    const links = await this.read({ op: 'list links', type: rtm.RTM_GETLINK, payload, decode }, options);
     return group === undefined ? links : links.filter((link) => link.group === group);
   }
 

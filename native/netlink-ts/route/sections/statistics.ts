@@ -6,7 +6,7 @@ import { Section } from './section.ts';
 import type { Options } from './section.ts';
 
 export class Statistics extends Section {
-  /** Of every link. A fifth of the bytes that `links.list` reads. */
+  /** Of every link. */
   list(options?: Options): Promise<LinkStatistics[]> {
     const payload = encodeStatisticsQuery({});
     return this.read({ op: 'list statistics', type: rtm.RTM_GETSTATS, payload, decode: decodeLinkStatistics }, options);
