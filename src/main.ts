@@ -208,6 +208,9 @@ async function serve(host: Host, keeper: IdentityKeeper, { store, endpoints, upk
         signal,
       ),
     );
+    // those this node was given, or gave itself, before it was registered
+    const shown = [keeper.current.cert, keeper.current.client.cert];
+    await untilStore(host, () => recordCertificates(deps, owner.id, shown, { signal }));
     working.push(loop.run(until), housekeep(deps, until), renewal.run(until));
     if (upkeep) working.push(upkeep.run(until));
     working.push(keepAlive({ store, log, pause }, { node: owner.id, bootId: owner.bootId }, until));
@@ -237,7 +240,9 @@ async function answer(
   deps.view.onChange(({ keys }) => {
     if (!keys || keys.some((key) => key.startsWith(prefixes.forgotten))) tcp.lookAgain();
   });
-  const metrics = config.metrics.enabled ? await startMetrics({ port: config.metrics.port, control, log }) : undefined;
+  const { enabled: measured, port } = config.metrics;
+  const notAfter = () => keeper.current.notAfter;
+  const metrics = measured ? await startMetrics({ port, control, notAfter, log }) : undefined;
   const { socket: socketPath, enabled } = config.docker;
   const descriptor = manager.passedSocket('docker');
   const docker = enabled

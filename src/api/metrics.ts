@@ -13,6 +13,8 @@ import { WeftError } from '../model/errors.ts';
 export interface MetricsOptions {
   port: number;
   control: Control;
+  /** of this node's certificate */
+  notAfter: () => Date;
   log: Logger;
 }
 
@@ -28,7 +30,7 @@ export async function startMetrics(options: MetricsOptions): Promise<{ port: num
   const delay = monitorEventLoopDelay({ resolution: DELAY_RESOLUTION });
   delay.enable();
   const registry = new Registry();
-  const refresh = defineMetrics(registry, delay);
+  const refresh = defineMetrics(registry, delay, options.notAfter);
   const server = createServer((request, response) => {
     if (request.method !== 'GET' || request.url !== PATH) {
       response.writeHead(404, { 'content-type': 'text/plain' }).end(`only GET ${PATH}\n`);
@@ -61,6 +63,7 @@ export async function startMetrics(options: MetricsOptions): Promise<{ port: num
 function defineMetrics(
   registry: Registry,
   delay: ReturnType<typeof monitorEventLoopDelay>,
+  notAfter: () => Date,
 ): (status: StatusView) => void {
   const gauge = (name: string, help: string, labelNames: string[] = []) =>
     new Gauge({ name: `weft_${name}`, help, labelNames, registers: [registry] });
@@ -70,7 +73,9 @@ function defineMetrics(
   const repairs = gauge('repairs_total', 'What was changed behind weft and put back, by kind of object', ['kind']);
   const conditions = gauge('conditions', 'Conditions that weft status shows');
   const late = gauge('event_loop_delay_seconds', 'Delay of the event loop since the last scrape', ['quantile']);
+  const expiry = gauge('certificate_expiry_seconds', 'When this node’s certificate ends, in seconds since 1970');
   return (status) => {
+    expiry.set(notAfter().getTime() / 1_000);
     for (const state of STATES) store.set({ state }, status.store.state === state ? 1 : 0);
     seen.set(status.store.revision);
     applied.set(status.applied.revision);

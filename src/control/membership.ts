@@ -63,7 +63,7 @@ export async function forgetNode(
 ): Promise<Node> {
   const decide = () => {
     const { state } = deps.view.current();
-    const node = findNode(state, request.ref);
+    const node = findMember(deps, request.ref);
     if (node.id === deps.node.id) {
       throw new WeftError('not-supported', 'a node cannot forget itself', {
         object: node.name,
@@ -101,6 +101,14 @@ export function expiredTrust(deps: ControlDeps): { entry: Entry; reason: string 
       look(keys.certificate(certificate.node, certificate.serial), 'a certificate has expired');
   }
   return found;
+}
+
+/** A host that joined and never started has certificates and no record of its own: it is found by its whole id. */
+function findMember(deps: ControlDeps, ref: string): Node {
+  const [certificate] = deps.view.list<CertificateRecord>(prefixes.certificatesOf(ref));
+  const { state } = deps.view.current();
+  if (!certificate || state.nodes.has(ref) || deps.view.entry(keys.forgotten(ref))) return findNode(state, ref);
+  return { id: ref, name: ref, vtep: '', underlayMtu: 0, bootId: '', version: '', createdAt: '' };
 }
 
 /** By name, id, or a unique beginning of an id. */

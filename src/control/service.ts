@@ -21,6 +21,7 @@ import { createNetwork } from './networks.ts';
 import type { Control, EngineControl, EngineFollowing, EngineJoin, ListFilter } from './port.ts';
 import { findEndpoint, findNetwork, findTenant } from './references.ts';
 import { storeConditions } from './store-conditions.ts';
+import { trustConditions } from './trust-conditions.ts';
 import { updateEndpoint, updateNetwork } from './updates.ts';
 import { watchObjects } from './watch.ts';
 import { createTenant, deleteTenant } from './tenants.ts';
@@ -60,6 +61,7 @@ export function createControl(deps: ControlDeps): Control {
         conditions: [
           ...storeConditions(deps.store),
           ...(deps.upkeep?.conditions() ?? []),
+          ...trustConditions(deps),
           ...deps.reconciler.conditions(),
         ],
       }),

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { JoinGate } from '../../../src/control/joining.ts';
+import { revokedSerials } from '../../../src/control/membership.ts';
 import { Housekeeping } from '../../../src/control/housekeeping.ts';
 import type { Control } from '../../../src/control/port.ts';
 import { certifyNode, createAuthority } from '../../../src/trust/authority.ts';
@@ -157,5 +158,28 @@ describe('a forgotten node', () => {
     expect((await control.listNodes()).map(({ name }) => name)).toEqual(['host1']);
     await expect(control.forgetNode({ ref: 'host1', force: true })).rejects.toMatchObject({ code: 'not-supported' });
     await expect(control.forgetNode({ ref: 'host2', force: true })).rejects.toMatchObject({ code: 'node-not-found' });
+  });
+
+  it('may be one that joined and never started', async () => {
+    await holdCa();
+    await control.createToken({ ttlSeconds: 60, uses: 1 });
+    const { nodeId } = await control.join(await request());
+    const { nodeCsr, clientCsr } = await request();
+    await control.forgetNode({ ref: nodeId, force: false });
+    const peer = { node: nodeId, address: '192.0.2.2' };
+    await expect(control.renew({ nodeCsr, clientCsr }, { peer })).rejects.toMatchObject({ code: 'unauthenticated' });
+    await expect(control.forgetNode({ ref: nodeId, force: false })).rejects.toMatchObject({ code: 'node-not-found' });
+    expect(revokedSerials(deps)).toHaveLength(2);
+  });
+
+  it('says so itself, as a node does whose certificates are late', async () => {
+    const { control: its, deps: other } = await cluster.node('host2');
+    const conditions = async () => (await its.status()).conditions.map(({ type }) => type);
+    expect(await conditions()).toEqual([]);
+    await control.forgetNode({ ref: 'host2', force: true });
+    await other.view.sync({ deadline: 1_000 });
+    expect(await conditions()).toEqual(['node-forgotten']);
+    Object.assign(other, { now: () => new Date('2026-12-01T00:00:00Z') });
+    expect(await conditions()).toEqual(['node-forgotten', 'certificate-late']);
   });
 });
