@@ -67,7 +67,7 @@ function state(order: Endpoint[] = endpoints, bindings: Binding[] = []): Cluster
     addresses: new Map(),
     descriptions: new Map(),
     engines: new Map(),
-      revisions: new Map(),
+    revisions: new Map(),
   };
 }
 
