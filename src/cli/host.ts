@@ -87,6 +87,7 @@ function addMembership(node: Command): void {
       const token = options.token === '-' ? await text(process.stdin) : options.token;
       const { pki, config, name = defaultName() } = options;
       const joined = await joinCluster({ host, token, name, pki, config });
+      if (joined.note) console.error(`note: ${joined.note}`);
       print(globals(command).output, { ...joined, name }, () => {
         console.log(joined.already ? `${name} is a node of this cluster already` : `${name} joined the cluster`);
         console.log('next: systemctl start weftd');

@@ -34,6 +34,8 @@ export interface Joined {
   nodeId: string;
   /** it was a node of that cluster before */
   already: boolean;
+  /** what was left as it was found, though the cluster has it otherwise */
+  note?: string;
 }
 
 const DEFAULT_PORT = 7781;
@@ -48,6 +50,7 @@ export async function joinCluster(options: JoinOptions): Promise<Joined> {
   }
   const { host, port } = splitHost(options.host);
   const config = await readConfig(options.config);
+  refuseOwnStore(options.config, config);
   const ca = await learnCa(host, port, token);
   const [node, client] = await Promise.all([makeRequest(options.name), makeRequest(options.name)]);
   const tls = credentials.createSsl(Buffer.from(ca), null, null, { checkServerIdentity: checkNodeIdentity() });
@@ -64,9 +67,10 @@ export async function joinCluster(options: JoinOptions): Promise<Joined> {
     const issued = { key: node.key, cert: answer.nodeCertificate, ca };
     const forEtcd = { key: client.key, cert: answer.clientCertificate, ca };
     for (const pair of [issued, forEtcd]) assertOurs(pair);
-    await writeConfig(options, config, answer.storeEndpoints);
+    const note = await writeConfig(options, config, answer.storeEndpoints);
+    // last: with it this host is a node
     await saveIdentity(options.pki, issued, forEtcd);
-    return { nodeId: answer.nodeId, already: false };
+    return { nodeId: answer.nodeId, already: false, ...(note && { note }) };
   } finally {
     daemon.close();
   }
@@ -87,16 +91,26 @@ async function learnCa(host: string, port: number, token: JoinToken): Promise<st
       object: host,
     });
   }
+  for (const { validFrom, validTo } of [ca, leaf]) assertNow(host, new Date(validFrom), new Date(validTo));
   return ca.toString();
+}
+
+/** TLS would refuse it too, with a word that names neither clock. */
+export function assertNow(host: string, from: Date, to: Date, now = new Date()): void {
+  if (from <= now && now <= to) return;
+  const [here, first, last] = [now, from, to].map((time) => time.toISOString());
+  throw new WeftError('clock-skew', `it is ${here} here; ${host} shows a certificate for ${first} to ${last}`, {
+    object: host,
+  });
 }
 
 async function showCertificates(host: string, port: number): Promise<{ leaf: X509Certificate; ca?: X509Certificate }> {
   // The chain is held against the pin, not verified here; nothing is sent over this connection.
   const socket = connectTls({ host, port, rejectUnauthorized: false, ALPNProtocols: ['h2'] });
+  const deadline = setTimeout(() => socket.destroy(new Error(`no answer within ${DEADLINE / 1_000} s`)), DEADLINE);
   try {
     await new Promise<void>((resolve, reject) => {
       socket.once('secureConnect', resolve).once('error', reject);
-      socket.setTimeout(DEADLINE, () => reject(new Error('no answer')));
     });
     const shown = socket.getPeerCertificate(true);
     const issuer = (shown.issuerCertificate as typeof shown | undefined)?.raw;
@@ -107,6 +121,7 @@ async function showCertificates(host: string, port: number): Promise<{ leaf: X50
       next: `check that weftd runs there and that TCP port ${port} is open`,
     });
   } finally {
+    clearTimeout(deadline);
     socket.destroy();
   }
 }
@@ -132,23 +147,35 @@ async function readConfig(path: string): Promise<Document> {
   return document;
 }
 
-/** What is there stays, comments too; a store that was configured otherwise is never changed in silence. */
+/** Before anything is sent: a host that is set to run an etcd of its own is not changed in silence. */
+function refuseOwnStore(path: string, document: Document): void {
+  const store = storeOf(document);
+  if (store === undefined || store.mode === 'external') return;
+  throw new WeftError('configuration-invalid', `${path} configures another store: ${JSON.stringify(store)}`, {
+    object: 'store',
+    next: `remove "store" from ${path}`,
+  });
+}
+
+/** What is there stays, comments too; endpoints that somebody chose before are kept, and said to be. */
 async function writeConfig(
   { config: path, name }: JoinOptions,
   document: Document,
   endpoints: string[],
-): Promise<void> {
-  const wanted = { mode: 'external', endpoints };
-  const has = (document.toJS() as { store?: object } | null)?.store;
-  if (has !== undefined && JSON.stringify(has) !== JSON.stringify(wanted)) {
-    throw new WeftError('configuration-invalid', `${path} configures another store: ${JSON.stringify(has)}`, {
-      object: 'store',
-      next: `remove "store" from ${path}, or set it to ${JSON.stringify(wanted)}`,
-    });
-  }
+): Promise<string | undefined> {
+  const kept = storeOf(document)?.endpoints;
   if (document.contents === null) document.contents = document.createNode({});
-  document.set('store', wanted);
+  if (!kept) {
+    document.setIn(['store', 'mode'], 'external');
+    document.setIn(['store', 'endpoints'], endpoints);
+  }
   if (!document.hasIn(['node', 'name'])) document.setIn(['node', 'name'], name);
   await mkdir(dirname(path), { recursive: true, mode: 0o755 });
   await writePrivateFile(path, document.toString());
+  if (!kept || JSON.stringify(kept) === JSON.stringify(endpoints)) return undefined;
+  return `${path} keeps its own store.endpoints; the cluster's are ${endpoints.join(', ')}`;
+}
+
+function storeOf(document: Document): { mode?: unknown; endpoints?: unknown } | undefined {
+  return (document.toJS() as { store?: object } | null)?.store;
 }

@@ -184,6 +184,11 @@ export const ERRORS = {
     meaning: 'The host that answers does not belong to the cluster that made the token; the secret was not sent.',
     next: 'check the address, and where the token comes from',
   },
+  'clock-skew': {
+    exit: 'failed',
+    meaning: 'The clocks of two hosts differ by more than certificates bear, or a certificate has ended.',
+    next: 'set this host’s clock (timedatectl), and compare it with the other host’s',
+  },
   'not-signing': {
     exit: 'failed',
     meaning: 'The node that was asked does not hold the CA of the cluster, so it cannot certify others.',

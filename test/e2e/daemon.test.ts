@@ -38,11 +38,12 @@ describe('weftd', () => {
     const text = await run(host, 'node', '-e', script);
     expect(text).toMatch(/^weft_store_state\{state="ok"\} 1$/m);
     expect(text).toMatch(/^weft_applied_revision \d+$/m);
+    expect(Number(/^weft_certificate_expiry_seconds ([\d.e+]+)$/m.exec(text)?.[1])).toBeGreaterThan(Date.now() / 1_000);
     expect(text).toMatch(/^weft_event_loop_delay_seconds\{quantile="0.99"\} [\d.e-]+$/m);
     const listening = (await run(host, 'ss', '-ltnH')).split('\n').map((line) => line.trim().split(/\s+/)[3] ?? '');
     const beyond = listening.filter((address) => !address.startsWith('127.') && !address.startsWith('[::1]'));
-    expect(beyond.sort()).toEqual(['192.0.2.1:2379', '192.0.2.1:2380']);
-    for (const port of [2379, 2380]) {
+    expect(beyond.sort()).toEqual([2379, 2380, 7781].map((port) => `192.0.2.1:${port}`));
+    for (const port of [2379, 2380, 7781]) {
       const clear = await lab
         .host(2)
         .exec(['node', '-e', `fetch('http://192.0.2.1:${port}/version').then((r) => r.text()).then(console.log)`]);
