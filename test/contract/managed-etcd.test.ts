@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createServer } from 'node:net';
@@ -11,11 +11,14 @@ import { markOf } from '../../src/store/managed/process.ts';
 import type { Store } from '../../src/store/port.ts';
 import { createAuthority, issueClientCertificate, issueMemberCertificate } from '../../src/trust/authority.ts';
 import { freePort, hasEtcd } from '../support/etcd.ts';
+import { fakeUnit } from '../support/fake-systemd.ts';
 import { until } from '../support/until.ts';
 
 const NODE = '01JD0000000000000000000001';
 
-describe.skipIf(!hasEtcd)('a managed etcd, with /usr/bin/etcd', () => {
+describe.skipIf(!hasEtcd).each(['detached', 'unit'] as const)('a managed etcd, kept by %s', (kind) => {
+  /** What one of the two does only. */
+  const only = (which: typeof kind) => (kind === which ? it : () => undefined);
   let directory = '';
   let options: ManagedEtcdOptions;
   let etcd: ManagedEtcd;
@@ -61,6 +64,7 @@ describe.skipIf(!hasEtcd)('a managed etcd, with /usr/bin/etcd', () => {
       log: silentLog,
       signal: daemon.signal,
     };
+    if (kind === 'unit') options.unit = await fakeUnit(join(directory, 'systemd'), options.dataDir);
     etcd = await ensureManagedEtcd(options);
   });
 
@@ -99,28 +103,30 @@ describe.skipIf(!hasEtcd)('a managed etcd, with /usr/bin/etcd', () => {
   });
 
   it('keeps its files to their owner', async () => {
-    for (const name of ['etcd.yaml', 'etcd.log', 'etcd.pid']) {
+    const own = kind === 'detached' ? ['etcd.log', 'etcd.pid'] : [];
+    for (const name of ['etcd.yaml', 'tls/member.key', ...own]) {
       expect((await stat(join(options.dataDir, name))).mode & 0o777).toBe(0o600);
     }
     expect((await stat(options.dataDir)).mode & 0o777).toBe(0o700);
   });
 
-  it('is in a session of its own, and is taken over by the next daemon', async () => {
+  it('is in a session that is not ours, and is taken over by the next daemon', async () => {
     const pid = etcd.pid();
-    const session = (await readFile(`/proc/${pid}/stat`, 'utf8')).split(') ')[1]?.split(' ')[3];
-    expect(session).toBe(String(pid));
+    const sessionOf = async (one: number | 'self') =>
+      (await readFile(`/proc/${one}/stat`, 'utf8')).split(') ')[1]?.split(' ')[3];
+    expect(await sessionOf(pid ?? 0)).not.toBe(await sessionOf('self'));
     await restartDaemon();
     expect(etcd.pid()).toBe(pid);
   });
 
-  it('is taken over even when its pid file is gone', async () => {
+  only('detached')('is taken over even when its pid file is gone', async () => {
     const pid = etcd.pid();
     await rm(join(options.dataDir, 'etcd.pid'));
     await restartDaemon();
     expect(etcd.pid()).toBe(pid);
   });
 
-  it('is not mistaken for a process that got its pid later', async () => {
+  only('detached')('is not mistaken for a process that got its pid later', async () => {
     const before = etcd.pid();
     const mark = JSON.parse(await readFile(join(options.dataDir, 'etcd.pid'), 'utf8')) as Record<string, unknown>;
     expect(mark).toEqual(await markOf(before ?? 0));
@@ -144,6 +150,57 @@ describe.skipIf(!hasEtcd)('a managed etcd, with /usr/bin/etcd', () => {
     await withStore(await credentials('pki'), isUp);
   });
 
+  it('is restarted for a change that counts, and once only', async () => {
+    const before = etcd.pid();
+    const members = [{ name: 'host1', peerUrl: `https://127.0.0.1:${options.peerPort}` }];
+    await restartDaemon({ initialCluster: members, initialClusterState: 'existing' });
+    await restartDaemon();
+    // its certificate changes with every start of weftd, and is read at each handshake
+    const authority = await createAuthority(join(directory, 'pki'));
+    await restartDaemon({ tls: await issueMemberCertificate(authority, { name: 'host1', addresses: ['127.0.0.1'] }) });
+    const after = etcd.pid();
+    // the port of the test before is given up again: one restart
+    expect(after).not.toBe(before);
+    await restartDaemon();
+    expect(etcd.pid()).toBe(after);
+  });
+
+  it('is restarted for a change that an earlier weftd wrote and did not live to apply', async () => {
+    const before = etcd.pid();
+    const path = join(options.dataDir, 'etcd.yaml');
+    const wanted = await readFile(path, 'utf8');
+    await writeFile(`${path}.changed`, '');
+    await restartDaemon();
+    expect(etcd.pid()).not.toBe(before);
+    expect(await readFile(path, 'utf8')).toBe(wanted);
+    const after = etcd.pid();
+    await restartDaemon();
+    expect(etcd.pid()).toBe(after);
+  });
+
+  only('unit')('is not restarted against the will of who stopped the unit, but by the next weftd', async () => {
+    const pid = etcd.pid() ?? 0;
+    await options.unit?.stop();
+    await until(() => etcd.pid() === undefined, { what: 'its end to be seen' });
+    expect(await markOf(pid)).toBeUndefined();
+    expect(await options.unit?.find()).toBeUndefined();
+    await restartDaemon();
+    expect(etcd.pid()).toBeDefined();
+  });
+
+  only('unit')('moves into the unit from a process that weftd started before', async () => {
+    await etcd.stop();
+    const detached = await ensureManagedEtcd({ ...options, unit: undefined, signal: daemon.signal });
+    const pid = detached.pid() ?? 0;
+    await restartDaemon();
+    expect(await markOf(pid)).toBeUndefined();
+    expect(await options.unit?.find()).toMatchObject({ pid: etcd.pid() });
+    await withStore(await credentials('pki'), async (store) => {
+      await isUp(store);
+      expect((await store.get('a')).entry?.value).toBe(1);
+    });
+  });
+
   it('ends by stop, and names what holds its port when started beside it', async () => {
     const pid = etcd.pid() ?? 0;
     await etcd.stop();
@@ -155,7 +212,7 @@ describe.skipIf(!hasEtcd)('a managed etcd, with /usr/bin/etcd', () => {
     await restartDaemon();
   });
 
-  it('tells the end of its log when it cannot run', async () => {
+  only('detached')('tells the end of its log when it cannot run', async () => {
     await etcd.stop();
     const broken = restartDaemon({ tls: { ...options.tls, key: 'none' } });
     await expect(broken).rejects.toMatchObject({
