@@ -7,10 +7,18 @@ import { until } from '../support/until.ts';
 const CONFIGURATION = `
 node: { name: host1 }
 underlay: { address: 192.0.2.1 }
-docker: { enabled: false }
 `;
 const LOGGED = (name: string) =>
   `[Service]\nStandardOutput=append:/run/${name}.log\nStandardError=append:/run/${name}.log\n`;
+
+/** Docker's first call of a plugin. */
+const ACTIVATE = `
+const call = require('node:http').request(
+  { socketPath: '/run/docker/plugins/weft.sock', path: '/Plugin.Activate', method: 'POST' },
+  (response) => response.pipe(process.stdout),
+);
+call.end();
+`;
 
 let host: SystemdHost | undefined;
 let reason = existsSync(SYSTEMD) ? '' : 'systemd is not installed';
@@ -67,18 +75,6 @@ describe('under systemd', () => {
     expect((await on.run('stat', '-c', '%a %U', '/var/lib/weft/etcd/etcd.yaml')).trim()).toBe('600 weft-etcd');
   });
 
-  onSystemd('a weftd that is killed is started again, and takes over the etcd that runs', async (on) => {
-    const etcd = await pidOf(on, 'weft-etcd.service');
-    const weftd = await pidOf(on, 'weftd.service');
-    await on.run('kill', '-KILL', weftd);
-    await until(async () => (await pidOf(on, 'weftd.service')) !== weftd && (await isActive(on, 'weftd.service')), {
-      what: 'another weftd',
-      deadline: 30_000,
-    });
-    expect(await answers(on)).toBe(true);
-    expect(await pidOf(on, 'weft-etcd.service')).toBe(etcd);
-  });
-
   onSystemd('an etcd that is killed is started again, whether weftd runs or not', async (on) => {
     for (const command of ['stop', 'start']) {
       await on.run('systemctl', command, 'weftd.service');
@@ -91,14 +87,26 @@ describe('under systemd', () => {
     await until(() => answers(on), { what: 'weftd to have its store back', deadline: 30_000 });
   });
 
-  onSystemd('a weftd that hangs is ended by the watchdog and started again', async (on) => {
-    const weftd = await pidOf(on, 'weftd.service');
-    await on.run('systemctl', 'service-watchdogs', 'yes');
-    await on.run('kill', '-STOP', weftd);
-    await until(async () => !['0', weftd].includes(await pidOf(on, 'weftd.service')), {
-      what: 'another weftd',
-      deadline: 60_000,
-    });
-    await until(() => isActive(on, 'weftd.service'), { what: 'it to serve', deadline: 30_000 });
+  onSystemd('an engine that calls while weftd is down is answered by the weftd that its call starts', async (on) => {
+    await on.run('systemctl', 'stop', 'weftd.service');
+    await on.run('systemctl', 'start', 'weftd-docker.socket');
+    expect((await on.run('stat', '-c', '%a %F', '/run/docker/plugins/weft.sock')).trim()).toBe('600 socket');
+    const answer = JSON.parse(await on.run('node', '-e', ACTIVATE)) as { Implements: string[] };
+    expect(answer.Implements).toEqual(['NetworkDriver', 'IpamDriver']);
+    await until(() => isActive(on, 'weftd.service'), { what: 'weftd to serve', deadline: 30_000 });
   });
+
+  onSystemd(
+    'a weftd that hangs is ended by the watchdog, started again, and takes over the etcd that runs',
+    async (on) => {
+      const etcd = await pidOf(on, 'weft-etcd.service');
+      const weftd = await pidOf(on, 'weftd.service');
+      await on.run('kill', '-STOP', weftd);
+      const isAnother = async () => !['0', weftd].includes(await pidOf(on, 'weftd.service'));
+      await until(isAnother, { what: 'another weftd', deadline: 60_000, every: 100 });
+      await until(() => isActive(on, 'weftd.service'), { what: 'it to serve', deadline: 30_000, every: 100 });
+      expect(await answers(on)).toBe(true);
+      expect(await pidOf(on, 'weft-etcd.service')).toBe(etcd);
+    },
+  );
 });
