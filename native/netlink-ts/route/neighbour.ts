@@ -9,7 +9,6 @@ const HEADER = 12;
 const NDA_DST = 1;
 const NDA_LLADDR = 2;
 const NDA_VLAN = 5;
-const NDA_PORT = 6;
 const NDA_VNI = 7;
 const NDA_IFINDEX = 8;
 const NDA_MASTER = 9;
@@ -156,7 +155,7 @@ function decode(payload: Buffer): Raw {
     else if (reader.type === NDA_MASTER) raw.master = reader.u32();
     else if (reader.type === NDA_VLAN) raw.vlan = reader.u16();
     else if (reader.type === NDA_VNI) raw.vni = reader.u32();
-    else if (reader.type !== NDA_PORT) raw.other.push({ type: reader.type, data: Buffer.from(reader.bytes()) });
+    else raw.other.push({ type: reader.type, data: Buffer.from(reader.bytes()) });
   });
   return raw;
 }
