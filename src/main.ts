@@ -15,9 +15,9 @@ import { readCommandLine } from './command-line.ts';
 import { loadConfig } from './config.ts';
 import type { Config } from './config.ts';
 import { ClusterView } from './control/cluster-view.ts';
-import type { ControlDeps, TrustPort } from './control/context.ts';
+import type { ControlDeps } from './control/context.ts';
 import { Housekeeping } from './control/housekeeping.ts';
-import { assertRemembered, recordCertificates } from './control/membership.ts';
+import { recordCertificates, revokedSerials } from './control/membership.ts';
 import { ensureSettings, keepAlive, registerNode } from './control/nodes.ts';
 import { createControl } from './control/service.ts';
 import { Turns } from './control/turns.ts';
@@ -33,10 +33,10 @@ import type { Underlay } from './kernel/underlay.ts';
 import type { ClusterSettings } from './model/cluster.ts';
 import { toWeftError, WeftError } from './model/errors.ts';
 import { prefixes } from './model/keys.ts';
-import { newId } from './model/names.ts';
 import type { Node } from './model/objects.ts';
 import { SYSCTLS } from './plan/tenant.ts';
 import { ReconcileLoop } from './reconcile/loop.ts';
+import { assertStillMember } from './still-member.ts';
 import { openEtcdStore } from './store/etcd.ts';
 import type { RenewableStore } from './store/etcd.ts';
 import { lineageFile } from './store/lineage-file.ts';
@@ -44,21 +44,12 @@ import { ensureManagedEtcd } from './store/managed/etcd.ts';
 import { Maintenance } from './store/managed/maintenance.ts';
 import { unitOf } from './store/managed/unit.ts';
 import { Upkeep } from './store/managed/upkeep.ts';
+import { ensureIdentity, identifyNode, trustPort } from './identity.ts';
 import { Renewal } from './renewal.ts';
-import {
-  certifyNode,
-  createAuthority,
-  issueClientCertificate,
-  issueMemberCertificate,
-  issueNodeCertificate,
-  openAuthority,
-} from './trust/authority.ts';
-import type { Authority } from './trust/authority.ts';
-import { loadIdentity, saveIdentity } from './trust/identity.ts';
-import type { Identity } from './trust/identity.ts';
+import { Revocation } from './revocation.ts';
+import { createAuthority, issueMemberCertificate, openAuthority } from './trust/authority.ts';
+import { signRevocations } from './trust/certificate.ts';
 import { IdentityKeeper } from './trust/keeper.ts';
-import { nodeOfPeer } from './trust/peer.ts';
-import { formatToken, hashSecret, isSecretOf, makeToken } from './trust/token.ts';
 import { VERSION } from './version.ts';
 
 const ETCD_PORT = 2379;
@@ -91,48 +82,33 @@ async function run(config: Config, manager: ServiceManager, log: Logger, signal:
   }
 }
 
-/** The first node makes the cluster's CA; every other is given its certificates before its first start. */
-async function ensureIdentity({ config, underlay, log }: Host): Promise<Identity> {
-  const known = await loadIdentity(config.pki);
-  if (known) return known;
-  if (config.store.mode === 'external') {
-    throw new WeftError('configuration-invalid', `${config.pki} holds no certificate for this node`, {
-      object: config.pki,
-      next: 'weft node join HOST:7781 --token TOKEN',
-    });
-  }
-  const authority = await createAuthority(config.pki);
-  const nodeId = newId();
-  const node = { nodeId, name: config.node.name, addresses: [underlay.address, '127.0.0.1'] };
-  const credentials = await issueNodeCertificate(authority, node);
-  await saveIdentity(config.pki, credentials, await issueClientCertificate(authority, { nodeId }));
-  log.info({ nodeId }, 'made the cluster’s CA and this node’s certificate');
-  const made = await loadIdentity(config.pki);
-  if (made) return made;
-  throw new WeftError('internal', `the certificates written to ${config.pki} cannot be read back`);
-}
-
 interface OpenedStore {
   store: RenewableStore;
   /** by which other hosts reach it */
   endpoints: string[];
   /** of the etcd that this host runs */
   upkeep: Upkeep | undefined;
+  /** tells that etcd which certificates count no more */
+  revocationOf: ((revoked: () => string[]) => Revocation) | undefined;
 }
 
 async function openStore(host: Host, identity: IdentityKeeper): Promise<OpenedStore> {
   const { config, log } = host;
   const managed = config.store.mode === 'managed';
-  const upkeep = managed ? await startEtcd(host, identity) : undefined;
+  const { upkeep, revocationOf } = managed ? await startEtcd(host, identity) : {};
   const endpoints = upkeep ? [upkeep.endpoint] : [...config.store.endpoints];
   // An external etcd 3.4 throws off clients that ask more often than every 5 s.
   const keeper = lineageFile(`${config.state}/lineage.json`);
   const tls = () => identity.current.client;
   const store = await openEtcdStore({ endpoints, tls, keepaliveMs: managed ? 1_500 : 6_000, keeper, log });
-  return { store, endpoints: managed ? [`https://${hostPort(host.underlay.address, ETCD_PORT)}`] : endpoints, upkeep };
+  const reached = managed ? [`https://${hostPort(host.underlay.address, ETCD_PORT)}`] : endpoints;
+  return { store, endpoints: reached, upkeep, revocationOf };
 }
 
-async function startEtcd({ config, underlay, log, signal }: Host, identity: IdentityKeeper): Promise<Upkeep> {
+async function startEtcd(
+  { config, underlay, log, signal }: Host,
+  identity: IdentityKeeper,
+): Promise<Pick<OpenedStore, 'upkeep' | 'revocationOf'>> {
   const authority = await createAuthority(config.pki);
   const { name } = config.node;
   const issueMember = () => issueMemberCertificate(authority, { name, addresses: [underlay.address] });
@@ -144,11 +120,12 @@ async function startEtcd({ config, underlay, log, signal }: Host, identity: Iden
     name,
     address: underlay.address,
     tls: await issueMember(),
+    revocations: await signRevocations(authority.signer, [], authority.now()),
     quota,
     log,
     signal,
   });
-  return new Upkeep({
+  const upkeep = new Upkeep({
     maintenance: new Maintenance(etcd.endpoint, () => identity.current.client),
     folder: `${config.state}/backups`,
     keep: config.store.snapshots,
@@ -157,12 +134,19 @@ async function startEtcd({ config, underlay, log, signal }: Host, identity: Iden
     now: () => new Date(),
     log,
   });
+  return { upkeep, revocationOf: (revoked) => new Revocation({ authority, etcd, revoked, log }) };
 }
 
-async function serve(host: Host, keeper: IdentityKeeper, { store, endpoints, upkeep }: OpenedStore): Promise<void> {
+async function serve(host: Host, keeper: IdentityKeeper, opened: OpenedStore): Promise<void> {
   const { config, log, underlay, signal } = host;
+  const { store, endpoints, upkeep } = opened;
   const vtepFamily = underlay.address.includes(':') ? 6 : 4;
-  const settings = await untilStore(host, () => ensureSettings(store, { vtepFamily, now: new Date() }, signal));
+  const asked = { endpoints: config.store.endpoints, port: config.api.port, keeper, signal };
+  const settings = await untilStore(
+    host,
+    () => ensureSettings(store, { vtepFamily, now: new Date() }, signal),
+    () => assertStillMember(asked),
+  );
   const kernel = await openKernel(host, settings);
   const view = new ClusterView(store);
   const owner = { id: keeper.current.nodeId, name: config.node.name, bootId: bootId() };
@@ -196,6 +180,8 @@ async function serve(host: Host, keeper: IdentityKeeper, { store, endpoints, upk
   view.onChange((change) => {
     for (const wake of wakesOf(change, view.current().state)) loop.wake(wake);
   });
+  const revocation = opened.revocationOf?.(() => revokedSerials(deps));
+  onForgotten(view, () => void revocation?.update());
   const ended = new AbortController();
   const until = AbortSignal.any([signal, ended.signal]);
   const working = [view.run(until)];
@@ -213,6 +199,7 @@ async function serve(host: Host, keeper: IdentityKeeper, { store, endpoints, upk
     await untilStore(host, () => recordCertificates(deps, owner.id, shown, { signal }));
     working.push(loop.run(until), housekeep(deps, until), renewal.run(until));
     if (upkeep) working.push(upkeep.run(until));
+    if (revocation) working.push(revocation.run(until));
     working.push(keepAlive({ store, log, pause }, { node: owner.id, bootId: owner.bootId }, until));
     await answer(host, deps, keeper, until);
   } finally {
@@ -237,9 +224,7 @@ async function answer(
     certificates: keeper,
     identify: (raw) => identifyNode(deps, keeper, raw),
   });
-  deps.view.onChange(({ keys }) => {
-    if (!keys || keys.some((key) => key.startsWith(prefixes.forgotten))) tcp.lookAgain();
-  });
+  onForgotten(deps.view, () => tcp.lookAgain());
   const { enabled: measured, port } = config.metrics;
   const notAfter = () => keeper.current.notAfter;
   const metrics = measured ? await startMetrics({ port, control, notAfter, log }) : undefined;
@@ -257,28 +242,10 @@ async function answer(
   await Promise.all([following, docker?.close(), metrics?.close(), tcp.close(), api.close()]);
 }
 
-/** Of a certificate that counts: the cluster's, valid now, and of a node that is not forgotten. */
-function identifyNode(deps: ControlDeps, keeper: IdentityKeeper, raw: Buffer | undefined): string {
-  const node = nodeOfPeer(raw, keeper.current.ca, new Date());
-  if (node === undefined) throw new WeftError('unauthenticated', 'no certificate of a node of this cluster was shown');
-  assertRemembered(deps, node);
-  return node;
-}
-
-function trustPort(keeper: IdentityKeeper, authority: Authority | undefined, renewal: Renewal): TrustPort {
-  return {
-    ca: keeper.current.ca,
-    newToken: () => {
-      const token = makeToken(keeper.current.ca);
-      return { id: token.id, hash: hashSecret(token.secret), text: formatToken(token) };
-    },
-    isSecretOf,
-    certify: authority && ((node, csr) => certifyNode(authority, node, csr)),
-    rotate: (context) => renewal.now(context),
-    get notAfter() {
-      return keeper.current.notAfter;
-    },
-  };
+function onForgotten(view: ClusterView, listener: () => void): void {
+  view.onChange(({ keys }) => {
+    if (!keys || keys.some((key) => key.startsWith(prefixes.forgotten))) listener();
+  });
 }
 
 /** Docker knows the plugin by the name of its socket. */
@@ -332,8 +299,12 @@ async function housekeep(deps: ControlDeps, signal: AbortSignal): Promise<void> 
   }
 }
 
-/** A host may start before its etcd: it waits, and says for what. */
-async function untilStore<T>({ log, manager, signal }: Host, work: () => Promise<T>): Promise<T> {
+/** A host may start before its etcd: it waits, and says for what, unless `meanwhile` finds that there is no use. */
+async function untilStore<T>(
+  { log, manager, signal }: Host,
+  work: () => Promise<T>,
+  meanwhile?: () => Promise<void>,
+): Promise<T> {
   for (;;) {
     try {
       return await work();
@@ -342,6 +313,7 @@ async function untilStore<T>({ log, manager, signal }: Host, work: () => Promise
       if (signal.aborted || failure.code !== 'store-away') throw failure;
       log.warn({ reason: failure.message }, 'waiting for the store');
       manager.status(`waiting for the store: ${failure.message}`);
+      await meanwhile?.();
       await pause(signal);
     }
   }

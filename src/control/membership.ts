@@ -70,6 +70,11 @@ export async function forgetNode(
         next: 'run it on another node',
       });
     }
+    if (node.signs) {
+      throw new WeftError('not-supported', `${node.name} holds the CA of the cluster: it cannot be forgotten`, {
+        object: node.name,
+      });
+    }
     if (state.live.has(node.id) && !request.force) {
       throw new WeftError('node-live', `${node.name} is heard from`, { object: node.name });
     }

@@ -157,6 +157,14 @@ describe('the API over TCP', () => {
     });
   });
 
+  test('speaks TLS 1.3 and nothing older', async () => {
+    const speaks = async (version: string) => {
+      const command = ['openssl', 's_client', version, '-connect', `${lab.host(1).vtep}:7781`];
+      return (await lab.host(2).exec(command, { input: '' })).exitCode === 0;
+    };
+    expect([await speaks('-tls1_3'), await speaks('-tls1_2')]).toEqual([true, false]);
+  });
+
   test('answers a node, save what is for callers on the host itself', async () => {
     const answers = await call('node', 'ListNodes', 'GetTenant', 'AttachEndpoint', 'RotateCertificates', 'SyncEngine');
     expect(answers).toEqual({
@@ -174,6 +182,14 @@ describe('certificates', () => {
   /** of host2's weftd to etcd and to peers: those that stand, by their local port */
   const connections = async () =>
     (await run(2, 'ss', '-Htnp', 'state', 'established', 'dport', '=', ':2379')).split('\n').filter(Boolean);
+
+  /** With what host2 was given for it, by a program that is not ours. */
+  async function readsEtcd(): Promise<boolean> {
+    const material = [`--cacert=${PKI}/ca.crt`, `--cert=${PKI}/client.crt`, `--key=${PKI}/client.key`];
+    const where = [`--endpoints=https://${lab.host(1).vtep}:2379`, '--command-timeout=3s', '--dial-timeout=3s'];
+    const read = ['get', '/weft', '--prefix', '--keys-only', '--limit=1'];
+    return (await tryOn(2, 'env', 'ETCDCTL_API=3', 'etcdctl', ...where, ...material, ...read)).exitCode === 0;
+  }
 
   test('are renewed on both kinds of nodes without a lost connection', async () => {
     const watch = await lab.host(2).spawn(['weft', 'network', 'ls', '-A', '--watch', '-o', 'json']);
@@ -199,7 +215,12 @@ describe('certificates', () => {
   test('of a forgotten node are refused at once, and it cannot come back by itself', async () => {
     const refused = await tryOn(1, 'weft', 'node', 'forget', 'host2');
     expect([refused.exitCode, refused.stderr]).toEqual([4, expect.stringContaining('error node-live')]);
+    expect(await readsEtcd()).toBe(true);
     await weft(1, 'node', 'forget', 'host2', '--force');
+    await until(async () => !(await readsEtcd()), { what: 'etcd to refuse the forgotten node' });
+    await until(async () => (await json<{ store: { state: string } }>(1, 'status')).store.state === 'ok', {
+      what: 'the store of the others to be whole',
+    });
     const rotate = await tryOn(2, 'weft', 'node', 'rotate');
     expect([rotate.exitCode, rotate.stderr]).toEqual([5, expect.stringContaining('error unauthenticated')]);
     await lab.host(2).kill('weftd');

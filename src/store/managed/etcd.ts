@@ -2,6 +2,7 @@
  * The etcd that weftd runs for itself: it configures it, sees that somebody keeps it running (supervisor.ts), takes over the
  * one that runs already, and watches it. etcd ends by `stop` only, never with weftd.
  */
+import { readFile } from 'node:fs/promises';
 import { createConnection } from 'node:net';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
@@ -20,6 +21,8 @@ export interface ManagedEtcdOptions extends Omit<ManagedEtcdSettings, 'tls'> {
   dataDir: string;
   /** PEM text of the member's certificate */
   tls: TlsFiles;
+  /** a signed list (PEM, "X509 CRL") of certificates that count no more, for the first start; left out: none is looked at */
+  revocations?: string;
   binary?: string;
   /** systemd's unit; left out: a detached process */
   unit?: Supervisor | undefined;
@@ -37,6 +40,10 @@ export interface ManagedEtcd {
   restarts(): number;
   /** Another certificate, from its next handshake on; connections that stand go on. */
   renew(tls: TlsFiles): Promise<void>;
+  /** The list of certificates that count no more, as etcd reads it now. */
+  revocations(): Promise<string>;
+  /** Another list. It is read at each handshake; so that what stands ends too, etcd is restarted. */
+  revoke(revocations: string): Promise<void>;
   /** Ends etcd and the watch over it. */
   stop(): Promise<void>;
 }
@@ -58,8 +65,9 @@ export async function ensureManagedEtcd(options: ManagedEtcdOptions): Promise<Ma
   if (unit) await endPredecessor(detached, unit, options.log);
   const managed = new Managed(options, unit ?? detached);
   await managed.renew(options.tls);
+  await managed.beginRevocations();
   await ownedDirectory(join(dataDir, 'data'), unit?.owner);
-  const text = etcdConfiguration({ ...options, tls: tlsPaths(dataDir) }, join(dataDir, 'data'));
+  const text = etcdConfiguration({ ...options, tls: managed.tls }, join(dataDir, 'data'));
   await managed.begin(configuration, await writeConfiguration(configuration, text, unit?.owner));
   return managed;
 }
@@ -80,6 +88,10 @@ function tlsPaths(dataDir: string): TlsFiles {
   return { ca: path('ca.crt'), cert: path('member.crt'), key: path('member.key') };
 }
 
+function crlPath(dataDir: string): string {
+  return join(dataDir, 'tls', 'revoked.crl');
+}
+
 class Managed implements ManagedEtcd {
   readonly endpoint: string;
   readonly #options: ManagedEtcdOptions;
@@ -89,6 +101,7 @@ class Managed implements ManagedEtcd {
   #since = 0;
   #restarts = 0;
   #watching: Promise<void> = Promise.resolve();
+  #restarting = false;
 
   constructor(options: ManagedEtcdOptions, supervisor: Supervisor) {
     this.#options = options;
@@ -109,6 +122,37 @@ class Managed implements ManagedEtcd {
     const paths = tlsPaths(this.#options.dataDir);
     await privateDirectory(join(this.#options.dataDir, 'tls'), owner);
     for (const name of ['ca', 'key', 'cert'] as const) await writePrivate(paths[name], tls[name], owner);
+  }
+
+  /** paths, for its configuration */
+  get tls(): TlsFiles & { crl?: string } {
+    const { dataDir, revocations } = this.#options;
+    return { ...tlsPaths(dataDir), ...(revocations !== undefined && { crl: crlPath(dataDir) }) };
+  }
+
+  /** Without the file etcd would refuse everybody; one that is there knows more than the first. */
+  async beginRevocations(): Promise<void> {
+    const { dataDir, revocations } = this.#options;
+    if (revocations === undefined) return;
+    const before = await readFile(crlPath(dataDir), 'utf8').catch(() => revocations);
+    await writePrivate(crlPath(dataDir), before, this.#supervisor.owner);
+  }
+
+  revocations(): Promise<string> {
+    return readFile(crlPath(this.#options.dataDir), 'utf8');
+  }
+
+  async revoke(revocations: string): Promise<void> {
+    await writePrivate(crlPath(this.#options.dataDir), revocations, this.#supervisor.owner);
+    this.#options.log.info({}, 'certificates were revoked: etcd is restarted, so that their connections end');
+    this.#restarting = true;
+    try {
+      await this.#supervisor.stop();
+      await this.#start();
+      await this.#untilListening();
+    } finally {
+      this.#restarting = false;
+    }
   }
 
   async begin(configuration: string, changed: boolean): Promise<void> {
@@ -188,7 +232,7 @@ class Managed implements ManagedEtcd {
   async #watchOver(end: AbortSignal): Promise<void> {
     let pause = RESTART_MIN;
     while (await rest(CHECK_INTERVAL, end)) {
-      if (this.#mark && (await isAlive(this.#mark))) continue;
+      if (this.#restarting || (this.#mark && (await isAlive(this.#mark)))) continue;
       if (performance.now() - this.#since > SETTLED) pause = RESTART_MIN;
       if (this.#mark) this.#options.log.warn({ restarts: this.#restarts, pause }, 'etcd has ended');
       this.#mark = undefined;

@@ -1,0 +1,39 @@
+/**
+ * Why etcd does not answer this node: it refuses the certificates of forgotten nodes without a word (TLS has none that its
+ * client would tell), so the weftd beside it is asked.
+ */
+import { experimental } from '@grpc/grpc-js';
+import { connect } from './api/client.ts';
+import { toWeftError } from './model/errors.ts';
+import type { IdentityKeeper } from './trust/keeper.ts';
+import { checkNodeIdentity } from './trust/peer.ts';
+
+export interface StillMemberOptions {
+  /** of etcd: a managed one has a weftd on the same host */
+  endpoints: readonly string[];
+  /** of the API there */
+  port: number;
+  keeper: IdentityKeeper;
+  signal: AbortSignal;
+}
+
+const DEADLINE = 2_000;
+
+/** Throws `unauthenticated` when a node of the cluster says that this one is none; what it cannot learn, it leaves open. */
+export async function assertStillMember({ endpoints, port, keeper, signal }: StillMemberOptions): Promise<void> {
+  const peer = { checkServerIdentity: checkNodeIdentity() };
+  for (const endpoint of endpoints) {
+    const credentials = experimental.createCertificateProviderChannelCredentials(keeper, keeper, peer);
+    const address = `${new URL(endpoint).hostname}:${port}`;
+    const client = connect({ remote: { address, credentials }, deadline: DEADLINE });
+    try {
+      await client.call('GetStatus', {}, { signal });
+      return;
+    } catch (error) {
+      const failure = toWeftError(error);
+      if (failure.code === 'unauthenticated') throw failure;
+    } finally {
+      client.close();
+    }
+  }
+}
