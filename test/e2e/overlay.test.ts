@@ -162,7 +162,9 @@ describe('an overlay across three hosts', () => {
     }
     const clean = async () => {
       const onHosts = (await Promise.all(lab.hosts.map(leftovers))).flat();
-      const inStore = (await storeKeys(lab)).filter((key) => !/^(cluster|nodes|live|engines|certificates|names\/node)\//.test(key));
+      const inStore = (await storeKeys(lab)).filter(
+        (key) => !/^(cluster|nodes|live|engines|certificates|names\/node)\//.test(key),
+      );
       return onHosts.length === 0 && inStore.length === 0;
     };
     await until(clean, { what: 'clean hosts and a clean etcd', deadline: 45_000, every: 500 });
