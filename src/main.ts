@@ -18,12 +18,14 @@ import { ClusterView } from './control/cluster-view.ts';
 import type { ControlDeps } from './control/context.ts';
 import { Housekeeping } from './control/housekeeping.ts';
 import { recordCertificates, revokedSerials } from './control/membership.ts';
+import type { AtFailpoint } from './control/failpoints.ts';
 import { ensureSettings, keepAlive, registerNode } from './control/nodes.ts';
 import { createControl } from './control/service.ts';
 import { Turns } from './control/turns.ts';
 import { wakesOf } from './control/wakes.ts';
 import { followEngine } from './engines/docker/engine/follower.ts';
 import { startDockerPlugin } from './engines/docker/server.ts';
+import { armFailpoints } from './failpoints.ts';
 import { assertMountNamespace, bootId, lockHost } from './host.ts';
 import { NetlinkKernel } from './kernel/adapter.ts';
 import { ServiceManager } from './kernel/service-manager.ts';
@@ -62,14 +64,15 @@ interface Host {
   manager: ServiceManager;
   log: Logger;
   underlay: Underlay;
+  at: AtFailpoint | undefined;
   signal: AbortSignal;
 }
 
-async function run(config: Config, manager: ServiceManager, log: Logger, signal: AbortSignal): Promise<void> {
+async function run({ config, manager, log, at, signal }: Omit<Host, 'underlay'>): Promise<void> {
   assertMountNamespace();
   const lock = await lockHost(config.run);
   const underlay = await findUnderlay(config.underlay);
-  const host: Host = { config, manager, log, underlay, signal };
+  const host: Host = { config, manager, log, underlay, at, signal };
   const identity = await ensureIdentity(host);
   const keeper = new IdentityKeeper(identity);
   const opened = await openStore(host, keeper);
@@ -175,6 +178,7 @@ async function serve(host: Host, keeper: IdentityKeeper, opened: OpenedStore): P
     ipamOnly: config.docker.ipamOnly,
     hostRoutes,
     now: () => new Date(),
+    at: host.at,
     log,
   };
   view.onChange((change) => {
@@ -231,7 +235,7 @@ async function answer(
   const { socket: socketPath, enabled } = config.docker;
   const descriptor = manager.passedSocket('docker');
   const docker = enabled
-    ? await startDockerPlugin({ socketPath, descriptor, control: control.engines, nodeName, log, signal })
+    ? await startDockerPlugin({ socketPath, descriptor, control: control.engines, nodeName, log, at: deps.at, signal })
     : undefined;
   const following = enabled
     ? followEngine({ ...dockerSelf(config, deps), following: control.following, log }, signal)
@@ -340,6 +344,7 @@ async function main(): Promise<void> {
     console.log(JSON.stringify(config, undefined, 2));
     return;
   }
+  const at = armFailpoints(process.env);
   const log = pino({ level: config.log.level, base: { node: config.node.name } });
   const stop = new AbortController();
   const manager = new ServiceManager({ environment: process.env, log });
@@ -352,7 +357,7 @@ async function main(): Promise<void> {
   };
   process.once('SIGTERM', onSignal).once('SIGINT', onSignal);
   try {
-    await run(config, manager, log, stop.signal);
+    await run({ config, manager, log, at, signal: stop.signal });
   } catch (error) {
     if (!stop.signal.aborted) throw error;
   }

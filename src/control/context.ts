@@ -5,6 +5,7 @@ import type { Condition } from '../model/status.ts';
 import type { Reconciler } from '../reconcile/port.ts';
 import type { Store } from '../store/port.ts';
 import type { ClusterView } from './cluster-view.ts';
+import type { AtFailpoint } from './failpoints.ts';
 import type { CallContext } from './port.ts';
 import type { Turns } from './turns.ts';
 
@@ -51,5 +52,7 @@ export interface ControlDeps {
   hostRoutes: () => Promise<Cidr[]>;
   trust: TrustPort;
   now: () => Date;
+  /** where a test may end the daemon; absent in one that serves */
+  at?: AtFailpoint | undefined;
   log: Logger;
 }

@@ -32,6 +32,7 @@ export async function attach(deps: ControlDeps, request: AttachRequest, context:
   const { result: endpoint, revision } = await deps.turns.take(request.network, () =>
     commit(deps, () => decideAttach(deps, request, wanted), context),
   );
+  await deps.at?.('attach.recorded');
   try {
     await plumbed(deps, endpoint, revision, context);
   } catch (error) {
@@ -40,6 +41,7 @@ export async function attach(deps: ControlDeps, request: AttachRequest, context:
     );
     throw error;
   }
+  await deps.at?.('attach.plumbed');
   return endpoint;
 }
 
@@ -246,6 +248,7 @@ export async function removeEndpoint(
     };
   };
   const { revision } = await commit(deps, decide, context);
+  await deps.at?.('detach.recorded');
   deps.reconciler.wake({ kind: 'tenant', tenant: endpoint.tenant, reason: `detach ${endpoint.id}` });
   try {
     await deps.reconciler.waitUntil({ revision, tenant: endpoint.tenant }, { deadline: HANDLER_DEADLINE });
@@ -253,4 +256,5 @@ export async function removeEndpoint(
     // The record is gone and the loop goes on: a detach never fails for what the kernel still has to let go.
     deps.log.warn({ err: error, endpoint: endpoint.id }, 'detached; the kernel has not let go yet');
   }
+  await deps.at?.('detach.applied');
 }

@@ -44,6 +44,7 @@ export async function bindNetwork(deps: ControlDeps, request: BindRequest, conte
     return bind(deps, decision, request, taken);
   };
   const { result, revision } = await commit(deps, decide, context);
+  await deps.at?.('network.recorded');
   deps.reconciler.wake({ kind: 'tenant', tenant: result.tenant, reason: `bind at ${revision}` });
   return result;
 }
@@ -156,6 +157,7 @@ export async function releasePool(deps: ControlDeps, id: string, context?: CallC
     };
   };
   const { result: ended } = await commit(deps, decide, context);
+  await deps.at?.('pool.released');
   if (ended !== undefined) await unbindNetwork(deps, ended, context);
 }
 
@@ -175,6 +177,7 @@ export async function unbindNetwork(deps: ControlDeps, engineId: string, context
     };
   };
   await commit(deps, decide, context);
+  await deps.at?.('network.unbound');
   if (network !== undefined) await dropUnused(deps, network, context);
 }
 
@@ -190,6 +193,7 @@ export async function dropUnused(deps: ControlDeps, id: string, context?: CallCo
     return { ...decideRemoval(deps, state, network), result: undefined };
   };
   await commit(deps, decide, context);
+  await deps.at?.('network.dropped');
 }
 
 export function findBinding(deps: ControlDeps, engineId: string): Binding | undefined {

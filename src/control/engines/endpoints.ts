@@ -49,7 +49,9 @@ export async function createEndpoint(
       ...(mac ? { mac } : {}),
     });
   };
-  return (await commit(deps, decide, context)).result;
+  const { result } = await commit(deps, decide, context);
+  await deps.at?.('endpoint.recorded');
+  return result;
 }
 
 /** An address becomes an endpoint's only while it is held for this host; it is never taken again on the way. */
@@ -100,7 +102,9 @@ export async function joinEndpoint(
     };
   };
   const { result, revision } = await commit(deps, decide, context);
+  await deps.at?.('join.recorded');
   await plumbed(deps, result.endpoint, revision, context);
+  await deps.at?.('join.plumbed');
   return result;
 }
 

@@ -39,7 +39,9 @@ export async function requestAddress(
     if (deps.ipamOnly && !wish.gateway) return requestLoose(deps, pool, wish);
     return decideBefore(deps, pool, wish);
   };
-  return (await deps.turns.take(wish.poolId, () => commit(deps, decide, context))).result;
+  const { result } = await deps.turns.take(wish.poolId, () => commit(deps, decide, context));
+  await deps.at?.('address.recorded');
+  return result;
 }
 
 function decideWithin(deps: ControlDeps, pool: PoolRecord, wish: AddressWish): Decision<{ address: string }> {
@@ -121,6 +123,7 @@ export async function releaseAddress(
     return { ...restAddress(deps, pool.taken, address), result: undefined };
   };
   await commit(deps, decide, context);
+  await deps.at?.('address.released');
 }
 
 function restAddress(deps: ControlDeps, network: Network['id'], address: string): ReturnType<typeof moveAddress> {

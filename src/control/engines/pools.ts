@@ -63,7 +63,9 @@ export async function requestPool(deps: ControlDeps, request: PoolRequest, conte
     return { compare: [{ key, revision: 0 }], then: [{ put: key, value: record }], result: { id: record.id, cidr } };
   };
   // One after the other: what was chosen a moment ago is known by its record only.
-  return (await deps.turns.take(CHOICES, () => commit(deps, decide, context))).result;
+  const { result } = await deps.turns.take(CHOICES, () => commit(deps, decide, context));
+  await deps.at?.('pool.recorded');
+  return result;
 }
 
 export function poolsOfNode(deps: ControlDeps): PoolRecord[] {

@@ -10,6 +10,8 @@ import type { Socket } from 'node:net';
 import fastify from 'fastify';
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import type { Logger } from 'pino';
+import type { AtFailpoint } from '../../control/failpoints.ts';
+import { FAILPOINTS } from '../../control/failpoints.ts';
 import type { EngineControl } from '../../control/port.ts';
 import { ERRORS, WeftError, toWeftError } from '../../model/errors.ts';
 import { HANDLER_DEADLINE } from '../../model/limits.ts';
@@ -39,6 +41,7 @@ export interface DockerPluginOptions {
   signal: AbortSignal;
   /** of one call, in milliseconds */
   deadline?: number;
+  at?: AtFailpoint | undefined;
 }
 
 const plugin: Methods = {
@@ -142,11 +145,13 @@ function refuseGarbage(error: Error & { code?: string }, socket: Socket, nodeNam
 }
 
 function addMethod(app: FastifyInstance, options: DockerPluginOptions, name: string, method: Method): void {
-  const { control, nodeName, signal, deadline = HANDLER_DEADLINE } = options;
+  const { control, nodeName, signal, deadline = HANDLER_DEADLINE, at } = options;
+  const failpoint = FAILPOINTS.find((step) => step === `docker.${name.split('.')[1]}`);
   app.post(`/${name}`, async (request, reply) => {
     const started = performance.now();
     const body = typeof request.body === 'string' ? request.body : '';
     try {
+      if (at && failpoint) await at(failpoint);
       const limits = { name, deadline, signal };
       const answer = await within(limits, (context) => method({ body, control, context }));
       options.log.debug({ method: name, ms: Math.round(performance.now() - started) }, 'answered Docker');

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pino from 'pino';
+import type { AtFailpoint } from '../../../src/control/failpoints.ts';
 import type { EngineControl } from '../../../src/control/port.ts';
 import { startDockerPlugin } from '../../../src/engines/docker/server.ts';
 import { post } from '../../support/plugin-client.ts';
@@ -15,7 +16,10 @@ export interface TestPlugin {
   close(): Promise<void>;
 }
 
-export async function startPlugin(control: EngineControl, options: { deadline?: number } = {}): Promise<TestPlugin> {
+export async function startPlugin(
+  control: EngineControl,
+  options: { deadline?: number; at?: AtFailpoint } = {},
+): Promise<TestPlugin> {
   const directory = mkdtempSync(join(tmpdir(), 'weft-docker-'));
   const socketPath = join(directory, 'plugins', 'weft.sock');
   const ending = new AbortController();
