@@ -7,12 +7,14 @@ import { prefixes } from '../model/keys.ts';
 import type {
   AddressRecord,
   Binding,
+  Egress,
   Endpoint,
   EndpointDescription,
   EngineRecord,
   Network,
   Node,
   NodeLife,
+  Router,
   Tenant,
 } from '../model/objects.ts';
 import { WeftError } from '../model/errors.ts';
@@ -175,6 +177,8 @@ export class ClusterView {
       addresses: this.#byKey<AddressRecord>(prefixes.addresses),
       descriptions: new Map(this.list<EndpointDescription>(prefixes.descriptions).map((one) => [one.endpoint, one])),
       engines: this.#byKey<EngineRecord>(prefixes.engines),
+      egress: new Map(this.list<Egress>(prefixes.egress).map((one) => [one.tenant, one])),
+      routers: byId<Router>(prefixes.routers),
       revisions: this.#revisions(prefixes.tenants, prefixes.networks, prefixes.endpoints),
     };
   }

@@ -33,6 +33,9 @@ export function tenantRemoval(tenant: Tenant): Operation[] {
     { delete: keys.tenant(tenant.id) },
     { delete: keys.tenantName(tenant.name) },
     { delete: keys.subnets(tenant.id) },
+    { delete: keys.egress(tenant.id) },
+    { deletePrefix: prefixes.routersOf(tenant.id) },
+    { deletePrefix: prefixes.routerNamesOf(tenant.id) },
   ];
 }
 

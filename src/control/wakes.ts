@@ -4,7 +4,7 @@ import type { Wake } from '../reconcile/port.ts';
 import type { ViewChange } from './cluster-view.ts';
 
 /** Changes of these concern every tenant. */
-const GLOBAL = [prefixes.tenants, prefixes.networks, prefixes.nodes];
+const GLOBAL = [prefixes.tenants, prefixes.networks, prefixes.nodes, prefixes.egress, prefixes.routers];
 /** "<prefix><network>/..." */
 const PER_NETWORK = [prefixes.endpoints, prefixes.bindings];
 

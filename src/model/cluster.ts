@@ -1,11 +1,13 @@
 import type {
   AddressRecord,
   Binding,
+  Egress,
   Endpoint,
   EndpointDescription,
   EngineRecord,
   Network,
   Node,
+  Router,
   Tenant,
 } from './objects.ts';
 
@@ -27,6 +29,9 @@ export interface ClusterState {
   descriptions: ReadonlyMap<string, EndpointDescription>;
   /** by key */
   engines: ReadonlyMap<string, EngineRecord>;
+  /** by tenant id */
+  egress: ReadonlyMap<string, Egress>;
+  routers: ReadonlyMap<string, Router>;
   /** of the records of tenants, networks and endpoints, by id: what an update compares */
   revisions: ReadonlyMap<string, number>;
 }

@@ -21,6 +21,9 @@ export const keys = {
   forgotten: (node: string) => `forgotten/${node}`,
   description: (endpoint: string) => `labels/${endpoint}`,
   engine: (node: string, engine: string) => `engines/${node}/${engine}`,
+  egress: (tenant: string) => `egress/${tenant}`,
+  router: (tenant: string, id: string) => `routers/${tenant}/${id}`,
+  routerName: (tenant: string, name: string) => `names/router/${tenant}/${name}`,
   /** a pool an engine asked for, with the node and engine it belongs to */
   pool: (node: string, id: string) => `pools/${node}/${id}`,
 } as const;
@@ -39,6 +42,10 @@ export const prefixes = {
   forgotten: 'forgotten/',
   descriptions: 'labels/',
   engines: 'engines/',
+  egress: 'egress/',
+  routers: 'routers/',
+  routersOf: (tenant: string) => `routers/${tenant}/`,
+  routerNamesOf: (tenant: string) => `names/router/${tenant}/`,
   pools: (node: string) => `pools/${node}/`,
   addressesOf: (network: string) => `addresses/${network}/`,
   endpointsOf: (network: string) => `endpoints/${network}/`,

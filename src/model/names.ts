@@ -44,4 +44,6 @@ export const linkNames = {
   port: (endpoint: string) => `we${shortHash(endpoint)}`,
   /** the end handed to the container or its engine */
   container: (endpoint: string) => `wc${shortHash(endpoint)}`,
+  /** the end of a tenant's uplink in the host's namespace */
+  uplink: (tenant: string) => `wu${shortHash(tenant)}`,
 } as const;

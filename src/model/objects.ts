@@ -211,3 +211,30 @@ export interface EngineProblem {
   /** the next command */
   next: string;
 }
+
+/** Reached although it is protected: hosts of the cluster, their daemons, metadata services. */
+export interface EgressException {
+  /** "192.0.2.5/32" */
+  cidr: string;
+  /** absent: every protocol and port */
+  service?: { protocol: 'tcp' | 'udp' | 'sctp'; port: number };
+}
+
+/** `egress/<tenant>`: how a tenant's containers reach the world. A tenant without one does, by NAT, from every host. */
+export interface Egress {
+  tenant: string;
+  off: boolean;
+  /** `routed`: the world sees the containers' own addresses, and must know the way back to them */
+  ipv6: 'nat' | 'routed';
+  allow: EgressException[];
+}
+
+/** `routers/<tenant>/<id>`: joins networks of one tenant. Ids of networks that are gone count for nothing. */
+export interface Router {
+  id: string;
+  tenant: string;
+  name: string;
+  /** ids, sorted */
+  networks: string[];
+  createdAt: string;
+}

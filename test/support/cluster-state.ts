@@ -2,7 +2,7 @@
 import { macFor } from '../../src/model/address/mac.ts';
 import { DEFAULT_SETTINGS } from '../../src/model/cluster.ts';
 import type { ClusterSettings, ClusterState } from '../../src/model/cluster.ts';
-import type { Attachment, Binding, Endpoint, Network, Node, Tenant } from '../../src/model/objects.ts';
+import type { Attachment, Binding, Egress, Endpoint, Network, Node, Router, Tenant } from '../../src/model/objects.ts';
 
 const AT = '2026-01-01T00:00:00.000Z';
 
@@ -16,6 +16,8 @@ export class StateBuilder {
   readonly nodes = new Map<string, Node>();
   readonly endpoints = new Map<string, Endpoint>();
   readonly bindings = new Map<string, Binding>();
+  readonly egresses = new Map<string, Egress>();
+  readonly routers = new Map<string, Router>();
   #revision = 0;
 
   node(id: string, vtep: string): this {
@@ -68,6 +70,17 @@ export class StateBuilder {
     return this;
   }
 
+  egress(tenant: string, options: Partial<Egress>): this {
+    this.egresses.set(tenant, { tenant, off: false, ipv6: 'nat', allow: [], ...options });
+    return this;
+  }
+
+  router(tenant: string, name: string, networks: string[]): this {
+    const id = `${tenant}-${name}`;
+    this.routers.set(id, { id, tenant, name, networks, createdAt: AT });
+    return this;
+  }
+
   build(): ClusterState {
     return {
       revision: ++this.#revision,
@@ -80,6 +93,8 @@ export class StateBuilder {
       addresses: new Map(),
       descriptions: new Map(),
       engines: new Map(),
+      egress: new Map(this.egresses),
+      routers: new Map(this.routers),
       revisions: new Map(),
     };
   }

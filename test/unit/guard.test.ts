@@ -67,6 +67,8 @@ function state(order: Endpoint[] = endpoints, bindings: Binding[] = []): Cluster
     addresses: new Map(),
     descriptions: new Map(),
     engines: new Map(),
+    egress: new Map(),
+    routers: new Map(),
     revisions: new Map(),
   };
 }
