@@ -38,7 +38,12 @@ export function daemonsOf(lab: LabState, host: number): DaemonName[] {
   ];
 }
 
-export async function startDaemon(host: LabHost, lab: LabState, daemon: DaemonName): Promise<void> {
+export async function startDaemon(
+  host: LabHost,
+  lab: LabState,
+  daemon: DaemonName,
+  env: Record<string, string> = {},
+): Promise<void> {
   const number = lab.hosts.find((candidate) => candidate.name === host.name)?.number ?? 0;
   if (!daemonsOf(lab, number).includes(daemon)) {
     throw new WeftError('lab-failed', `${host.name} has no ${daemon} that the lab starts`, { host: host.name });
@@ -47,7 +52,8 @@ export async function startDaemon(host: LabHost, lab: LabState, daemon: DaemonNa
     throw new WeftError('lab-failed', `${daemon} of ${host.name} runs already`, { host: host.name });
   }
   await host.exec(['rm', '-f', `/run/weft-lab/${daemon}.pid`]);
-  const launched = await host.exec(['setsid', '--fork', 'sh', '-c', LAUNCH, 'sh', daemon, ...COMMANDS[daemon]]);
+  const launch = ['setsid', '--fork', 'sh', '-c', LAUNCH, 'sh', daemon, ...COMMANDS[daemon]];
+  const launched = await host.exec(launch, { env });
   if (launched.exitCode !== 0) throw new WeftError('lab-failed', `${daemon}: ${launched.stderr}`, { host: host.name });
   const hasPid = async (): Promise<boolean> => (await recordedPid(host, daemon)) !== undefined;
   await until(hasPid, { what: `${daemon} of ${host.name} is not started`, deadline: START_DEADLINE });

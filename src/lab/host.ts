@@ -126,9 +126,9 @@ export class LabHost {
     await endDaemon(this, daemon);
   }
 
-  /** Ends when the daemon answers. */
-  async start(daemon: DaemonName, signal?: AbortSignal): Promise<void> {
-    await startDaemon(this, this.#lab, daemon);
+  /** Ends when the daemon answers. `env`: variables for this life of it. */
+  async start(daemon: DaemonName, signal?: AbortSignal, env?: Record<string, string>): Promise<void> {
+    await startDaemon(this, this.#lab, daemon, env);
     await untilReady(this, this.#lab, daemon, signal);
   }
 
