@@ -11,6 +11,8 @@ import { cidrSize, contains, lastOf, parseCidr, parseRange } from '../address/ci
 import type { Cidr } from '../address/cidr.ts';
 import { hash64 } from '../names.ts';
 import type { Subnet } from '../objects.ts';
+import { sizeOf, spanOf, within, without } from './spans.ts';
+import type { Span } from './spans.ts';
 
 export interface Pool {
   cidr: Cidr;
@@ -50,14 +52,14 @@ export function poolOf(subnet: Subnet): Pool {
   };
 }
 
+/** What endpoints can have of a part of the pool, or of all of it. */
+export function usableIn(pool: Pool, part: Cidr = pool.cidr): Span[] {
+  return without(within([spanOf(part)], { first: pool.low, last: pool.high }), pool.reserved.map(spanOf));
+}
+
 /** How many addresses endpoints can have. */
 export function capacityOf(pool: Pool): bigint {
-  const lost = pool.reserved.reduce((sum, range) => {
-    const low = range.first > pool.low ? range.first : pool.low;
-    const high = lastOf(range) < pool.high ? lastOf(range) : pool.high;
-    return high >= low ? sum + high - low + 1n : sum;
-  }, 0n);
-  return pool.high - pool.low + 1n - lost;
+  return sizeOf(usableIn(pool));
 }
 
 /** `taken` answers whether an address is bound, held or resting for others. */
