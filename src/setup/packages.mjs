@@ -15,6 +15,8 @@ const NEEDED = [
   ...['gcc', 'libc6-dev', 'make'],
   // For the tests and the image of the lab's containers.
   ...['busybox-static', 'iputils-ping', 'iperf3', 'socat', 'tcpdump', 'systemd'],
+  // For the worked examples of topology/.
+  'docker-compose',
 ];
 const APT_OPTIONS = ['-q', '-y', '-o', 'DPkg::Lock::Timeout=120', '--no-install-recommends'];
 const APT_ENV = { DEBIAN_FRONTEND: 'noninteractive', NEEDRESTART_SUSPEND: '1', LC_ALL: 'C' };
