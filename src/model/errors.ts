@@ -132,6 +132,23 @@ export const ERRORS = {
     meaning: 'etcd does not answer.',
     next: 'weft status; check etcd on the nodes that run it',
   },
+  'journal-full': {
+    exit: 'failed',
+    meaning:
+      'The disk with the journal has no room, or does not keep up: nothing new can be recorded; detaching still can.',
+    next: 'make room on the file system of /var/lib/weft, and repeat the call',
+  },
+  'journal-failed': {
+    exit: 'failed',
+    meaning: 'The journal could not be written; what it holds is safe, but nothing is added before weftd starts again.',
+    next: 'check the disk (dmesg), then systemctl restart weftd',
+  },
+  'journal-damaged': {
+    exit: 'failed',
+    meaning:
+      'The journal on disk is not what was written; the message names the file and the place. Nothing was changed.',
+    next: 'restore the directory from a copy; without one, move it away, start weftd, and weft node rejoin',
+  },
   'snapshot-invalid': {
     exit: 'failed',
     meaning: 'The file is no snapshot of etcd, or not a whole one: it was cut short or changed.',
