@@ -9,6 +9,7 @@ import { spansWithin } from './owned-space.ts';
 import type { OwnedSpace } from './owned-space.ts';
 import { cidrsOf, sizeOf } from './spans.ts';
 import type { Span } from './spans.ts';
+import { topPrefix } from './top-blocks.ts';
 
 /** undefined: everything that is owned, or owned in `range`, is used. Resting addresses count as used. */
 export function chooseCarve(space: OwnedSpace, table: AddressTable, range?: Cidr): Cidr | undefined {
@@ -18,7 +19,8 @@ export function chooseCarve(space: OwnedSpace, table: AddressTable, range?: Cidr
   let best: Cidr | undefined;
   for (const cidr of cidrsOf(family, free)) if (!best || cidr.prefix < best.prefix) best = cidr;
   if (!best) return undefined;
-  let { prefix } = best;
+  // A carve is one change of one record, so it stays within a top block.
+  let prefix = Math.max(best.prefix, topPrefix(space.pool));
   while (prefix < BITS[family] && 1n << BigInt(BITS[family] - prefix) > half) prefix++;
   // The upper end of it: an owner's own addresses grow from below.
   const rest = (1n << BigInt(BITS[family] - best.prefix)) - (1n << BigInt(BITS[family] - prefix));

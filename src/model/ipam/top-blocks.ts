@@ -50,6 +50,7 @@ function blocksRange(pool: Pool): Cidr {
   return { family: pool.cidr.family, first: pool.cidr.first, prefix };
 }
 
-function topPrefix(pool: Pool): number {
+/** Prefix length of the pool's blocks. */
+export function topPrefix(pool: Pool): number {
   return blockPrefix(pool.cidr.family, pool.cidr.prefix);
 }

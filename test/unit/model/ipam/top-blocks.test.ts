@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parseAddress } from '../../../../src/model/address/address.ts';
 import { formatCidr, overlaps, parseCidr } from '../../../../src/model/address/cidr.ts';
+import type { Cidr } from '../../../../src/model/address/cidr.ts';
 import { defaultGateway, poolOf } from '../../../../src/model/ipam/pool.ts';
 import { candidateBlocks, topBlockOf } from '../../../../src/model/ipam/top-blocks.ts';
 
@@ -26,17 +27,15 @@ describe('the blocks of a pool', () => {
   it('are found one after the other in pools of any size', () => {
     for (const cidr of ['10.0.0.0/8', 'fd00:1::/64']) {
       const whole = pool(cidr);
-      const search = candidateBlocks(whole, 'a seed');
-      for (let i = 0; i < 3; i++) {
-        const block = search.next().value!;
-        expect(topBlockOf(whole, block.first)).toEqual(block);
-      }
+      const found: Cidr[] = [];
+      for (const block of candidateBlocks(whole, 'a seed')) if (found.push(block) === 3) break;
+      expect(found.map((block) => topBlockOf(whole, block.first))).toEqual(found);
     }
   });
 
   it('are limited to a range that is asked for', () => {
     const whole = pool('10.0.0.0/16');
-    const within = (range: string) => [...candidateBlocks(whole, 'x', parseCidr(range)!)].map(formatCidr).sort();
+    const within = (range: string) => [...candidateBlocks(whole, 'x', parseCidr(range))].map(formatCidr).sort();
     expect(within('10.0.4.0/23')).toEqual(['10.0.4.0/24', '10.0.5.0/24']);
     expect(within('10.0.7.64/30')).toEqual(['10.0.7.0/24']);
     expect(within('10.0.0.0/8')).toHaveLength(256);
