@@ -9,6 +9,8 @@ export interface FilePort {
   list(directory: string): Promise<string[]>;
   /** The whole file; undefined when there is none. */
   read(path: string): Promise<Uint8Array | undefined>;
+  /** Bytes; undefined when there is none. */
+  size(path: string): Promise<number | undefined>;
   /** `create` makes it 0600, or empties one that is there. */
   open(path: string, how: 'create' | 'existing'): Promise<OpenFile>;
   rename(from: string, to: string): Promise<void>;

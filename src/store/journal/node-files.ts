@@ -1,5 +1,5 @@
 /** The journal's files on a real disk. */
-import { mkdir, open, readFile, readdir, rename, rm, statfs } from 'node:fs/promises';
+import { mkdir, open, readFile, readdir, rename, rm, stat, statfs } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import type { FilePort, OpenFile } from './file-port.ts';
 
@@ -8,14 +8,8 @@ export const nodeFiles: FilePort = {
     await mkdir(path, { recursive: true, mode: 0o700 });
   },
   list: (directory) => readdir(directory),
-  read: async (path) => {
-    try {
-      return await readFile(path);
-    } catch (error) {
-      if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
-      throw error;
-    }
-  },
+  read: (path) => unlessMissing(readFile(path)),
+  size: async (path) => (await unlessMissing(stat(path)))?.size,
   open: async (path, how) => new NodeFile(await open(path, how === 'create' ? 'w' : 'r+', 0o600)),
   rename: (from, to) => rename(from, to),
   unlink: (path) => rm(path, { force: true }),
@@ -32,6 +26,15 @@ export const nodeFiles: FilePort = {
     return bavail * bsize;
   },
 };
+
+async function unlessMissing<T>(answer: Promise<T>): Promise<T | undefined> {
+  try {
+    return await answer;
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
 
 class NodeFile implements OpenFile {
   readonly #handle: FileHandle;
