@@ -68,7 +68,7 @@ export class NetlinkKernel implements KernelPort {
   }
 
   observe(name: string): Promise<Observed> {
-    return observe(this.#tenants.use(name), this.#options.sysctls);
+    return observe(this.#tenants.use(name), this.#host.rt, this.#options.sysctls);
   }
 
   async apply(
@@ -138,7 +138,7 @@ async function perform(context: LinkContext, operation: Operation): Promise<void
     putSetting(context.tenant, object);
   } else if (isLink(object)) {
     if (operation.type === 'create') await createLink(context, object);
-    else if (operation.type === 'update') await settle(rt, object);
+    else if (operation.type === 'update') await settle(context, object);
     else await deleteLink(rt, object.name);
   } else if (operation.type === 'delete') {
     await deleteEntry(rt, object, await indexOf(rt, object.link));

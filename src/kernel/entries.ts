@@ -4,17 +4,20 @@ import type { RouteSocket } from 'netlink-ts';
 import { formatAddress } from '../model/address/address.ts';
 import { parseInterfaceAddress } from '../model/address/cidr.ts';
 import { WeftError } from '../model/errors.ts';
-import type { AddressObject, FdbObject, NeighbourObject, SysctlObject } from '../plan/objects.ts';
+import type { AddressObject, FdbObject, NeighbourObject, RouteObject, SysctlObject } from '../plan/objects.ts';
 import type { NamespaceHandle } from './namespaces.ts';
 import { settingOf } from './observe.ts';
+import { ROUTE_PROTOCOL } from './uplinks.ts';
 
-type Entry = AddressObject | FdbObject | NeighbourObject;
+type Entry = AddressObject | FdbObject | NeighbourObject | RouteObject;
 
 /** What is there already is replaced. */
 export async function putEntry(rt: RouteSocket, entry: Entry, index: number): Promise<void> {
   switch (entry.kind) {
     case 'address':
       return await tolerate(['EEXIST'], rt.addresses.add({ index, ...split(entry), nodad: true }));
+    case 'route':
+      return await rt.routes.replace({ oif: index, ...routeSpec(entry) });
     case 'fdb':
       return await rt.fdb.replace({ index, ...fdbSpec(entry) });
     case 'neighbour':
@@ -27,6 +30,8 @@ export async function deleteEntry(rt: RouteSocket, entry: Entry, index: number):
   switch (entry.kind) {
     case 'address':
       return await tolerate(['EADDRNOTAVAIL', 'ENODEV'], rt.addresses.delete({ index, ...split(entry) }));
+    case 'route':
+      return await tolerate(['ESRCH', 'ENODEV'], rt.routes.delete({ oif: index, ...routeSpec(entry) }));
     case 'fdb':
       return await tolerate(['ENOENT', 'ENODEV'], rt.fdb.delete({ index, ...fdbSpec(entry) }));
     case 'neighbour':
@@ -37,6 +42,10 @@ export async function deleteEntry(rt: RouteSocket, entry: Entry, index: number):
 /** A setting that this kernel does not have is not wrong. */
 export function putSetting(handle: NamespaceHandle, setting: SysctlObject): void {
   if (settingOf(handle, setting.path) !== undefined) writeSysctl(handle.namespace, setting.path, setting.value);
+}
+
+function routeSpec({ destination, gateway }: RouteObject) {
+  return { destination, gateway, protocol: ROUTE_PROTOCOL };
 }
 
 function fdbSpec(entry: FdbObject) {

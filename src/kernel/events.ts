@@ -2,11 +2,16 @@
  * Kernel multicast as wakes: links that come, change or go, addresses and entries that are deleted, rulesets that are committed. Events
  * of our own doing wake too; the round that follows finds nothing to do and makes no events, so that ends by itself.
  */
-import { monitorRoutes, NETLINK_NETFILTER, openMonitor } from 'netlink-ts';
-import type { Namespace, RouteEvent } from 'netlink-ts';
+import { monitorRoutes, NETLINK_NETFILTER, NETLINK_ROUTE, openMonitor } from 'netlink-ts';
+import type { Namespace, RouteEvent, RouteTopic } from 'netlink-ts';
+import { UPLINK_CHANGED } from '../plan/kernel-port.ts';
 import type { KernelEvent } from '../plan/kernel-port.ts';
+import { UPLINKS } from './host-egress.ts';
 
 const NFNLGRP_NFTABLES = 7;
+/** changes of forwarding and its like below /proc/sys/net */
+const RTNLGRP_IPV4_NETCONF = 24;
+const RTNLGRP_IPV6_NETCONF = 25;
 
 export class KernelEvents {
   readonly #followed = new Map<string, { inode: number; stop: AbortController }>();
@@ -27,12 +32,17 @@ export class KernelEvents {
     const stop = new AbortController();
     this.#followed.set(key, { inode: namespace.inode, stop });
     const { signal } = stop;
+    // Of the host's namespace only the ends of uplinks are ours.
+    const topics: RouteTopic[] =
+      name === null ? ['links', 'addresses'] : ['links', 'addresses', 'neighbours', 'routes'];
+    this.#run(monitorRoutes({ netns: namespace.fd, topics, signal }), (event) => {
+      const what = name === null ? describeUplink(event) : describe(event);
+      if (what !== undefined) this.#add({ namespace: name, what });
+    });
     if (name !== null) {
-      const events = monitorRoutes({ netns: namespace.fd, topics: ['links', 'addresses', 'neighbours'], signal });
-      this.#run(events, (event) => {
-        const what = describe(event);
-        if (what !== undefined) this.#add({ namespace: name, what });
-      });
+      const groups = [RTNLGRP_IPV4_NETCONF, RTNLGRP_IPV6_NETCONF];
+      const settings = openMonitor({ protocol: NETLINK_ROUTE, groups, netns: namespace.fd, signal });
+      this.#run(settings, () => this.#add({ namespace: name, what: 'setting' }));
     }
     const commits = openMonitor({
       protocol: NETLINK_NETFILTER,
@@ -76,15 +86,30 @@ export class KernelEvents {
     read().catch(this.#failed);
   }
 
-  /** One wake for a namespace says as much as many. */
+  /** One wake for a namespace says as much as many; the host's says less than that of its uplinks. */
   #add(event: KernelEvent): void {
-    if (!this.#queue.some((other) => other.namespace === event.namespace)) this.#queue.push(event);
+    const says = (other: KernelEvent) =>
+      other.namespace === event.namespace && (other.namespace !== null || other.what === event.what);
+    if (!this.#queue.some(says)) this.#queue.push(event);
     this.#wake?.();
   }
 }
 
 function isOver(signal: AbortSignal): boolean {
   return signal.aborted;
+}
+
+/** In the host's namespace; others' links and addresses come and go without end. */
+function describeUplink(event: RouteEvent): string | undefined {
+  if (event.kind === 'overrun') return UPLINK_CHANGED;
+  if (event.kind === 'link') return event.link.name.startsWith(UPLINKS) ? UPLINK_CHANGED : undefined;
+  const transit = event.kind === 'address' && isTransit(event.address.address);
+  return transit && event.change === 'delete' ? UPLINK_CHANGED : undefined;
+}
+
+/** Of IPv6 all ULAs are taken for it: a wake too many costs little. */
+function isTransit(address: string): boolean {
+  return address.startsWith('169.254.') || address.startsWith('fd');
 }
 
 /** Undefined for what cannot be drift: entries that appear, or change their state as traffic goes by. */

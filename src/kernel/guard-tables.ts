@@ -34,6 +34,8 @@ import {
   type Table,
   type TableName,
 } from 'netlink-ts';
+import { hostEgress } from './host-egress.ts';
+import { tenantRouting } from './tenant-routing.ts';
 import type { GuardMember, HostGuardIntent, RulesetIntent, TenantGuardIntent } from '../plan/ruleset.ts';
 
 export const WEFT_TABLE: TableName = { family: 'inet', name: 'weft' };
@@ -60,10 +62,14 @@ export function memberElements(intent: RulesetIntent): SetElement[] {
 
 function hostGuard(intent: HostGuardIntent): Table {
   const key = memberKey(intent.vtep);
+  const egress = intent.egress ? hostEgress(intent.egress) : { sets: [], chains: [] };
   return {
     ...WEFT_TABLE,
-    sets: [{ name: MEMBERS_SET, key, flags: [], elements: memberElements(intent) }],
-    chains: [overlayChain(key), preroutingChain(intent), inputChain(intent), forwardChain(intent, RAW, 'accept')],
+    sets: [{ name: MEMBERS_SET, key, flags: [], elements: memberElements(intent) }, ...egress.sets],
+    chains: [
+      ...[overlayChain(key), preroutingChain(intent), inputChain(intent), forwardChain(intent, RAW, 'accept')],
+      ...egress.chains,
+    ],
   };
 }
 
@@ -111,7 +117,11 @@ function forwardChain({ overlayPort }: { overlayPort: number }, priority: number
 }
 
 function tenantGuard(intent: TenantGuardIntent): Table {
-  return { ...WEFT_TABLE, sets: [], chains: [forwardChain(intent, FILTER, 'drop')] };
+  const forward = forwardChain(intent, FILTER, 'drop');
+  if (!intent.routing) return { ...WEFT_TABLE, sets: [], chains: [forward] };
+  const routing = tenantRouting(intent.routing);
+  const rules = [...forward.rules, ...routing.forward];
+  return { ...WEFT_TABLE, sets: routing.sets, chains: [{ ...forward, rules }, ...routing.chains] };
 }
 
 function memberKey(vtep: string): KeyField[] {

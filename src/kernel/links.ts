@@ -8,6 +8,7 @@ import { tryOpen } from './namespaces.ts';
 import { LINK_GROUP } from './link-group.ts';
 import { holderOf } from './vni-holder.ts';
 import { configure, freeName, openSandbox } from './sandbox.ts';
+import { createUplink, settleEnd } from './uplinks.ts';
 
 export interface LinkContext {
   tenant: NamespaceHandle;
@@ -21,18 +22,25 @@ export interface LinkContext {
 export async function createLink(context: LinkContext, link: LinkObject): Promise<void> {
   switch (link.kind) {
     case 'bridge':
-      return await createBridge(context.tenant.rt, link);
+      return await createBridge(context, link);
     case 'vxlan':
       return await createVxlan(context, link);
     case 'port':
       return await createPort(context, link);
+    case 'uplink':
+      await createUplink(context, link);
+      return await settle(context, link);
   }
 }
 
 /** Idempotent: brings a link that stands to all that can be changed; the alias comes last and says that it is finished. */
-export async function settle(rt: RouteSocket, link: LinkObject): Promise<void> {
+export async function settle(context: Pick<LinkContext, 'tenant' | 'host'>, link: LinkObject): Promise<void> {
+  const { rt } = context.tenant;
   const index = await indexOf(rt, link.name);
-  if (link.kind === 'bridge') {
+  if (link.kind === 'uplink') {
+    await settleEnd(context.host.rt, link.end);
+    await rt.links.set({ index, mtu: link.mtu, addrGenMode: 1 });
+  } else if (link.kind === 'bridge') {
     await rt.links.set({ index, address: link.mac, mtu: link.mtu, bridge: { mcastSnooping: link.mcastSnooping } });
   } else {
     const master = await indexOf(rt, link.bridge);
@@ -50,8 +58,8 @@ export async function deleteLink(rt: RouteSocket, name: string): Promise<void> {
   }
 }
 
-async function createBridge(rt: RouteSocket, bridge: BridgeObject): Promise<void> {
-  await rt.links.create({
+async function createBridge(context: LinkContext, bridge: BridgeObject): Promise<void> {
+  await context.tenant.rt.links.create({
     name: bridge.name,
     kind: 'bridge',
     address: bridge.mac,
@@ -59,7 +67,7 @@ async function createBridge(rt: RouteSocket, bridge: BridgeObject): Promise<void
     group: LINK_GROUP,
     bridge: { mcastSnooping: bridge.mcastSnooping },
   });
-  await settle(rt, bridge);
+  await settle(context, bridge);
 }
 
 /** Asked of a host socket: the device is made in the tenant's namespace, its UDP socket stays in the host's. */
@@ -83,7 +91,7 @@ async function createVxlan(context: LinkContext, vxlan: VxlanObject): Promise<vo
     if (!(error instanceof NetlinkError && error.code === 'EEXIST')) throw error;
     throw await vniTaken(context, vxlan, error);
   }
-  await settle(context.tenant.rt, vxlan);
+  await settle(context, vxlan);
 }
 
 async function vniTaken(context: LinkContext, vxlan: VxlanObject, cause: unknown): Promise<WeftError> {
@@ -105,7 +113,7 @@ async function createPort(context: LinkContext, port: PortObject): Promise<void>
     await createInSandbox(context, port, peer);
   }
   try {
-    await settle(context.tenant.rt, port);
+    await settle(context, port);
   } catch (error) {
     await deleteLink(context.tenant.rt, port.name);
     throw bridgeFull(error, port) ?? error;

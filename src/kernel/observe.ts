@@ -1,19 +1,25 @@
 /** Dumps of a tenant's namespace as the objects a plan speaks of. Only what is ours is reported; see `isOurs`. */
 import { NetlinkError, NUD_NOARP, NUD_PERMANENT, readSysctl } from 'netlink-ts';
-import type { BridgePortData, Link } from 'netlink-ts';
-import { ALIAS_PREFIX } from '../plan/objects.ts';
+import type { BridgePortData, Link, RouteSocket } from 'netlink-ts';
+import { ALIAS_PREFIX, UPLINK } from '../plan/objects.ts';
 import type { KernelObject, LinkObject, Observed, PortFlags } from '../plan/objects.ts';
 import { LINK_GROUP } from './link-group.ts';
 import type { NamespaceHandle } from './namespaces.ts';
+import { observeRoutes, observeUplink } from './uplinks.ts';
 
-const NAMES = /^w[bxe]/;
+const NAMES = /^(w[bxe]|up0$)/;
 
 export interface Observation extends Observed {
   /** interface indices by name */
   indices: Map<string, number>;
 }
 
-export async function observe(handle: NamespaceHandle, sysctls: readonly string[]): Promise<Observation> {
+/** `host`: a socket in the host's namespace, where the other ends of uplinks are */
+export async function observe(
+  handle: NamespaceHandle,
+  host: RouteSocket,
+  sysctls: readonly string[],
+): Promise<Observation> {
   const { rt } = handle;
   const [links, addresses, neighbours, entries] = await Promise.all([
     rt.links.list(),
@@ -25,12 +31,13 @@ export async function observe(handle: NamespaceHandle, sysctls: readonly string[
   const ours = new Map(links.filter(isOurs).map((link) => [link.index, link]));
   const objects: KernelObject[] = sysctls.flatMap((path) => readSetting(handle, path));
   for (const link of ours.values()) {
-    const object = linkObject(link, byIndex);
+    const object = link.name === UPLINK ? await observeUplink(link, host) : linkObject(link, byIndex);
     if (object) objects.push(object);
+    if (link.name === UPLINK) objects.push(...(await observeRoutes(rt, link)));
   }
   for (const { index, address, prefix, scope } of addresses) {
     const link = ours.get(index);
-    if (link?.kind === 'bridge' && scope === 0) {
+    if (link && (link.kind === 'bridge' || link.name === UPLINK) && scope === 0) {
       objects.push({ kind: 'address', link: link.name, cidr: `${address}/${prefix}` });
     }
   }

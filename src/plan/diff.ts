@@ -11,11 +11,13 @@ export type Operation =
 const PHASE: Record<KernelObject['kind'], number> = {
   sysctl: 0,
   bridge: 1,
-  address: 2,
-  vxlan: 3,
-  port: 4,
-  fdb: 5,
-  neighbour: 6,
+  uplink: 2,
+  address: 3,
+  route: 4,
+  vxlan: 5,
+  port: 6,
+  fdb: 7,
+  neighbour: 8,
 };
 
 export function diff(wanted: readonly KernelObject[], observed: Observed): Operation[] {
@@ -55,7 +57,7 @@ export function diff(wanted: readonly KernelObject[], observed: Observed): Opera
 
 /** The link that an entry stands on; '' for what stands alone. */
 function linkOf(object: KernelObject): string {
-  return object.kind === 'address' || object.kind === 'fdb' || object.kind === 'neighbour' ? object.link : '';
+  return 'link' in object ? object.link : '';
 }
 
 function sorted(operations: Operation[], direction: 1 | -1): Operation[] {

@@ -6,6 +6,7 @@ import type { ClusterSettings, ClusterState } from '../model/cluster.ts';
 import { parseAddress } from '../model/address/address.ts';
 import { WeftError } from '../model/errors.ts';
 import type { Endpoint } from '../model/objects.ts';
+import { planHostEgress, planTenantRouting } from './routing/plan.ts';
 import type { GuardMember, HostGuardIntent, TenantGuardIntent } from './ruleset.ts';
 
 /** Throws WeftError `internal` for a node that the state does not hold: planning for it would drop all its traffic. */
@@ -20,11 +21,21 @@ export function planGuard(state: ClusterState, nodeId: string, settings: Cluster
     if (member) members.set(sortKey(member), member);
   }
   const sorted = [...members].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, member]) => member);
-  return { kind: 'host-guard', vtep: node.vtep, overlayPort: settings.overlayPort, members: sorted };
+  const egress = planHostEgress(state, { node: nodeId, settings });
+  return {
+    ...{ kind: 'host-guard', vtep: node.vtep, overlayPort: settings.overlayPort, members: sorted },
+    ...(egress ? { egress } : {}),
+  };
 }
 
-export function planTenantGuard(settings: ClusterSettings): TenantGuardIntent {
-  return { kind: 'tenant-guard', overlayPort: settings.overlayPort };
+export function planTenantGuard(
+  state: ClusterState,
+  tenant: string,
+  context: { node: string; settings: ClusterSettings },
+): TenantGuardIntent {
+  const routing = planTenantRouting(state, tenant, context);
+  const { overlayPort } = context.settings;
+  return { kind: 'tenant-guard', overlayPort, ...(routing ? { routing } : {}) };
 }
 
 /** Ids of the networks that the node has endpoints or bindings in. */

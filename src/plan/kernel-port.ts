@@ -14,6 +14,9 @@ export interface KernelEvent {
   what: string;
 }
 
+/** In the host's namespace: concerns the tenants, which have the other ends. */
+export const UPLINK_CHANGED = 'uplink';
+
 export interface KernelPort {
   /** file names of the tenants' namespaces that stand */
   namespaces(): Promise<string[]>;

@@ -70,6 +70,30 @@ export interface PortObject extends LinkFields {
   peer: PortPeer | null;
 }
 
+/** A tenant's way to its host: a veth pair between the two namespaces, both ends ours. */
+export interface UplinkObject extends LinkFields {
+  kind: 'uplink';
+  end: UplinkEnd;
+}
+
+/** In the host's namespace. */
+export interface UplinkEnd {
+  name: string;
+  alias: string;
+  up: boolean;
+  mtu: number;
+  /** CIDR text, sorted */
+  addresses: string[];
+}
+
+/** A route of weft's own protocol number. */
+export interface RouteObject {
+  kind: 'route';
+  link: string;
+  destination: string;
+  gateway: string;
+}
+
 export interface AddressObject {
   kind: 'address';
   link: string;
@@ -94,9 +118,17 @@ export interface NeighbourObject {
 }
 
 export type KernelObject =
-  SysctlObject | BridgeObject | VxlanObject | PortObject | AddressObject | FdbObject | NeighbourObject;
+  | SysctlObject
+  | BridgeObject
+  | VxlanObject
+  | PortObject
+  | UplinkObject
+  | AddressObject
+  | RouteObject
+  | FdbObject
+  | NeighbourObject;
 
-export type LinkObject = BridgeObject | VxlanObject | PortObject;
+export type LinkObject = BridgeObject | VxlanObject | PortObject | UplinkObject;
 
 /** What an observation found: our objects, and names of ours that something else has. */
 export interface Observed {
@@ -106,8 +138,11 @@ export interface Observed {
 
 export const ALIAS_PREFIX = 'weft:';
 
+/** The tenant's end of its uplink. */
+export const UPLINK = 'up0';
+
 export function isLink(object: KernelObject): object is LinkObject {
-  return object.kind === 'bridge' || object.kind === 'vxlan' || object.kind === 'port';
+  return object.kind === 'bridge' || object.kind === 'vxlan' || object.kind === 'port' || object.kind === 'uplink';
 }
 
 export function keyOf(object: KernelObject): string {
@@ -117,7 +152,10 @@ export function keyOf(object: KernelObject): string {
     case 'bridge':
     case 'vxlan':
     case 'port':
+    case 'uplink':
       return `link ${object.name}`;
+    case 'route':
+      return `route ${object.destination}`;
     case 'address':
       return `address ${object.link} ${object.cidr}`;
     case 'fdb':
@@ -129,7 +167,7 @@ export function keyOf(object: KernelObject): string {
 
 /** Name of the link that must stand before the object can; '' for none. */
 export function standsOn(object: KernelObject): string {
-  if (object.kind === 'sysctl' || object.kind === 'bridge') return '';
+  if (object.kind === 'sysctl' || object.kind === 'bridge' || object.kind === 'uplink') return '';
   return object.kind === 'vxlan' || object.kind === 'port' ? object.bridge : object.link;
 }
 
@@ -150,6 +188,7 @@ const FIXED: Record<LinkObject['kind'], readonly string[]> = {
   vxlan: ['kind', 'vni', 'local', 'udpPort'],
   // A port without its alias was never finished: its other end may lack everything.
   port: ['kind', 'alias'],
+  uplink: ['kind', 'alias'],
 };
 
 export function mustReplace(wanted: KernelObject, fields: string[]): boolean {

@@ -3,6 +3,8 @@
  * decides who may send to whom, not in which registers that is compared.
  */
 
+import type { HostEgress, TenantRouting } from './routing/intents.ts';
+
 /** An endpoint on another node that may send to this one through the overlay. */
 export interface GuardMember {
   /** VTEP of the endpoint's node */
@@ -19,12 +21,16 @@ export interface HostGuardIntent {
   overlayPort: number;
   /** sorted, each once */
   members: GuardMember[];
+  /** absent: no tenant has a way out of this host */
+  egress?: HostEgress;
 }
 
-/** Guard of a tenant's namespace: forwards nothing, and in no case VXLAN of a container's own making. */
+/** Guard of a tenant's namespace: forwards what is routed, and in no case VXLAN of a container's own making. */
 export interface TenantGuardIntent {
   kind: 'tenant-guard';
   overlayPort: number;
+  /** absent: nothing is forwarded */
+  routing?: TenantRouting;
 }
 
 export type RulesetIntent = HostGuardIntent | TenantGuardIntent;

@@ -12,6 +12,9 @@ import { linkNames } from '../model/names.ts';
 import type { Endpoint, Network, Node } from '../model/objects.ts';
 import { ALIAS_PREFIX } from './objects.ts';
 import type { KernelObject, PortFlags, PortPeer } from './objects.ts';
+import { joined, presentNetworks } from './routing/presence.ts';
+import { uplinkObjects } from './routing/uplink-objects.ts';
+import { uplinksOf } from './routing/uplinks.ts';
 
 export interface TenantPlan {
   /** file name of the namespace; the tenant's name */
@@ -37,7 +40,10 @@ const ENDPOINT_PORT: PortFlags = {
   bcastFlood: true,
 };
 
-/** `default` values are inherited by every link made later, and so precede them. */
+/**
+ * `default` values are inherited by every link made later, and so precede them. Forwarding is as without routers and
+ * uplinks; with them it is on.
+ */
 export const SYSCTLS: readonly [path: string, value: string][] = [
   ['net/ipv4/ip_forward', '0'],
   ['net/ipv6/conf/all/forwarding', '0'],
@@ -58,7 +64,7 @@ export function planTenant(
   const tenant = state.tenants.get(context.tenant);
   const node = state.nodes.get(context.node);
   if (!tenant || !node) return undefined;
-  const present = presentNetworks(state, node);
+  const present = presentNetworks(state, node.id);
   const endpoints = byNetwork(state);
   const objects = [...state.networks.values()]
     .filter((network) => network.tenant === tenant.id && present.has(network.id))
@@ -67,14 +73,21 @@ export function planTenant(
       return planNetwork(state, network, { node, settings: context.settings, members });
     });
   if (objects.length === 0) return undefined;
-  const sysctls = SYSCTLS.map(([path, value]): KernelObject => ({ kind: 'sysctl', path, value }));
-  return { namespace: tenant.name, objects: [...sysctls, ...objects] };
+  const uplink = uplinksOf(state, context).get(tenant.id);
+  const forwards = uplink !== undefined || hasRouter(state, tenant.id);
+  if (uplink) objects.push(...uplinkObjects(uplink, node.underlayMtu));
+  return { namespace: tenant.name, objects: [...settings(forwards), ...objects] };
 }
 
-/** A binding builds the network before its first endpoint, so that an attach finds it standing. */
-function presentNetworks(state: ClusterState, node: Node): Set<string> {
-  const records = [...state.endpoints.values(), ...state.bindings.values()];
-  return new Set(records.filter((one) => one.node === node.id).map((one) => one.network));
+function hasRouter(state: ClusterState, tenant: string): boolean {
+  return [...state.routers.values()].some((router) => router.tenant === tenant && joined(state, router).length > 1);
+}
+
+function settings(forwards: boolean): KernelObject[] {
+  return SYSCTLS.map(([path, off]) => {
+    const value = forwards && /forward(ing)?$/.test(path) ? '1' : off;
+    return { kind: 'sysctl', path, value };
+  });
 }
 
 /** Sorted once for all networks: a plan's cost grows with the endpoints, not with their product with the networks. */

@@ -9,6 +9,7 @@ import { describeCause } from '../model/errors.ts';
 import type { Condition } from '../model/status.ts';
 import { diff } from '../plan/diff.ts';
 import { planGuard, planTenantGuard } from '../plan/guard.ts';
+import { UPLINK_CHANGED } from '../plan/kernel-port.ts';
 import type { KernelPort, OperationFailure } from '../plan/kernel-port.ts';
 import { keyOf } from '../plan/objects.ts';
 import { planTenant } from '../plan/tenant.ts';
@@ -111,7 +112,10 @@ export class ReconcileLoop implements Reconciler {
       const tenant = [...state.tenants.values()].find(({ name }) => name === event.namespace);
       const reason = event.what;
       if (tenant) this.#wakes.add({ kind: 'tenant', tenant: tenant.id, reason }, EVENT_PAUSE);
-      else this.#wakes.add({ kind: event.namespace === null ? 'host' : 'all', reason }, EVENT_PAUSE);
+      else {
+        const host = event.namespace === null && reason !== UPLINK_CHANGED;
+        this.#wakes.add({ kind: host ? 'host' : 'all', reason }, EVENT_PAUSE);
+      }
     }
   }
 
@@ -173,18 +177,19 @@ export class ReconcileLoop implements Reconciler {
   async #reconcile(state: ClusterState, tenant: string): Promise<OperationFailure[]> {
     const { node, settings } = this.#options;
     const plan = planTenant(state, { node, settings, tenant });
-    const failures = plan ? await this.#bringTo(plan, tenant) : await this.#takeDown(state, tenant);
+    const failures = plan ? await this.#bringTo(state, plan, tenant) : await this.#takeDown(state, tenant);
     this.#statuses.update(state, { tenant, node, plan, failures });
     return failures;
   }
 
-  async #bringTo(plan: TenantPlan, tenant: string): Promise<OperationFailure[]> {
-    const { kernel, settings } = this.#options;
+  async #bringTo(state: ClusterState, plan: TenantPlan, tenant: string): Promise<OperationFailure[]> {
+    const { kernel, node, settings } = this.#options;
     const { namespace } = plan;
     if (await kernel.ensureNamespace(namespace)) {
       if (this.#repairs.knows(namespace)) this.#repaired(namespace, 'namespace');
     }
-    for (const kind of await kernel.guardTenant(namespace, planTenantGuard(settings))) this.#repaired(namespace, kind);
+    const guard = planTenantGuard(state, tenant, { node, settings });
+    for (const kind of await kernel.guardTenant(namespace, guard)) this.#repaired(namespace, kind);
     const operations = diff(plan.objects, await kernel.observe(namespace));
     const repairs = this.#repairs.find(namespace, operations);
     const round = this.#retries.split(tenant, operations, this.#clock());

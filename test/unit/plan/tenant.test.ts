@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { linkNames } from '../../../src/model/names.ts';
-import { isLink, keyOf } from '../../../src/plan/objects.ts';
+import { isLink, keyOf, UPLINK } from '../../../src/plan/objects.ts';
 import { planTenant } from '../../../src/plan/tenant.ts';
 import { clusterSettings, StateBuilder } from '../../support/cluster-state.ts';
 
@@ -68,7 +68,7 @@ describe('planTenant', () => {
     const bridge = (objects: typeof here.objects) =>
       objects.find((one) => one.kind === 'bridge' && one.name === linkNames.bridge(VNI));
     expect(bridge(here.objects)).toEqual(bridge(there.objects));
-    expect(here.objects.filter((one) => one.kind === 'address')).toEqual([
+    expect(here.objects.filter((one) => one.kind === 'address' && one.link !== UPLINK)).toEqual([
       { kind: 'address', link: linkNames.bridge(VNI), cidr: '10.10.0.1/16' },
     ]);
     expect(here.objects.some((one) => one.kind === 'port')).toBe(false);

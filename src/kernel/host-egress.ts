@@ -1,0 +1,121 @@
+/**
+ * The way out in the host's namespace, as nftables: what tenants' uplinks may reach, and whose address their packets get.
+ * An accept here undoes no drop of others; a drop here holds whatever others accept. That is why what goes TO an uplink is
+ * judged too: the rules that let it through a foreign chain (foreign-forward.ts) would open the tenants to the host's neighbours.
+ */
+import { commented, counter, keyField, match, rule, sortElements, verdict } from 'netlink-ts';
+import type { Chain, Expression, NftSet } from 'netlink-ts';
+import type { HostEgress, HostUplink } from '../plan/routing/intents.ts';
+import { borderSets, exceptionRules } from './borders.ts';
+import { matchPrefix, nameHex } from './interface-names.ts';
+import { matchRange } from './ranges.ts';
+import { bordersChain } from './tenant-routing.ts';
+
+/** Every uplink's end in the host's namespace begins so. */
+export const UPLINKS = 'wu';
+
+const FILTER = 0;
+const SOURCE_NAT = 100;
+const IIFNAME = [keyField.from('meta iifname')];
+const NEIGHBOUR_SOLICITATION = '87';
+const NEIGHBOUR_ADVERTISEMENT = '88';
+
+export function hostEgress(intent: HostEgress): { sets: NftSet[]; chains: Chain[] } {
+  const open = intent.uplinks.filter(({ allow }) => allow.length > 0);
+  return {
+    sets: [...borderSets(intent.borders), exceptionMap(open)],
+    chains: [
+      bordersChain(),
+      ...open.map(({ link, allow }) => ({ name: chainOf(link), rules: exceptionRules(allow) })),
+      fromUplinks(),
+      toUplinks(),
+      uplinksChain(),
+      daemonsChain(),
+      sourceNat(intent),
+    ],
+  };
+}
+
+const known = () => match.ctState('established', 'related');
+
+function exceptionMap(uplinks: HostUplink[]): NftSet {
+  const elements = uplinks.map(({ link }) => ({
+    key: nameHex(link),
+    value: { verdict: 'jump', chain: chainOf(link) } as const,
+  }));
+  return { name: 'exceptions', key: IIFNAME, flags: ['map'], data: 'verdict', elements: sortElements(elements) };
+}
+
+function chainOf(link: string): string {
+  return `allow-${link}`;
+}
+
+function fromUplinks(): Chain {
+  return {
+    name: 'from-uplinks',
+    rules: [
+      rule(known(), verdict.accept()),
+      rule(match.verdictOf('exceptions', IIFNAME)),
+      commented('another tenant', rule(matchPrefix('oifname', UPLINKS), counter(), verdict.drop())),
+      rule(verdict.jump('borders')),
+      rule(verdict.accept()),
+    ],
+  };
+}
+
+function toUplinks(): Chain {
+  return {
+    name: 'to-uplinks',
+    rules: [
+      rule(known(), verdict.accept()),
+      commented('nothing of a tenant was asked for', rule(counter(), verdict.drop())),
+    ],
+  };
+}
+
+function uplinksChain(): Chain {
+  return {
+    name: 'uplinks',
+    base: { type: 'filter', hook: 'forward', priority: FILTER, policy: 'accept' },
+    rules: [
+      rule(matchPrefix('iifname', UPLINKS), verdict.goto('from-uplinks')),
+      rule(matchPrefix('oifname', UPLINKS), verdict.goto('to-uplinks')),
+    ],
+  };
+}
+
+/** The host's own daemons, whatever address of the host is asked for. */
+function daemonsChain(): Chain {
+  return {
+    name: 'daemons',
+    base: { type: 'filter', hook: 'input', priority: FILTER, policy: 'accept' },
+    rules: [
+      rule(matchPrefix('iifname', UPLINKS, 'neq'), verdict.accept()),
+      rule(known(), verdict.accept()),
+      ...[NEIGHBOUR_SOLICITATION, NEIGHBOUR_ADVERTISEMENT].map((type) =>
+        rule(match.l4proto('icmpv6'), icmpType(type), verdict.accept()),
+      ),
+      rule(match.verdictOf('exceptions', IIFNAME)),
+      commented('daemons of the host', rule(counter(), verdict.drop())),
+    ],
+  };
+}
+
+function icmpType(type: string): Expression[] {
+  return [
+    { kind: 'payload', base: 'transport', offset: 0, length: 1, register: 0 },
+    { kind: 'cmp', op: 'eq', register: 0, data: type },
+  ];
+}
+
+/** By source, since kernels before 5.7 do not know in postrouting where a packet came from. */
+function sourceNat({ transit4, transit6 }: HostEgress): Chain {
+  const masquerade: Expression = { kind: 'masquerade' };
+  return {
+    name: 'postrouting',
+    base: { type: 'nat', hook: 'postrouting', priority: SOURCE_NAT, policy: 'accept' },
+    rules: [transit4, transit6].map((range) =>
+      rule(matchRange('saddr', range), matchPrefix('oifname', UPLINKS, 'neq'), masquerade),
+    ),
+  };
+}

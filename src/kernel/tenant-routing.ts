@@ -1,0 +1,76 @@
+/**
+ * What a tenant's namespace forwards, as nftables, behind the drop of forwarded VXLAN and before the policy, which drops:
+ *
+ *   chain forward                                  chain leave
+ *     bridges that a router joins   accept           known to connection tracking   accept
+ *     bridge -> up0                 jump leave       what connection tracking calls invalid   drop
+ *     up0 -> answers                accept           exceptions accept; what is guarded drop; the rest accept
+ *
+ * Routed packets come first and without state: each host routes what its own containers send, so it sees one direction of a
+ * connection only. What is invalid must not leave: source NAT passes it by, and it would carry the container's address.
+ */
+import { concatenate, counter, keyField, match, rule, sortElements, verdict } from 'netlink-ts';
+import type { Chain, NftSet, Rule } from 'netlink-ts';
+import type { TenantOut, TenantRouting } from '../plan/routing/intents.ts';
+import { borderRules, borderSets, exceptionRules } from './borders.ts';
+import { nameHex } from './interface-names.ts';
+
+const SOURCE_NAT = 100;
+const IIFNAME = [keyField.from('meta iifname')];
+const PAIR = [keyField.from('meta iifname'), keyField.from('meta oifname')];
+
+/** Sets, chains beside `forward`, and rules of that chain. */
+export interface RoutingTables {
+  sets: NftSet[];
+  chains: Chain[];
+  forward: Rule[];
+}
+
+export function tenantRouting({ routed, out }: TenantRouting): RoutingTables {
+  const joins = routed.length > 0;
+  const pairs = routed.map(([from, to]) => ({ key: concatenate(PAIR, [nameHex(from), nameHex(to)]) }));
+  const routedSet: NftSet = { name: 'routed', key: PAIR, flags: [], elements: sortElements(pairs) };
+  return {
+    sets: [...(joins ? [routedSet] : []), ...(out ? outSets(out) : [])],
+    chains: out ? [bordersChain(), leaveChain(out), sourceNat(out)] : [],
+    forward: [...(joins ? [rule(match.inSet('routed', PAIR), verdict.accept())] : []), ...(out ? outRules(out) : [])],
+  };
+}
+
+function outSets({ bridges, borders }: TenantOut): NftSet[] {
+  const elements = sortElements(bridges.map((name) => ({ key: nameHex(name) })));
+  return [{ name: 'inside', key: IIFNAME, flags: [], elements }, ...borderSets(borders)];
+}
+
+function outRules({ uplink }: TenantOut): Rule[] {
+  return [
+    rule(match.oifname(uplink), match.inSet('inside', IIFNAME), verdict.jump('leave')),
+    rule(match.iifname(uplink), match.ctState('established', 'related'), verdict.accept()),
+  ];
+}
+
+function leaveChain({ allow }: TenantOut): Chain {
+  return {
+    name: 'leave',
+    rules: [
+      rule(match.ctState('established', 'related'), verdict.accept()),
+      rule(match.ctState('invalid'), counter(), verdict.drop()),
+      ...exceptionRules(allow),
+      rule(verdict.jump('borders')),
+      rule(verdict.accept()),
+    ],
+  };
+}
+
+function sourceNat({ uplink, nat6 }: TenantOut): Chain {
+  const family = nat6 ? [] : match.nfproto('ipv4');
+  return {
+    name: 'postrouting',
+    base: { type: 'nat', hook: 'postrouting', priority: SOURCE_NAT, policy: 'accept' },
+    rules: [rule(family, match.oifname(uplink), { kind: 'masquerade' })],
+  };
+}
+
+export function bordersChain(): Chain {
+  return { name: 'borders', rules: borderRules() };
+}

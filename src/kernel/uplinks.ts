@@ -1,0 +1,78 @@
+/** The ends of an uplink: one in the tenant's namespace, one in the host's, where it is ours by its group and alias. */
+import type { Link, RouteSocket } from 'netlink-ts';
+import { formatAddress } from '../model/address/address.ts';
+import { parseInterfaceAddress } from '../model/address/cidr.ts';
+import { WeftError } from '../model/errors.ts';
+import type { RouteObject, UplinkEnd, UplinkObject } from '../plan/objects.ts';
+import { LINK_GROUP } from './link-group.ts';
+import type { LinkContext } from './links.ts';
+
+/** "w": who made a route. Nobody else's number in iproute2's rt_protos. */
+export const ROUTE_PROTOCOL = 119;
+
+const SCOPE_GLOBAL = 0;
+
+/** The pair is made anew as a whole: an end left over from a namespace that is gone is in the way of its name. */
+export async function createUplink({ tenant, host }: LinkContext, uplink: UplinkObject): Promise<void> {
+  const left = await host.rt.links.get({ name: uplink.end.name });
+  if (left?.group === LINK_GROUP) await host.rt.links.delete({ name: uplink.end.name });
+  await tenant.rt.links.create({
+    name: uplink.name,
+    kind: 'veth',
+    mtu: uplink.mtu,
+    group: LINK_GROUP,
+    peer: { name: uplink.end.name, mtu: uplink.end.mtu, group: LINK_GROUP, netns: host.namespace.fd },
+  });
+}
+
+/** Addresses that are not wanted go: a stale transit address would answer for another tenant's. */
+export async function settleEnd(host: RouteSocket, end: UplinkEnd): Promise<void> {
+  const link = await host.links.get({ name: end.name });
+  if (!link) throw new WeftError('kernel-refused', `link ${end.name} is not there`, { object: end.name });
+  const { index } = link;
+  // No link-local address: the two ends know each other by their transit addresses.
+  await host.links.set({ index, mtu: end.mtu, alias: end.alias, addrGenMode: 1 });
+  const found = await addressesOf(host, index);
+  for (const cidr of found.filter((one) => !end.addresses.includes(one))) {
+    await host.addresses.delete({ index, ...split(cidr) });
+  }
+  await host.links.set({ index, up: end.up });
+  for (const cidr of end.addresses.filter((one) => !found.includes(one))) {
+    await host.addresses.add({ index, ...split(cidr), nodad: true });
+  }
+}
+
+/** What is not there, or not ours, of the other end shows as a difference to every plan. */
+export async function observeUplink(link: Link, host: RouteSocket): Promise<UplinkObject> {
+  const other = link.link === undefined ? undefined : await host.links.get({ index: link.link });
+  const end: UplinkEnd = {
+    name: other?.name ?? '',
+    alias: other?.alias ?? '',
+    up: other?.up ?? false,
+    mtu: other?.mtu ?? 0,
+    addresses: other ? await addressesOf(host, other.index) : [],
+  };
+  return { kind: 'uplink', name: link.name, alias: link.alias ?? '', mtu: link.mtu ?? 0, up: link.up, end };
+}
+
+/** Routes of ours over the uplink; those that the kernel makes of addresses are not. */
+export async function observeRoutes(rt: RouteSocket, uplink: Link): Promise<RouteObject[]> {
+  const routes = await rt.routes.list({ oif: uplink.index });
+  return routes
+    .filter((route) => route.protocol === ROUTE_PROTOCOL && !route.cloned && route.oif === uplink.index)
+    .map(({ destination, gateway }) => ({ kind: 'route', link: uplink.name, destination, gateway: gateway ?? '' }));
+}
+
+async function addressesOf(rt: RouteSocket, index: number): Promise<string[]> {
+  const addresses = await rt.addresses.list({ index });
+  return addresses
+    .filter((one) => one.index === index && one.scope === SCOPE_GLOBAL)
+    .map(({ address, prefix }) => `${address}/${prefix}`)
+    .sort();
+}
+
+function split(cidr: string): { address: string; prefix: number } {
+  const parsed = parseInterfaceAddress(cidr);
+  if (!parsed) throw new WeftError('internal', `not an address: ${cidr}`);
+  return { address: formatAddress(parsed.address), prefix: parsed.cidr.prefix };
+}

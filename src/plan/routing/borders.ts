@@ -1,0 +1,47 @@
+/** What containers must not reach by their uplink: the cluster's own hosts, cloud metadata, other tenants' transit. Pure. */
+import { parseAddress } from '../../model/address/address.ts';
+import { cidrOf, formatCidr, overlaps, parseCidr } from '../../model/address/cidr.ts';
+import type { Cidr } from '../../model/address/cidr.ts';
+import type { ClusterSettings, ClusterState } from '../../model/cluster.ts';
+import type { Borders } from './intents.ts';
+import { transit6 } from './transit.ts';
+
+/**
+ * Link-local addresses (transit and most metadata services), and metadata services elsewhere: Azure, Alibaba, Oracle, and
+ * EC2 over IPv6. They hand out the host's credentials.
+ */
+const METADATA = [
+  '169.254.0.0/16',
+  '168.63.129.16/32',
+  '100.100.100.200/32',
+  '192.0.0.192/32',
+  'fd00:ec2::254/128',
+  'fe80::/10',
+];
+
+/** Some clouds have their resolver there, and an engine asks for names from inside the container. */
+const RESOLVERS = ['169.254.169.253', '169.254.169.254', '168.63.129.16', 'fd00:ec2::253'];
+
+export function bordersOf(state: ClusterState, settings: ClusterSettings): Borders {
+  const hosts = [...state.nodes.values()].flatMap(({ vtep, api }) => [vtep, hostOf(api ?? '')]);
+  const single = hosts.flatMap((text) => {
+    const address = parseAddress(text);
+    return address ? [cidrOf(address, address.family === 4 ? 32 : 128)] : [];
+  });
+  const ranges = [...METADATA, transit6(settings.id)].flatMap((text) => parseCidr(text) ?? []);
+  return { guarded: disjoint([...ranges, ...single]), resolvers: RESOLVERS };
+}
+
+/** "192.0.2.1:7781", "[2001:db8::1]:7781" */
+function hostOf(api: string): string {
+  return api.replace(/:\d+$/, '').replace(/^\[|\]$/g, '');
+}
+
+/** Canonical text of the largest of the ranges that overlap: two CIDRs overlap only if one contains the other. */
+function disjoint(ranges: Cidr[]): string[] {
+  const kept: Cidr[] = [];
+  for (const range of ranges.toSorted((a, b) => a.prefix - b.prefix)) {
+    if (!kept.some((one) => overlaps(one, range))) kept.push(range);
+  }
+  return kept.map(formatCidr).sort();
+}

@@ -1,0 +1,48 @@
+/** Which tenants have a way out of this host, and by which addresses. Pure. */
+import type { ClusterSettings, ClusterState } from '../../model/cluster.ts';
+import { linkNames } from '../../model/names.ts';
+import type { Egress, Network, Tenant } from '../../model/objects.ts';
+import { presentNetworks } from './presence.ts';
+import { placeTransits } from './transit.ts';
+import type { Transit } from './transit.ts';
+
+export interface Uplink {
+  tenant: Tenant;
+  /** its end in the host's namespace */
+  link: string;
+  transit: Transit;
+  /** networks of this host whose containers may leave, by name */
+  networks: Network[];
+  egress: Egress;
+}
+
+/** By tenant id. */
+export function uplinksOf(
+  state: ClusterState,
+  context: { node: string; settings: ClusterSettings },
+): Map<string, Uplink> {
+  const present = presentNetworks(state, context.node);
+  const leaving = new Map<string, Network[]>();
+  for (const network of state.networks.values()) {
+    if (network.internal || !present.has(network.id)) continue;
+    leaving.set(network.tenant, [...(leaving.get(network.tenant) ?? []), network]);
+  }
+  const allowed = [...leaving].filter(([id]) => state.tenants.has(id) && !egressOf(state, id).off);
+  const places = placeTransits(
+    allowed.map(([id]) => id),
+    context.settings.id,
+  );
+  const uplinks = new Map<string, Uplink>();
+  for (const [id, networks] of allowed) {
+    const [tenant, transit] = [state.tenants.get(id), places.get(id)];
+    if (!tenant || !transit) continue;
+    networks.sort((a, b) => (a.name < b.name ? -1 : 1));
+    uplinks.set(id, { tenant, link: linkNames.uplink(id), transit, networks, egress: egressOf(state, id) });
+  }
+  return uplinks;
+}
+
+/** What is so where nobody said otherwise. */
+export function egressOf(state: ClusterState, tenant: string): Egress {
+  return state.egress.get(tenant) ?? { tenant, off: false, ipv6: 'nat', allow: [] };
+}

@@ -1,0 +1,135 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { linkNames } from '../../src/model/names.ts';
+import { OUTSIDE, RoutingCluster } from './routing-cluster.ts';
+import { inside, succeeds } from '../support/host-namespaces.ts';
+import { until } from '../support/until.ts';
+import { everyWay, probe } from '../support/who-am-i.ts';
+
+const VNI = 0x110000;
+const PORT = 8080;
+const subnets = (n: number) => [
+  { cidr: `10.${n}.0.0/16`, gateway: `10.${n}.0.1`, reserved: [] },
+  { cidr: `fd00:${n}::/64`, gateway: `fd00:${n}::1`, reserved: [] },
+];
+const at = (host: number, n: number, last: number) => ({
+  host,
+  addresses: [`10.${n}.0.${last}/16`, `fd00:${n}::${last}/64`],
+});
+
+let cluster: RoutingCluster;
+
+beforeEach(() => {
+  cluster = new RoutingCluster('routing');
+  cluster.states.tenant('acme').tenant('beta');
+  cluster.states.network('acme', 'web', { vni: VNI, subnets: subnets(10) });
+});
+
+afterEach(() => cluster.close());
+
+/** What does not lead out with the host's address: ICMP, TCP and UDP of both families should. */
+async function astray(path: string): Promise<string[]> {
+  const probes = everyWay(OUTSIDE, PORT);
+  const answers = await probe(path, probes);
+  return probes.flatMap(({ protocol, to }, i) => {
+    const expected = protocol === 'ICMP' ? 'answers' : cluster.address(1, to.includes(':') ? 'ipv6' : 'ipv4');
+    return answers[i] === expected ? [] : [`${protocol} to ${to}: ${answers[i]}`];
+  });
+}
+
+async function pings(path: string, to: string): Promise<boolean> {
+  return (await probe(path, [{ protocol: 'ICMP', to }])).includes('answers');
+}
+
+function repairs(): Record<string, number> {
+  return cluster.hosts[0]!.loop.repairs().byKind;
+}
+
+describe('the way out', () => {
+  it('leads containers of tenants with the same addresses out by the address of their host', async () => {
+    cluster.states.network('beta', 'web', { vni: VNI + 1, subnets: subnets(10) });
+    cluster.start(1);
+    const a = cluster.endpoint('acme-web', 'a', at(1, 10, 10));
+    const b = cluster.endpoint('beta-web', 'b', at(1, 10, 10));
+    await cluster.serve(cluster.outside, PORT);
+    await cluster.publish();
+    expect(await astray(a)).toEqual([]);
+    expect(await astray(b)).toEqual([]);
+    expect(repairs()).toEqual({});
+  });
+
+  it('reaches no host, no other tenant, no other network and no metadata, but what is allowed', async () => {
+    cluster.states.network('acme', 'db', { vni: VNI + 1, subnets: subnets(20) });
+    cluster.states.network('acme', 'in', { vni: VNI + 2, subnets: subnets(30), internal: true });
+    cluster.states.network('beta', 'web', { vni: VNI + 3, subnets: subnets(10) });
+    cluster.start(2);
+    const a = cluster.endpoint('acme-web', 'a', at(1, 10, 10));
+    const db = cluster.endpoint('acme-db', 'd', at(1, 20, 10));
+    const internal = cluster.endpoint('acme-in', 'i', at(1, 30, 10));
+    cluster.endpoint('beta-web', 'b', at(1, 10, 20));
+    // The underlay's own metadata service, and a way to it: what is guarded is not merely absent.
+    inside(cluster.outside, 'ip', 'address', 'add', '169.254.169.254/32', 'dev', 'lo');
+    inside(cluster.hostPath(1), 'ip', 'route', 'add', '169.254.169.254/32', 'via', OUTSIDE.ipv4);
+    for (const path of [cluster.outside, cluster.hostPath(1), cluster.hostPath(2), db]) {
+      await cluster.serve(path, PORT);
+    }
+    await cluster.publish();
+    inside(internal, 'ip', 'route', 'add', 'default', 'via', '10.30.0.1', 'onlink', 'dev', 'eth0');
+    const transit = inside(cluster.hostPath(1), 'ip', '-4', '-o', 'address', 'show')
+      .split('\n')
+      .flatMap((line) => /wu\w+ .*inet (169\.254\S+)\//.exec(line)?.[1] ?? []);
+    expect(transit).toHaveLength(2);
+    const guarded = ['192.0.2.1', '192.0.2.2', '169.254.169.254', ...transit, '10.20.0.10', 'fd00:20::10'];
+    const reached = async (protocol: 'TCP' | 'UDP') => {
+      const answers = await probe(
+        a,
+        guarded.map((to) => ({ protocol, to, port: PORT })),
+      );
+      return guarded.filter((_, i) => answers[i] !== null);
+    };
+    expect([await reached('TCP'), await reached('UDP')]).toEqual([[], []]);
+    expect([await pings(internal, OUTSIDE.ipv4), await pings(internal, '10.10.0.10')]).toEqual([false, false]);
+    expect(await astray(a)).toEqual([]);
+
+    const service = { protocol: 'tcp', port: PORT } as const;
+    cluster.states.egress('acme', {
+      allow: [{ cidr: '192.0.2.2/32', service }, { cidr: '192.0.2.1/32', service }, { cidr: '169.254.169.0/24' }],
+    });
+    await cluster.publish();
+    expect(await reached('TCP')).toEqual(['192.0.2.1', '192.0.2.2', '169.254.169.254']);
+    // The services are of TCP; the server behind 169.254.169.254 answers datagrams from its first address.
+    expect(await reached('UDP')).toEqual([]);
+
+    cluster.states.egress('acme', { off: true });
+    await cluster.publish();
+    expect(await pings(a, OUTSIDE.ipv4)).toBe(false);
+    expect(inside(cluster.tenantPath(1, 'acme'), 'ip', 'route', 'show', 'default')).toBe('');
+    expect(succeeds(cluster.hostPath(1), 'ip', 'link', 'show', linkNames.uplink('acme'))).toBe(false);
+  });
+
+  it('comes back when it is taken away by hand, and is counted', async () => {
+    cluster.start(1);
+    const a = cluster.endpoint('acme-web', 'a', at(1, 10, 10));
+    await cluster.serve(cluster.outside, PORT);
+    await cluster.publish();
+    const [host, tenant, link] = [cluster.hostPath(1), cluster.tenantPath(1, 'acme'), linkNames.uplink('acme')];
+    const faults: [kind: string, run: () => void][] = [
+      ['uplink', () => inside(host, 'ip', 'link', 'delete', link)],
+      ['uplink', () => inside(host, 'ip', 'link', 'set', link, 'down')],
+      ['uplink', () => inside(host, 'ip', 'address', 'flush', 'dev', link)],
+      ['route', () => inside(tenant, 'ip', 'route', 'delete', 'default')],
+      ['address', () => inside(tenant, 'ip', '-6', 'address', 'flush', 'dev', 'up0')],
+      ['sysctl', () => inside(tenant, 'sysctl', '-qw', 'net.ipv4.ip_forward=0')],
+      ['guard', () => inside(host, 'nft', 'flush', 'ruleset')],
+      ['guard', () => inside(tenant, 'nft', 'flush', 'ruleset')],
+    ];
+    for (const [kind, run] of faults) {
+      const before = repairs()[kind] ?? 0;
+      run();
+      await until(() => (repairs()[kind] ?? 0) > before, { what: `the repair of ${String(run)}`, deadline: 15_000 });
+      await until(async () => (await astray(a)).length === 0, {
+        what: `the way out after ${String(run)}`,
+        deadline: 15_000,
+      });
+    }
+  });
+});

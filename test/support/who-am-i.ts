@@ -1,0 +1,89 @@
+/**
+ * Who reaches whom, and by which address: a server that answers each TCP connection and each UDP datagram of both families
+ * with its client's address, and a client that asks many of them at once. Both are programs of one line of arguments, since
+ * they run inside other namespaces.
+ */
+import { execFile } from 'node:child_process';
+import { canonicalAddress } from '../../src/model/address/address.ts';
+
+/** Arguments: the ports. Prints "ready" once it listens on all. */
+export const SERVER = `
+  const net = require('node:net'), dgram = require('node:dgram');
+  const ports = process.argv.slice(1).map(Number);
+  const plain = (address) => address.replace(/^::ffff:/, '');
+  const listening = ports.flatMap((port) => [
+    new Promise((resolve) => {
+      const server = net.createServer((socket) => {
+        socket.on('error', () => undefined);
+        socket.end(plain(socket.remoteAddress ?? ''));
+      });
+      server.listen(port, '::', resolve);
+    }),
+    // One for each family: a socket of both answers IPv4 from an address that source NAT does not expect.
+    ...['udp4', 'udp6'].map((type) => new Promise((resolve) => {
+      const socket = dgram.createSocket({ type, ipv6Only: type === 'udp6' });
+      socket.on('message', (_, { address, port: from }) => socket.send(plain(address), from, address));
+      socket.bind(port, resolve);
+    })),
+  ]);
+  Promise.all(listening).then(() => console.log('ready'));`;
+
+const CLIENT = `
+  const net = require('node:net'), dgram = require('node:dgram'), { execFile } = require('node:child_process');
+  const [wait, ...probes] = JSON.parse(process.argv[1]);
+  const after = (ms, run) => setTimeout(run, ms);
+  const ask = {
+    TCP: (to, port, done) => {
+      const socket = net.connect(port, to);
+      let text = '';
+      socket.on('data', (data) => (text += data)).on('error', () => done('')).on('close', () => done(text));
+      after(wait, () => socket.destroy());
+    },
+    UDP: (to, port, done) => {
+      const socket = dgram.createSocket(to.includes(':') ? 'udp6' : 'udp4');
+      const end = (text) => { done(text); try { socket.close(); } catch {} };
+      socket.on('message', (data) => end(String(data))).on('error', () => end(''));
+      socket.send('x', port, to);
+      after(wait, () => end(''));
+    },
+    ICMP: (to, port, done) =>
+      execFile('ping', ['-n', '-c', '1', '-W', String(Math.ceil(wait / 1000)), to], (error) => done(error ? '' : 'answers')),
+  };
+  Promise.all(probes.map(({ protocol, to, port }) => new Promise((done) => ask[protocol](to, port, done))))
+    .then((answers) => { console.log(JSON.stringify(answers)); process.exit(); });`;
+
+export interface Probe {
+  protocol: 'TCP' | 'UDP' | 'ICMP';
+  to: string;
+  /** not for ICMP */
+  port?: number;
+}
+
+/** Words of a command line that asks all at once and waits `wait` ms for those that do not answer. */
+export function probeCommand(node: string, probes: readonly Probe[], wait = 1_500): string[] {
+  return [node, '-e', CLIENT, '--', JSON.stringify([wait, ...probes])];
+}
+
+/** By probe: the client's address as the server saw it, "answers" for ICMP, null for no answer. */
+export function answersOf(stdout: string): (string | null)[] {
+  const answers = JSON.parse(stdout) as string[];
+  return answers.map((text) => canonicalAddress(text) ?? (text === '' ? null : text));
+}
+
+/** From a namespace. */
+export function probe(path: string, probes: readonly Probe[], wait?: number): Promise<(string | null)[]> {
+  const words = [`--net=${path}`, ...probeCommand(process.execPath, probes, wait)];
+  return new Promise((resolve, reject) => {
+    execFile('nsenter', words, { timeout: 30_000 }, (error, stdout) => {
+      if (error) reject(new Error('the client failed', { cause: error }));
+      else resolve(answersOf(stdout));
+    });
+  });
+}
+
+/** All three protocols of both families. */
+export function everyWay(to: { ipv4: string; ipv6: string }, port: number): Probe[] {
+  return [to.ipv4, to.ipv6].flatMap((address) =>
+    (['TCP', 'UDP', 'ICMP'] as const).map((protocol) => ({ protocol, to: address, port })),
+  );
+}
