@@ -1,6 +1,7 @@
 /** The daemons of a host: how they are started, found, signalled, and known to be ready. */
-import { readFile, stat } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { request } from 'node:http';
+import { connect } from 'node:net';
 import { WeftError } from '../model/errors.ts';
 import type { LabHost } from './host.ts';
 import { processIds, processStatus } from './process-table.ts';
@@ -140,8 +141,8 @@ async function findManagedEtcd(proc: string): Promise<number | undefined> {
 }
 
 async function answersWeft(host: LabHost): Promise<boolean> {
-  const listens = await stat(`/proc/${host.initPid}/root/run/weft/weft.sock`).catch(() => undefined);
-  if (listens === undefined) return false;
+  // a killed weftd leaves its socket behind, and asking by command costs as much as its start
+  if (!(await listensOn(`/proc/${host.initPid}/root/run/weft/weft.sock`))) return false;
   const result = await host.exec(['weft', 'status', '-o', 'json'], { timeout: 5000 });
   return result.exitCode === 0;
 }
@@ -150,6 +151,17 @@ async function answersWeft(host: LabHost): Promise<boolean> {
 async function answersEtcd(host: LabHost): Promise<boolean> {
   const result = await host.exec(['socat', '-u', 'OPEN:/dev/null', 'TCP:127.0.0.1:2379,connect-timeout=1']);
   return result.exitCode === 0;
+}
+
+function listensOn(socketPath: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(socketPath);
+    const end = (listens: boolean): void => {
+      socket.destroy();
+      resolve(listens);
+    };
+    socket.once('connect', () => end(true)).once('error', () => end(false));
+  });
 }
 
 function answersPing(socketPath: string): Promise<boolean> {
