@@ -3,17 +3,18 @@ import { NetlinkError, NftSocket, openNamespace, OutcomeUnknownError, RouteSocke
 import type { Namespace } from 'netlink-ts';
 import { describeCause, WeftError } from '../model/errors.ts';
 import type { Operation } from '../plan/diff.ts';
-import type { KernelEvent, KernelPort, OperationFailure } from '../plan/kernel-port.ts';
+import type { ForeignChains, HostForwarding, KernelEvent, KernelPort, OperationFailure } from '../plan/kernel-port.ts';
 import { isLink, keyOf, standsOn } from '../plan/objects.ts';
 import type { Observed } from '../plan/objects.ts';
 import type { HostGuardIntent, RulesetIntent, TenantGuardIntent } from '../plan/ruleset.ts';
 import { deleteEntry, putEntry, putSetting } from './entries.ts';
 import { KernelEvents } from './events.ts';
+import { ForeignForward } from './foreign-forward.ts';
 import { createLink, deleteLink, indexOf, settle } from './links.ts';
 import type { LinkContext } from './links.ts';
 import { TenantNamespaces, wireOption } from './namespaces.ts';
 import type { WireLog } from './namespaces.ts';
-import { observe } from './observe.ts';
+import { observe, settingOf } from './observe.ts';
 import { ensureRuleset, removeRuleset } from './ruleset.ts';
 
 export interface KernelOptions {
@@ -35,6 +36,7 @@ export class NetlinkKernel implements KernelPort {
   readonly #tenants: TenantNamespaces;
   readonly #events: KernelEvents;
   readonly #rulesets = new Map<string, RulesetIntent>();
+  readonly #foreign: ForeignForward;
 
   constructor(options: KernelOptions) {
     this.#options = options;
@@ -45,6 +47,7 @@ export class NetlinkKernel implements KernelPort {
       nft: NftSocket.open({ netns: namespace.fd, ...wireOption(options.wire, '') }),
     };
     this.#tenants = new TenantNamespaces(options.folder, options.wire);
+    this.#foreign = new ForeignForward(this.#host.nft);
     this.#events = new KernelEvents(options.onMonitorFailure);
     this.#events.follow(null, namespace);
   }
@@ -96,6 +99,15 @@ export class NetlinkKernel implements KernelPort {
   async unguardHost(): Promise<void> {
     await removeRuleset(this.#host.nft);
     this.#rulesets.delete('');
+  }
+
+  passForeign(wanted: boolean): Promise<ForeignChains> {
+    return this.#foreign.ensure(wanted);
+  }
+
+  forwarding(): Promise<HostForwarding> {
+    const isOn = (path: string) => settingOf(this.#host, path) === '1';
+    return Promise.resolve({ ipv4: isOn('net/ipv4/ip_forward'), ipv6: isOn('net/ipv6/conf/all/forwarding') });
   }
 
   guardTenant(name: string, intent: TenantGuardIntent): Promise<string[]> {

@@ -14,6 +14,20 @@ export interface KernelEvent {
   what: string;
 }
 
+/** Forward chains of others that let uplinks' packets through by rules of ours. */
+export interface ForeignChains {
+  /** "ip filter DOCKER-USER", sorted */
+  chains: string[];
+  /** what was taken out by others and put back */
+  repaired: string[];
+}
+
+/** What the host itself lets through. */
+export interface HostForwarding {
+  ipv4: boolean;
+  ipv6: boolean;
+}
+
 /** In the host's namespace: concerns the tenants, which have the other ends. */
 export const UPLINK_CHANGED = 'uplink';
 
@@ -31,6 +45,9 @@ export interface KernelPort {
   guardHost(intent: HostGuardIntent): Promise<string[]>;
   /** succeeds for what is gone */
   unguardHost(): Promise<void>;
+  /** `wanted` false takes our rules out of all chains of others. */
+  passForeign(wanted: boolean): Promise<ForeignChains>;
+  forwarding(): Promise<HostForwarding>;
   guardTenant(name: string, intent: TenantGuardIntent): Promise<string[]>;
   /** Ends with the signal. */
   events(signal: AbortSignal): AsyncIterable<KernelEvent>;

@@ -14,7 +14,9 @@ import type { KernelPort, OperationFailure } from '../plan/kernel-port.ts';
 import { keyOf } from '../plan/objects.ts';
 import { planTenant } from '../plan/tenant.ts';
 import type { TenantPlan } from '../plan/tenant.ts';
+import { uplinksOf } from '../plan/routing/uplinks.ts';
 import { EndpointStatuses } from './endpoint-statuses.ts';
+import { HostConditions, hostFindings } from './host-conditions.ts';
 import type { ObjectStatus, Reconciler, WaitTarget, Wake } from './port.ts';
 import { Repairs } from './repairs.ts';
 import { Retries } from './retries.ts';
@@ -29,6 +31,7 @@ const EVENT_PAUSE = 20;
 /** Scopes beside the tenants' ids, for failures. */
 const HOST = 'host';
 const NAMESPACES = 'namespaces';
+const FORWARD = 'forward';
 
 export interface LoopOptions {
   source: { current(): { state: ClusterState; complete: boolean } };
@@ -50,6 +53,7 @@ export class ReconcileLoop implements Reconciler {
   readonly #retries: Retries;
   readonly #waiters: Waiters;
   readonly #troubles: Troubles;
+  readonly #host = new HostConditions();
   #applied = 0;
   #resync = 0;
   #working = true;
@@ -90,7 +94,7 @@ export class ReconcileLoop implements Reconciler {
   }
 
   conditions(): Condition[] {
-    return this.#troubles.conditions();
+    return [...this.#troubles.conditions(), ...this.#host.list()];
   }
 
   async run(signal: AbortSignal): Promise<void> {
@@ -142,6 +146,7 @@ export class ReconcileLoop implements Reconciler {
       this.#resync = this.#troubles.nextOf(HOST);
       return;
     }
+    await this.#try(FORWARD, () => this.#passForeign(state));
     for (const tenant of tenants) {
       const done = await this.#try(tenant, () => this.#reconcile(state, tenant));
       if (done) this.#waiters.reached(tenant, state.revision);
@@ -154,7 +159,7 @@ export class ReconcileLoop implements Reconciler {
   /** A tenant that is gone has no failures; its namespace goes as a stale one. */
   #forgetTenants(state: ClusterState): void {
     for (const scope of this.#troubles.scopes()) {
-      if (scope === HOST || scope === NAMESPACES || state.tenants.has(scope)) continue;
+      if ([HOST, NAMESPACES, FORWARD].includes(scope) || state.tenants.has(scope)) continue;
       this.#troubles.clear(scope);
       this.#retries.forget(scope);
     }
@@ -164,6 +169,20 @@ export class ReconcileLoop implements Reconciler {
     const { kernel, node, settings } = this.#options;
     if (!isPresent(state, node)) return [];
     for (const kind of await kernel.guardHost(planGuard(state, node, settings))) this.#repaired(HOST, kind);
+    return [];
+  }
+
+  /** After the guard, which judges what these rules let through. */
+  async #passForeign(state: ClusterState): Promise<OperationFailure[]> {
+    const { kernel } = this.#options;
+    const uplinks = [...uplinksOf(state, this.#options).values()];
+    const { chains, repaired } = await kernel.passForeign(uplinks.length > 0);
+    for (const kind of repaired) this.#repaired(HOST, kind);
+    const leaves = (colon: boolean) =>
+      uplinks.some(({ networks }) =>
+        networks.some(({ subnets }) => subnets.some((one) => one.cidr.includes(':') === colon)),
+      );
+    this.#host.set(hostFindings({ ipv4: leaves(false), ipv6: leaves(true) }, await kernel.forwarding(), chains));
     return [];
   }
 

@@ -1,6 +1,12 @@
 /** A kernel of the mind for tests of the loop: holds objects, fails what it is told to, remembers what was done. */
 import type { Operation } from '../../src/plan/diff.ts';
-import type { KernelEvent, KernelPort, OperationFailure } from '../../src/plan/kernel-port.ts';
+import type {
+  ForeignChains,
+  HostForwarding,
+  KernelEvent,
+  KernelPort,
+  OperationFailure,
+} from '../../src/plan/kernel-port.ts';
 import { isLink, keyOf } from '../../src/plan/objects.ts';
 import type { KernelObject, Observed } from '../../src/plan/objects.ts';
 
@@ -58,6 +64,14 @@ export class FakeKernel implements KernelPort {
     if (this.worlds.size > 0) throw new Error('a namespace stands without its guard');
     this.guarded = false;
     return Promise.resolve();
+  }
+
+  passForeign(): Promise<ForeignChains> {
+    return Promise.resolve({ chains: [], repaired: [] });
+  }
+
+  forwarding(): Promise<HostForwarding> {
+    return Promise.resolve({ ipv4: true, ipv6: true });
   }
 
   guardTenant(name: string): Promise<string[]> {

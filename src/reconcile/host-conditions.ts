@@ -1,0 +1,39 @@
+/** What the host itself does that an operator should know of, from looks at it; the time is that of the first look. */
+import type { Condition } from '../model/status.ts';
+import type { HostForwarding } from '../plan/kernel-port.ts';
+
+type Finding = Omit<Condition, 'since'>;
+
+export class HostConditions {
+  #conditions: Condition[] = [];
+
+  set(findings: readonly Finding[]): void {
+    const since = new Date().toISOString();
+    this.#conditions = findings.map((finding) => {
+      const before = this.#conditions.find(({ type, object }) => type === finding.type && object === finding.object);
+      return { ...finding, since: before?.since ?? since };
+    });
+  }
+
+  list(): Condition[] {
+    return this.#conditions;
+  }
+}
+
+/** `wants`: families that tenants of this host leave by; `chains`: of others, where rules of ours let them pass. */
+export function hostFindings(wants: HostForwarding, found: HostForwarding, chains: readonly string[]): Finding[] {
+  const off = (family: 4 | 6, setting: string): Finding => ({
+    type: 'forwarding-off',
+    object: setting,
+    message: `containers do not reach the outside by IPv${family}: this host forwards nothing; sysctl -w ${setting}=1`,
+  });
+  return [
+    ...(wants.ipv4 && !found.ipv4 ? [off(4, 'net.ipv4.ip_forward')] : []),
+    ...(wants.ipv6 && !found.ipv6 ? [off(6, 'net.ipv6.conf.all.forwarding')] : []),
+    ...chains.map((chain) => ({
+      type: 'foreign-rules',
+      object: chain,
+      message: 'drops what it forwards; two rules of weft let the packets of tenants through',
+    })),
+  ];
+}
