@@ -13,89 +13,100 @@ const SECTOR = 512;
 export type FileOperation =
   'list' | 'read' | 'open' | 'rename' | 'unlink' | 'syncDirectory' | 'write' | 'truncate' | 'sync' | 'close';
 
-/** One change since the last sync, with what it replaced. */
-type Change =
-  | { kind: 'write'; position: number; data: Buffer; before: Buffer; sizeBefore: number }
-  | { kind: 'truncate'; size: number; before: Buffer; sizeBefore: number };
+/** One change since the last sync. */
+type Change = { position: number; data: Buffer } | { size: number };
 
-class Inode {
-  #bytes = Buffer.alloc(0);
+/** Bytes that grow, with zeros. */
+class Bytes {
+  #buffer = Buffer.alloc(0);
   size = 0;
-  changes: Change[] = [];
 
   content(): Buffer {
-    return this.#bytes.subarray(0, this.size);
-  }
-
-  write(data: Uint8Array, position: number): void {
-    const before = Buffer.from(this.#bytes.subarray(position, Math.min(position + data.length, this.size)));
-    this.changes.push({ kind: 'write', position, data: Buffer.from(data), before, sizeBefore: this.size });
-    this.put(data, position);
-  }
-
-  truncate(size: number): void {
-    const before = Buffer.from(this.#bytes.subarray(Math.min(size, this.size), this.size));
-    this.changes.push({ kind: 'truncate', size, before, sizeBefore: this.size });
-    this.resize(size);
+    return this.#buffer.subarray(0, this.size);
   }
 
   put(data: Uint8Array, position: number): void {
     if (position + data.length > this.size) this.resize(position + data.length);
-    this.#bytes.set(data, position);
+    this.#buffer.set(data, position);
   }
 
-  /** Grown with zeros. */
   resize(size: number): void {
-    if (size > this.#bytes.length) {
-      const grown = Buffer.alloc(Math.max(size, 2 * this.#bytes.length));
+    if (size > this.#buffer.length) {
+      const grown = Buffer.alloc(Math.max(size, 2 * this.#buffer.length));
       grown.set(this.content());
-      this.#bytes = grown;
+      this.#buffer = grown;
     }
-    if (size > this.size) this.#bytes.fill(0, this.size, size);
+    if (size > this.size) this.#buffer.fill(0, this.size, size);
     this.size = size;
+  }
+
+  apply(change: Change): void {
+    if ('size' in change) this.resize(change.size);
+    else this.put(change.data, change.position);
   }
 
   replace(content: Uint8Array): void {
     this.resize(0);
     this.put(content, 0);
-    this.changes = [];
+  }
+}
+
+/** A file: as the kernel's cache has it, and as the disk has it. */
+class Inode {
+  readonly cache = new Bytes();
+  readonly #disk = new Bytes();
+  #changes: Change[] = [];
+
+  get size(): number {
+    return this.cache.size;
+  }
+
+  change(change: Change): void {
+    this.#changes.push(change);
+    this.cache.apply(change);
+  }
+
+  sync(): void {
+    for (const change of this.#changes) this.#disk.apply(change);
+    this.#changes = [];
+  }
+
+  /** As kernels do: what could not be written counts as written from now on, and is in the cache only. */
+  syncFailed(): void {
+    this.#changes = [];
+  }
+
+  replace(content: Uint8Array): void {
+    this.cache.replace(content);
+    this.#disk.replace(content);
+    this.#changes = [];
   }
 
   clone(): Inode {
     const copy = new Inode();
-    copy.put(this.content(), 0);
+    copy.replace(this.cache.content());
     return copy;
   }
 
-  /** What is left of the changes when they may or may not have reached the disk. */
-  forget(random: Random): void {
-    const { changes } = this;
-    this.changes = [];
-    for (const change of changes.toReversed()) {
-      const position = change.kind === 'write' ? change.position : Math.min(change.size, change.sizeBefore);
-      this.put(change.before, position);
-      this.resize(change.sizeBefore);
+  /** The cache is gone: of the changes, the disk has got what chance says. */
+  powerCut(random: Random): void {
+    const how = random.pick(['none', 'all', 'first', 'some'] as const);
+    for (const change of how === 'none' ? [] : this.#changes) {
+      if (how === 'first' && random.integer(3) === 0) break;
+      for (const part of sectors(change)) if (how !== 'some' || random.integer(2) === 0) this.#disk.apply(part);
     }
-    const how = random.integer(4);
-    if (how === 0) return;
-    for (const change of changes) {
-      if (how === 2 && random.integer(2) === 0) break;
-      if (change.kind === 'truncate') {
-        if (how !== 3 || random.integer(2) === 0) this.resize(change.size);
-        continue;
-      }
-      for (const { at, piece } of sectors(change)) {
-        if (how === 2 && random.integer(8) === 0) return;
-        if (how !== 3 || random.integer(2) === 0) this.put(piece, at);
-      }
-    }
+    this.#changes = [];
+    this.cache.replace(this.#disk.content());
   }
 }
 
-function* sectors({ position, data }: { position: number; data: Buffer }): Generator<{ at: number; piece: Buffer }> {
+/** What the disk takes as a whole. */
+function* sectors(change: Change): Generator<Change> {
+  if ('size' in change) return yield change;
+  const { position, data } = change;
   for (let at = position; at < position + data.length;) {
     const end = Math.min((Math.floor(at / SECTOR) + 1) * SECTOR, position + data.length);
-    yield { at, piece: data.subarray(at - position, end - position) };
+    yield { position: at, data: data.subarray(at - position, end - position) };
     at = end;
   }
 }
@@ -132,7 +143,7 @@ export class JournalDisk {
       if (random.integer(2) === 0) continue;
       for (const [path, inode] of changes) set(names, path, inode);
     }
-    for (const inode of new Set(names.values())) inode.forget(random);
+    for (const inode of new Set(names.values())) inode.powerCut(random);
     this.#settle(names);
   }
 
@@ -148,7 +159,7 @@ export class JournalDisk {
   }
 
   content(path: string): Buffer | undefined {
-    return this.#names.get(path)?.content();
+    return this.#names.get(path)?.cache.content();
   }
 
   /** Behind everybody's back: what rot, or a human, did. */
@@ -186,7 +197,6 @@ export class JournalDisk {
 
   #settle(names: Names): void {
     this.#names = names;
-    for (const inode of names.values()) inode.changes = [];
     this.syncDirectory();
   }
 }
@@ -252,7 +262,7 @@ class Session implements FilePort {
         if (how === 'existing') throw diskError('ENOENT');
         inode = new Inode();
         disk.change([path, inode]);
-      } else if (how === 'create') inode.truncate(0);
+      } else if (how === 'create') inode.change({ size: 0 });
       return new SessionFile(this, path, inode);
     });
   }
@@ -292,21 +302,24 @@ class SessionFile implements OpenFile {
   write(data: Uint8Array, position: number): Promise<void> {
     return this.#session.during('write', this.#path, (disk) => {
       const grows = Math.max(0, position + data.length - this.#inode.size);
-      const room = Math.max(0, disk.capacity - disk.used);
-      if (grows <= room) return this.#inode.write(data, position);
-      this.#inode.write(data.subarray(0, Math.max(0, data.length - (grows - room))), position);
-      throw diskError('ENOSPC');
+      const lacks = Math.max(0, grows - Math.max(0, disk.capacity - disk.used));
+      const fits = Math.max(0, data.length - lacks);
+      if (fits > 0) this.#inode.change({ position, data: Buffer.from(data.subarray(0, fits)) });
+      if (lacks > 0) throw diskError('ENOSPC');
     });
   }
 
   truncate(size: number): Promise<void> {
-    return this.#session.during('truncate', this.#path, () => this.#inode.truncate(size));
+    return this.#session.during('truncate', this.#path, () => this.#inode.change({ size }));
   }
 
-  sync(): Promise<void> {
-    return this.#session.during('sync', this.#path, () => {
-      this.#inode.changes = [];
-    });
+  async sync(): Promise<void> {
+    try {
+      await this.#session.during('sync', this.#path, () => this.#inode.sync());
+    } catch (error) {
+      this.#inode.syncFailed();
+      throw error;
+    }
   }
 
   close(): Promise<void> {

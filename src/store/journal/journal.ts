@@ -49,7 +49,6 @@ interface Waiting extends JournalEntry {
 interface Group {
   entries: Waiting[];
   bytes: number;
-  holdsRelease: boolean;
   durable: Promise<void>;
   resolve: () => void;
   reject: (error: Error) => void;
@@ -146,7 +145,6 @@ class OpenJournal implements Journal {
     const group = (this.#gathering ??= this.#gather());
     const sequence = ++this.#sequence;
     group.entries.push({ sequence, operations: kept, payload, undo: this.#state.apply(kept) });
-    group.holdsRelease ||= kind === 'release';
     group.bytes += bytes;
     this.#waitingBytes += bytes;
     return { sequence, durable: group.durable };
@@ -155,7 +153,7 @@ class OpenJournal implements Journal {
   rebind(header: JournalHeader): Promise<void> {
     return this.#inTurn(async () => {
       this.#assertUsable();
-      await this.#orFail(this.#writer.rotate(header, this.#mark, () => true));
+      await this.#orFail(this.#writer.rotate(header, this.#mark, true));
       this.#header = header;
     });
   }
@@ -221,7 +219,7 @@ class OpenJournal implements Journal {
     // a caller who does not wait is no reason to end the process: the failure is in the log
     durable.catch(() => undefined);
     void this.#inTurn(() => this.#commit());
-    return { entries: [], bytes: 0, holdsRelease: false, durable, resolve, reject };
+    return { entries: [], bytes: 0, durable, resolve, reject };
   }
 
   async #commit(): Promise<void> {
@@ -230,8 +228,7 @@ class OpenJournal implements Journal {
     this.#writing = group;
     this.#gathering = undefined;
     try {
-      const mayUseReserve = () => group.holdsRelease || this.#gathering?.holdsRelease === true;
-      await this.#orFail(this.#writer.write(group.entries, mayUseReserve));
+      await this.#orFail(this.#writer.write(group.entries));
     } catch (error) {
       // a failure has settled it already
       if (!this.#failure) this.#takeBack(error as Error);
@@ -279,7 +276,7 @@ class OpenJournal implements Journal {
   async #compact(): Promise<void> {
     const { log } = this.#options;
     try {
-      await this.#orFail(this.#writer.rotate(this.#header, this.#mark, () => false));
+      await this.#orFail(this.#writer.rotate(this.#header, this.#mark, false));
     } catch {
       return;
     }

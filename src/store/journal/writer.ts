@@ -59,10 +59,10 @@ export class Writer {
   }
 
   /**
-   * On disk when it resolves. `mayUseReserve` is asked when there is no room.
+   * On disk when it resolves, in the reserve if need be: what was appended before the disk was found full is written too.
    * @throws WeftError `journal-full`: nothing was written; after any other error the log is in doubt
    */
-  async write(entries: readonly { sequence: number; payload: string }[], mayUseReserve: () => boolean): Promise<void> {
+  async write(entries: readonly { sequence: number; payload: string }[]): Promise<void> {
     const attempt = async () => {
       try {
         await this.#log.write(entries);
@@ -71,12 +71,12 @@ export class Writer {
         throw error;
       }
     };
-    await this.#withReserve(attempt, mayUseReserve);
+    await this.#withReserve(attempt, true);
     await this.#log.sync();
   }
 
   /** Another log, with this header, on disk when it resolves. */
-  async rotate(header: JournalHeader, mark: Omit<Mark, 'log'>, mayUseReserve: () => boolean): Promise<void> {
+  async rotate(header: JournalHeader, mark: Omit<Mark, 'log'>, mayUseReserve: boolean): Promise<void> {
     const { files, directory } = this.#options;
     const number = this.#log.number + 1;
     const first = mark.sequence + 1;
@@ -144,7 +144,7 @@ export class Writer {
     }
   }
 
-  async #withReserve<T>(attempt: () => Promise<T>, mayUseReserve: () => boolean): Promise<T> {
+  async #withReserve<T>(attempt: () => Promise<T>, mayUseReserve: boolean): Promise<T> {
     const { directory, log } = this.#options;
     try {
       return await attempt();
@@ -152,7 +152,7 @@ export class Writer {
       if (!outOfRoom(error)) throw error;
       log.warn({ directory }, 'no room for the journal: only releases are taken until there is');
       this.#full = true;
-      if (!mayUseReserve()) throw full(directory, 'no room is left on the disk', error);
+      if (!mayUseReserve) throw full(directory, 'no room is left on the disk', error);
     }
     try {
       if (!(await this.#reserve.give())) log.warn({ directory }, 'the reserve of the journal was given before');
