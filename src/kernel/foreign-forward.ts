@@ -55,7 +55,7 @@ export class ForeignForward {
   async #foreignTables(): Promise<TableName[]> {
     const tables = await this.#nft.listTables();
     return tables.flatMap(({ family, name }) =>
-      family !== undefined && FAMILIES.has(family) && name !== 'weft' ? [{ family, name }] : [],
+      FAMILIES.has(family) && name !== 'weft' ? [{ family, name }] : [],
     );
   }
 

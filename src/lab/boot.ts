@@ -58,6 +58,7 @@ ln -s "$checkout/dist/cli/main.js" /run/weft-lab/bin/weft
 ln -s "$checkout/dist/main.js" /run/weft-lab/bin/weftd
 ip link set lo up
 echo 1 >/proc/sys/net/ipv4/ip_forward
+echo 1 >/proc/sys/net/ipv6/conf/all/forwarding
 echo "$pid"
 exec >/dev/null 2>&1
 exec tini -s -- sleep infinity

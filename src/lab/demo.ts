@@ -5,6 +5,7 @@
 import { describeCause, WeftError } from '../model/errors.ts';
 import { labDown, labExists, labUp } from './lab.ts';
 import type { Lab, LabHost } from './lab.ts';
+import { OUTSIDE } from './underlay.ts';
 
 /** Another name is for tests, which must not take down the demo that somebody looks at. */
 const NAME = process.argv[2] ?? 'demo';
@@ -63,6 +64,14 @@ async function main(): Promise<void> {
     await succeed(two, ['docker', 'exec', 'beta-web', 'ping', '-c', '1', '-W', '2', '10.10.0.30']);
     const stray = await two.exec(['docker', 'exec', 'acme-web', 'ping', '-c', '2', '-W', '1', '10.10.0.30']);
     if (stray.exitCode === 0) throw new Error('a packet of acme reached beta');
+  });
+  await check(`acme and beta reach the outside, ${OUTSIDE.ipv4}, from either host`, async () => {
+    for (const [host, name] of [
+      [one, 'acme-db'],
+      [two, 'beta-web'],
+    ] as const) {
+      await succeed(host, ['docker', 'exec', name, 'ping', '-c', '1', '-W', '2', OUTSIDE.ipv4]);
+    }
   });
   await check('weft sees every container of the cluster from either host', async () => {
     const endpoints = JSON.parse(await succeed(two, ['weft', 'endpoint', 'ls', '-A', '-o', 'json'])) as unknown[];

@@ -15,13 +15,21 @@ export function address6(number: number): string {
   return `2001:db8::${number.toString(16)}`;
 }
 
+/** The switch itself, which stands for the world outside of the cluster. */
+export const OUTSIDE = { ipv4: address4(254), ipv6: address6(254) } as const;
+
 /** The same in every life of the host, as a network card's is: others go on sending to it. */
 function macOf(number: number): string {
   return `02:00:c0:00:02:${number.toString(16).padStart(2, '0')}`;
 }
 
 export async function prepareSwitch(holder: ProcessId): Promise<void> {
-  await ip(holder, [`link add ${BRIDGE} type bridge mcast_snooping 0 forward_delay 0`, `link set ${BRIDGE} up`]);
+  await ip(holder, [
+    `link add ${BRIDGE} type bridge mcast_snooping 0 forward_delay 0`,
+    `link set ${BRIDGE} up`,
+    `addr add ${OUTSIDE.ipv4}/24 dev ${BRIDGE}`,
+    `addr add ${OUTSIDE.ipv6}/64 dev ${BRIDGE} nodad`,
+  ]);
 }
 
 /** eth0 with its addresses, in a host that has just come up. A port left over from its life before is replaced. */
