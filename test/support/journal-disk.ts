@@ -102,7 +102,10 @@ class Inode {
 
 /** What the disk takes as a whole. */
 function* sectors(change: Change): Generator<Change> {
-  if ('size' in change) return yield change;
+  if ('size' in change) {
+    yield change;
+    return;
+  }
   const { position, data } = change;
   for (let at = position; at < position + data.length;) {
     const end = Math.min((Math.floor(at / SECTOR) + 1) * SECTOR, position + data.length);

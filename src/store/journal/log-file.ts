@@ -25,6 +25,7 @@ export class LogFile {
   readonly number: number;
   readonly #file: OpenFile;
   #end: LogEnd;
+  #synced = true;
 
   constructor(number: number, file: OpenFile, end: LogEnd) {
     this.number = number;
@@ -69,6 +70,7 @@ export class LogFile {
     const frames = new FrameWriter(this.#end.previous);
     for (const [back, { sequence, payload }] of entries.entries()) frames.add(sequence, payload, back);
     const { bytes, previous } = frames.take();
+    this.#synced = false;
     await this.#file.write(bytes, this.#end.size);
     this.#end = { size: this.#end.size + bytes.length, previous };
   }
@@ -77,8 +79,15 @@ export class LogFile {
     return this.#file.truncate(this.#end.size);
   }
 
-  sync(): Promise<void> {
-    return this.#file.sync();
+  async sync(): Promise<void> {
+    await this.#file.sync();
+    this.#synced = true;
+  }
+
+  /** Nothing comes behind it: from here on, whatever does not hold in it is damage. */
+  async finish(): Promise<void> {
+    // also what was taken back: a power cut could bring it again
+    if (!this.#synced) await this.sync();
   }
 
   close(): Promise<void> {

@@ -115,9 +115,7 @@ async function resume(
   }
   const base = snapshot?.log ?? 1;
   const file = await makeCertain(options, { last, path, content, mark: found.mark });
-  for (const name of present.unfinished) await files.unlink(join(directory, name));
-  for (const number of present.logs) if (number < base) await files.unlink(logPath(directory, number));
-  for (const number of present.snapshots) if (number < base) await files.unlink(snapshotPath(directory, number));
+  await clean(options, present, base);
   for (const { header, repeated } of logs) {
     if (repeated > 0)
       log.warn({ path: logPath(directory, header.log), repeated }, 'entries of the journal stood there twice, alike');
@@ -142,6 +140,18 @@ async function resume(
   };
 }
 
+/** Removes what counts no more. */
+async function clean({ files, directory }: JournalOptions, present: Present, base: number): Promise<void> {
+  const obsolete = [
+    ...present.logs.filter((number) => number < base).map((number) => logPath(directory, number)),
+    ...present.snapshots.filter((number) => number < base).map((number) => snapshotPath(directory, number)),
+  ];
+  // the name of the snapshot may be in the kernel's cache only: it must not be lost to what it replaces
+  if (obsolete.length > 0) await files.syncDirectory(directory);
+  for (const path of [...obsolete, ...present.unfinished.map((name) => join(directory, name))])
+    await files.unlink(path);
+}
+
 /**
  * What is read behind the last proof may be in the kernel's cache only: after a failed sync the kernel holds such pages for
  * clean, and syncing them again would prove nothing. They are written once more, in place, which needs no room.
@@ -160,8 +170,9 @@ async function makeCertain(
   if (last.torn > 0 || last.last > mark.sequence) {
     if (last.proved < last.end.size) await file.write(content.subarray(last.proved, last.end.size), last.proved);
     await file.truncate(last.end.size);
-    await file.sync();
   }
+  // also for what an earlier process took back: a power cut could bring it again
+  await file.sync();
   if (mark.log < last.header.log) await files.syncDirectory(directory);
   return new LogFile(last.header.log, file, last.end);
 }

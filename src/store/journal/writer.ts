@@ -81,6 +81,7 @@ export class Writer {
     const number = this.#log.number + 1;
     const first = mark.sequence + 1;
     const before = this.#log;
+    await before.finish();
     this.#log = await this.#withReserve(
       () => LogFile.create(files, directory, { format: FORMAT, log: number, first, header }),
       mayUseReserve,
