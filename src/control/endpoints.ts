@@ -36,7 +36,7 @@ export async function attach(deps: ControlDeps, request: AttachRequest, context:
   try {
     await plumbed(deps, endpoint, revision, context);
   } catch (error) {
-    await removeEndpoint(deps, endpoint, 'resting', {}).catch((fault: unknown) =>
+    await letGo(deps, endpoint, {}).catch((fault: unknown) =>
       deps.log.error({ err: fault, endpoint: endpoint.id }, 'a failed attach could not be undone'),
     );
     throw error;
@@ -214,20 +214,35 @@ export async function detach(deps: ControlDeps, ref: string, context: CallContex
       next: `docker network disconnect ${endpoint.engine.networkId.slice(0, 12)} CONTAINER`,
     });
   }
-  await removeEndpoint(deps, endpoint, 'resting', context);
+  await letGo(deps, endpoint, context);
+}
+
+/** Returns when this host's kernel has let go, or soon after: whoever detaches by hand looks at once. */
+async function letGo(deps: ControlDeps, endpoint: Endpoint, context: CallContext): Promise<void> {
+  const revision = await removeEndpoint(deps, endpoint, 'resting', context);
+  try {
+    await deps.reconciler.waitUntil({ revision, tenant: endpoint.tenant }, { deadline: HANDLER_DEADLINE });
+  } catch (error) {
+    // The record is gone and the loop goes on: a detach never fails for what the kernel still has to let go.
+    deps.log.warn({ err: error, endpoint: endpoint.id }, 'detached; the kernel has not let go yet');
+  }
+  await deps.at?.('detach.applied');
 }
 
 function unwritten<T>(result: T): Decision<T> {
   return { compare: [], then: [], result };
 }
 
-/** Idempotent. The addresses go on to `next`; returns when this host's kernel has let go, or soon after. */
+/**
+ * Idempotent. The addresses go on to `next`; the kernel lets go a moment later, in one round for all that went by then: an
+ * engine that starts deletes what it finds stale one by one. Gives the revision at which the record is gone.
+ */
 export async function removeEndpoint(
   deps: ControlDeps,
   endpoint: Endpoint,
   next: 'held' | 'resting',
   context: CallContext,
-): Promise<void> {
+): Promise<number> {
   const key = keys.endpoint(endpoint.network, endpoint.id);
   const decide = () => {
     const revision = deps.view.revisionOf(key);
@@ -250,11 +265,5 @@ export async function removeEndpoint(
   const { revision } = await commit(deps, decide, context);
   await deps.at?.('detach.recorded');
   deps.reconciler.wake({ kind: 'tenant', tenant: endpoint.tenant, reason: `detach ${endpoint.id}` });
-  try {
-    await deps.reconciler.waitUntil({ revision, tenant: endpoint.tenant }, { deadline: HANDLER_DEADLINE });
-  } catch (error) {
-    // The record is gone and the loop goes on: a detach never fails for what the kernel still has to let go.
-    deps.log.warn({ err: error, endpoint: endpoint.id }, 'detached; the kernel has not let go yet');
-  }
-  await deps.at?.('detach.applied');
+  return revision;
 }

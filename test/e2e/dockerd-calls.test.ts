@@ -57,7 +57,7 @@ const BEGINNINGS: Act[] = [
   [ATTACH, 'attach.recorded'],
   [DETACH],
   [ATTACH, 'attach.plumbed'],
-  [DETACH],
+  [DETACH, 'detach.applied'],
 ];
 const ENDINGS: Act[] = [
   [RUN, 'docker.Join'],
@@ -70,7 +70,6 @@ const ENDINGS: Act[] = [
     'docker.ReleaseAddress',
   ],
   [`${RUN} && ${REMOVE}`, 'detach.recorded'],
-  [`${RUN} && ${REMOVE}`, 'detach.applied'],
   [`${RUN} && ${REMOVE}`, 'address.released'],
   [`${CREATE} && ${DROP}`, 'docker.ReleasePool', 'docker.DeleteNetwork'],
   [`${CREATE} && ${DROP}`, 'network.unbound'],

@@ -86,7 +86,7 @@ describe('the steps', () => {
       await dockerd.stop('one');
       expectSteps(
         ...(['docker.RevokeExternalConnectivity', 'docker.Leave', 'docker.DeleteEndpoint'] as const),
-        ...(['detach.recorded', 'detach.applied', 'docker.ReleaseAddress', 'address.released'] as const),
+        ...(['detach.recorded', 'docker.ReleaseAddress', 'address.released'] as const),
       );
       await dockerd.removeNetwork('web');
       for (const step of reached) seen.add(step);
