@@ -24,6 +24,7 @@ import type {
   WatchRequest,
 } from '../control/port.ts';
 import type { PageRequest } from './pages.ts';
+import type { EgressRequest, EgressView, RouterRequest, RouterView } from '../control/routing-port.ts';
 
 /** 64-bit values are revisions and counts, all below 2^53. */
 const OPTIONS = { keepCase: false, longs: Number, enums: String, defaults: true, arrays: true, objects: true } as const;
@@ -60,6 +61,12 @@ export interface Methods {
   Renew: { request: Pick<JoinRequest, 'nodeCsr' | 'clientCsr'>; response: Membership };
   ListEngines: { request: { node: string }; response: { engines: EngineView[] } };
   SyncEngine: { request: { network: string }; response: EngineView };
+  GetEgress: { request: Reference; response: EgressView };
+  SetEgress: { request: EgressRequest; response: EgressView };
+  CreateRouter: { request: RouterRequest; response: RouterView };
+  ListRouters: { request: ListRequest; response: { routers: RouterView[]; nextPageToken: string } };
+  GetRouter: { request: Reference; response: RouterView };
+  DeleteRouter: { request: Reference; response: object };
 }
 
 /** Methods that answer with a stream. */

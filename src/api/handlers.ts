@@ -57,6 +57,15 @@ export function handlers(control: Control): Handlers {
     Join: (request, context) => control.join(request, context),
     Renew: (request, context) => control.renew(request, context),
     ListEngines: async ({ node }) => ({ engines: await control.listEngines(node === '' ? {} : { node }) }),
+    GetEgress: ({ ref }) => control.getEgress(ref),
+    SetEgress: (request, context) => control.setEgress(request, context),
+    CreateRouter: (request, context) => control.createRouter(request, context),
+    ListRouters: async (request) => {
+      const { items, nextPageToken } = page(await control.listRouters(request), request);
+      return { routers: items, nextPageToken };
+    },
+    GetRouter: ({ ref }) => control.getRouter(ref),
+    DeleteRouter: ({ ref }, context) => done(control.deleteRouter(ref, context)),
     SyncEngine: ({ network }, context) => control.syncEngine(network === '' ? {} : { network }, context),
     AdoptNetwork: ({ ref }, context) => control.adoptNetwork(ref, context),
   };

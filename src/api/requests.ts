@@ -70,6 +70,12 @@ const SCHEMAS: { [M in MethodName]: z.ZodType<Methods[M]['request']> } = {
   Join: z.object({ tokenId: required, secret: required, name: required, nodeCsr: pem, clientCsr: pem }),
   Renew: z.object({ nodeCsr: pem, clientCsr: pem }),
   ListEngines: z.object({ node: text }),
+  GetEgress: reference,
+  SetEgress: z.object({ tenant: required, off: z.boolean(), ipv6: text, allow: ranges }),
+  CreateRouter: z.object({ tenant: required, name: required, networks: z.array(required).max(1_024) }),
+  ListRouters: list,
+  GetRouter: reference,
+  DeleteRouter: reference,
   SyncEngine: z.object({ network: text }),
 };
 

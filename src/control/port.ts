@@ -5,6 +5,7 @@
 import type { EngineContainer, EngineProblem, EngineRef, EngineState, Origin, StaticRoute } from '../model/objects.ts';
 import type { Condition } from '../model/status.ts';
 import type { StoreState } from '../store/port.ts';
+import type { RoutingControl } from './routing-port.ts';
 
 export interface CallContext {
   signal?: AbortSignal;

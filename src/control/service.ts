@@ -21,6 +21,7 @@ import { createNetwork } from './networks.ts';
 import type { Control, EngineControl, EngineFollowing, EngineJoin, ListFilter } from './port.ts';
 import { findEndpoint, findNetwork, findTenant } from './references.ts';
 import { storeConditions } from './store-conditions.ts';
+import { routingControl } from './routing-service.ts';
 import { trustConditions } from './trust-conditions.ts';
 import { updateEndpoint, updateNetwork } from './updates.ts';
 import { watchObjects } from './watch.ts';
@@ -109,6 +110,7 @@ export function createControl(deps: ControlDeps): Control {
     syncEngine: async ({ network }, context) => {
       const record = await offerAgain(deps, network, context);
       return engineView(now(), record);
+    ...routingControl(deps, fresh),
     },
     adoptNetwork: async (ref, context) => {
       const network = await adoptNetwork(deps, ref, context);

@@ -42,6 +42,7 @@ export const ERRORS = {
     meaning: 'An engine names an address pool that weft does not know.',
     next: 'remove the network from the engine and create it again',
   },
+  'router-not-found': { exit: 'notFound', meaning: 'No router has this name or id.', next: 'weft router ls -A' },
   'ambiguous-reference': {
     exit: 'usage',
     meaning: 'The prefix of an id fits more than one object.',

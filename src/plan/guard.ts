@@ -6,20 +6,23 @@ import type { ClusterSettings, ClusterState } from '../model/cluster.ts';
 import { parseAddress } from '../model/address/address.ts';
 import { WeftError } from '../model/errors.ts';
 import type { Endpoint } from '../model/objects.ts';
+import { gatewayMembers } from './routing/gateways.ts';
 import { planHostEgress, planTenantRouting } from './routing/plan.ts';
+import { ownNetworks } from './routing/presence.ts';
 import type { GuardMember, HostGuardIntent, TenantGuardIntent } from './ruleset.ts';
 
 /** Throws WeftError `internal` for a node that the state does not hold: planning for it would drop all its traffic. */
 export function planGuard(state: ClusterState, nodeId: string, settings: ClusterSettings): HostGuardIntent {
   const node = state.nodes.get(nodeId);
   if (!node) throw new WeftError('internal', `plan the VXLAN guard: no record of node ${nodeId}`, { object: nodeId });
-  const present = networksOf(state, nodeId);
+  const present = ownNetworks(state, nodeId);
   const members = new Map<string, GuardMember>();
   for (const endpoint of state.endpoints.values()) {
     if (endpoint.node === nodeId || !present.has(endpoint.network)) continue;
     const member = memberOf(state, endpoint, settings);
     if (member) members.set(sortKey(member), member);
   }
+  for (const member of gatewayMembers(state, nodeId, present)) members.set(sortKey(member), member);
   const sorted = [...members].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, member]) => member);
   const egress = planHostEgress(state, { node: nodeId, settings });
   return {
@@ -36,12 +39,6 @@ export function planTenantGuard(
   const routing = planTenantRouting(state, tenant, context);
   const { overlayPort } = context.settings;
   return { kind: 'tenant-guard', overlayPort, ...(routing ? { routing } : {}) };
-}
-
-/** Ids of the networks that the node has endpoints or bindings in. */
-function networksOf(state: ClusterState, nodeId: string): Set<string> {
-  const records = [...state.endpoints.values(), ...state.bindings.values()];
-  return new Set(records.filter(({ node }) => node === nodeId).map(({ network }) => network));
 }
 
 /** Undefined while the network or the node is unknown here, or the node's VTEP is not of the cluster's family. */

@@ -5,13 +5,14 @@
  */
 import { formatAddress } from '../model/address/address.ts';
 import { parseInterfaceAddress } from '../model/address/cidr.ts';
-import { linkLocalOf, macFor } from '../model/address/mac.ts';
+import { linkLocalOf } from '../model/address/mac.ts';
 import { routesFor } from '../model/routes.ts';
 import type { ClusterSettings, ClusterState } from '../model/cluster.ts';
 import { linkNames } from '../model/names.ts';
 import type { Endpoint, Network, Node } from '../model/objects.ts';
 import { ALIAS_PREFIX } from './objects.ts';
 import type { KernelObject, PortFlags, PortPeer } from './objects.ts';
+import { gatewayMac } from './routing/gateways.ts';
 import { joined, presentNetworks } from './routing/presence.ts';
 import { uplinkObjects } from './routing/uplink-objects.ts';
 import { uplinksOf } from './routing/uplinks.ts';
@@ -114,7 +115,7 @@ function planNetwork(
       kind: 'bridge',
       name: bridge,
       alias: `${ALIAS_PREFIX}bridge:${network.id}`,
-      mac: macFor(network.vni, network.subnets[0]?.gateway ?? '0.0.0.0'),
+      mac: gatewayMac(network),
       mcastSnooping: false,
       ...shared,
     },

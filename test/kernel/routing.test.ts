@@ -133,3 +133,45 @@ describe('the way out', () => {
     }
   });
 });
+
+describe('routers', () => {
+  it('join networks across hosts in both directions, with the containers’ own addresses, and nothing else', async () => {
+    cluster.states
+      .network('acme', 'db', { vni: VNI + 1, subnets: subnets(20), mtu: 1400 })
+      .network('acme', 'log', { vni: VNI + 2, subnets: subnets(30) })
+      .router('acme', 'core', ['acme-web', 'acme-db']);
+    cluster.start(2);
+    const a = cluster.endpoint('acme-web', 'a', at(1, 10, 10));
+    const near = cluster.endpoint('acme-db', 'n', at(1, 20, 10));
+    const far = cluster.endpoint('acme-db', 'f', at(2, 20, 20));
+    const log = cluster.endpoint('acme-log', 'l', at(2, 30, 10));
+    for (const path of [a, near, far, log]) await cluster.serve(path, PORT);
+    await cluster.publish();
+    const [web, db] = [addressesOf(10, 10), addressesOf(20, 20)];
+    expect(await probe(a, everyWay(db, PORT))).toEqual(everyAnswer(web));
+    expect(await probe(far, everyWay(web, PORT))).toEqual(everyAnswer(db));
+    expect(await probe(a, everyWay(addressesOf(20, 10), PORT))).toEqual(everyAnswer(web));
+    for (const path of [a, far]) {
+      expect(new Set(await probe(path, everyWay(addressesOf(30, 10), PORT)))).toEqual(new Set([null]));
+    }
+    const ping = (...words: string[]) => inside(a, 'sh', '-c', `ping -n -c1 -W2 ${words.join(' ')} || true`);
+    expect(ping('-t1', db.ipv4)).toContain('From 10.10.0.1 icmp_seq=1 Time to live exceeded');
+    expect(ping('-t1', db.ipv6)).toContain('From fd00:10::1 icmp_seq=1 Time exceeded: Hop limit');
+    expect(ping('-Mdo', '-s1400', db.ipv4)).toContain('From 10.10.0.1 icmp_seq=1 Frag needed and DF set (mtu = 1400)');
+    expect(ping('-Mdo', '-s1400', db.ipv6)).toContain('From fd00:10::1 icmp_seq=1 Packet too big: mtu=1400');
+
+    cluster.states.routers.clear();
+    await cluster.publish();
+    expect(new Set(await probe(a, everyWay(db, PORT)))).toEqual(new Set([null]));
+    expect(cluster.hosts.map(({ loop }) => loop.repairs().byKind)).toEqual([{}, {}]);
+  });
+});
+
+function addressesOf(n: number, last: number): { ipv4: string; ipv6: string } {
+  return { ipv4: `10.${n}.0.${last}`, ipv6: `fd00:${n}::${last}` };
+}
+
+/** What everyWay gets where the client is seen with these addresses. */
+function everyAnswer({ ipv4, ipv6 }: { ipv4: string; ipv6: string }): string[] {
+  return [ipv4, ipv4, 'answers', ipv6, ipv6, 'answers'];
+}

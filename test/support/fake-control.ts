@@ -12,8 +12,19 @@ import type {
   TokenView,
   WatchEvent,
 } from '../../src/control/port.ts';
+import type { EgressView, RouterView } from '../../src/control/routing-port.ts';
 
 const AT = '2026-01-02T03:04:05.678Z';
+
+export const egress: EgressView = { tenant: 'acme', off: false, ipv6: 'nat', allow: ['192.0.2.5/32:5432/tcp'] };
+
+export const router: RouterView = {
+  id: '01R',
+  name: 'core',
+  tenant: 'acme',
+  networks: ['db', 'web'],
+  createdAt: AT,
+};
 
 export const tenant: TenantView = { id: '01T', name: 'acme', networks: 2, origin: 'user', createdAt: AT, revision: 4 };
 
@@ -140,6 +151,12 @@ export function fakeControl() {
     listEndpoints: vi.fn<Control['listEndpoints']>().mockResolvedValue([endpoint]),
     getEndpoint: vi.fn<Control['getEndpoint']>().mockResolvedValue(endpoint),
     listNodes: vi.fn<Control['listNodes']>().mockResolvedValue([node]),
+    getEgress: vi.fn<Control['getEgress']>().mockResolvedValue(egress),
+    setEgress: vi.fn<Control['setEgress']>().mockResolvedValue(egress),
+    createRouter: vi.fn<Control['createRouter']>().mockResolvedValue(router),
+    listRouters: vi.fn<Control['listRouters']>().mockResolvedValue([router]),
+    getRouter: vi.fn<Control['getRouter']>().mockResolvedValue(router),
+    deleteRouter: vi.fn<Control['deleteRouter']>().mockResolvedValue(undefined),
     updateNetwork: vi.fn<Control['updateNetwork']>().mockResolvedValue(network),
     updateEndpoint: vi.fn<Control['updateEndpoint']>().mockResolvedValue(endpoint),
     watch: vi.fn<Control['watch']>().mockImplementation(events),

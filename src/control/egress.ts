@@ -1,0 +1,44 @@
+import type { ClusterState } from '../model/cluster.ts';
+import { checkExceptions, formatException } from '../model/egress.ts';
+import { keys } from '../model/keys.ts';
+import type { Egress, Tenant } from '../model/objects.ts';
+import { invalid } from '../model/validate.ts';
+import { egressOf } from '../plan/routing/uplinks.ts';
+import { commit } from './commit.ts';
+import type { ControlDeps } from './context.ts';
+import type { CallContext } from './port.ts';
+import { findTenant } from './references.ts';
+import type { EgressRequest, EgressView } from './routing-port.ts';
+
+/** Throws `tenant-not-found`, `invalid-argument`. */
+export async function setEgress(deps: ControlDeps, request: EgressRequest, context?: CallContext): Promise<EgressView> {
+  const allow = checkExceptions('allow', request.allow);
+  const ipv6 = familyMode(request.ipv6);
+  const decide = () => {
+    const tenant = findTenant(deps.view.current().state, request.tenant);
+    const egress: Egress = { tenant: tenant.id, off: request.off, ipv6, allow };
+    const record = keys.tenant(tenant.id);
+    return {
+      // A tenant that goes takes this with it.
+      compare: [{ key: record, revision: deps.view.revisionOf(record) }],
+      then: [{ put: keys.egress(tenant.id), value: egress }],
+      result: viewOf(tenant, egress),
+    };
+  };
+  return (await commit(deps, decide, context)).result;
+}
+
+export function egressView(state: ClusterState, ref: string): EgressView {
+  const tenant = findTenant(state, ref);
+  return viewOf(tenant, egressOf(state, tenant.id));
+}
+
+function viewOf(tenant: Tenant, { off, ipv6, allow }: Egress): EgressView {
+  return { tenant: tenant.name, off, ipv6, allow: allow.map(formatException) };
+}
+
+function familyMode(text: string): 'nat' | 'routed' {
+  if (text === '' || text === 'nat') return 'nat';
+  if (text === 'routed') return 'routed';
+  throw invalid('ipv6', `"${text.slice(0, 80)}" is neither nat nor routed`);
+}
