@@ -12,6 +12,7 @@ import type {
   JoinRequest,
   ListFilter,
   Membership,
+  NetworkExtension,
   NetworkRequest,
   NetworkUpdate,
   NetworkView,
@@ -43,6 +44,7 @@ export interface Methods {
   CreateNetwork: { request: NetworkRequest; response: NetworkView };
   ListNetworks: { request: ListRequest; response: { networks: NetworkView[]; nextPageToken: string } };
   UpdateNetwork: { request: NetworkUpdate; response: NetworkView };
+  ExtendNetwork: { request: NetworkExtension; response: NetworkView };
   GetNetwork: { request: Reference; response: NetworkView };
   DeleteNetwork: { request: Reference & { force: boolean }; response: object };
   AdoptNetwork: { request: Reference; response: NetworkView };

@@ -36,6 +36,7 @@ export function handlers(control: Control): Handlers {
     },
     GetNetwork: ({ ref }) => control.getNetwork(ref),
     UpdateNetwork: (request, context) => control.updateNetwork(request, context),
+    ExtendNetwork: (request, context) => control.extendNetwork(request, context),
     DeleteNetwork: (request, context) => done(control.deleteNetwork(request, context)),
     AttachEndpoint: (request, context) => control.attach(request, context),
     DetachEndpoint: ({ ref }, context) => done(control.detach(ref, context)),

@@ -46,6 +46,7 @@ const SCHEMAS: { [M in MethodName]: z.ZodType<Methods[M]['request']> } = {
   ListNetworks: list,
   GetNetwork: reference,
   UpdateNetwork: reference.extend({ revision, labels, reserve: ranges, unreserve: ranges }),
+  ExtendNetwork: reference.extend({ revision, subnet }),
   DeleteNetwork: reference.extend({ force: z.boolean() }),
   AdoptNetwork: reference,
   AttachEndpoint: z

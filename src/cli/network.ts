@@ -25,6 +25,14 @@ interface UpdateOptions {
   tenant?: string;
 }
 
+interface ExtendOptions {
+  subnet: string;
+  gateway: string[];
+  reserve: string[];
+  revision?: number;
+  tenant?: string;
+}
+
 interface Subnet {
   cidr: string;
   gateway: string;
@@ -39,6 +47,13 @@ Examples:
   weft network create acme/web
   weft network create acme/web --subnet 10.10.0.0/16 --subnet fd00:1::/64
   weft network create acme/db --subnet 10.20.0.0/24 --gateway 10.20.0.254 --reserve 10.20.0.0/28 --internal`;
+
+const EXTEND_NOTES = `
+Endpoints keep their addresses; containers that run get a route to the new subnet. Its addresses are given when the
+subnets of its family before it have none left.
+
+Example:
+  weft network extend acme/web --subnet 10.11.0.0/16`;
 
 export function networkCommand(): Command {
   const network = new Command('network')
@@ -84,7 +99,8 @@ export function networkCommand(): Command {
       columns: {
         NETWORK: ({ tenant, name }) => `${tenant}/${name}`,
         SUBNETS: ({ subnets }) => subnets.map(({ cidr }) => cidr).join(','),
-        USED: ({ subnets }) => subnets.map(({ used, capacity }) => `${used}/${capacity}`).join(','),
+        USED: ({ subnets }) =>
+          subnets.map(({ used, capacity, percentUsed }) => `${used}/${capacity} (${percentUsed}%)`).join(','),
         MTU: ({ mtu }) => mtu,
         VNI: ({ vni }) => vni,
         ENDPOINTS: ({ endpoints }) => endpoints,
@@ -94,6 +110,8 @@ export function networkCommand(): Command {
       wide: {
         ID: ({ id }) => id,
         ORIGIN: ({ origin }) => origin,
+        'BOUND/HELD/RESTING/FREE': ({ subnets }) =>
+          subnets.map(({ bound, held, resting, free }) => [bound, held, resting, free].join('/')).join(','),
         INTERNAL: ({ internal }) => (internal ? 'yes' : 'no'),
         NODES: ({ bindings }) => [...new Set(bindings.map(({ node }) => node))].join(','),
         LABELS: ({ labels }) => labelText(labels),
@@ -131,6 +149,22 @@ export function networkCommand(): Command {
         }),
       );
       print(globals(command).output, updated, () => printObject({ ...updated }));
+    });
+  network
+    .command('extend <network>')
+    .description('add a subnet to a network that is in use')
+    .requiredOption('--subnet <cidr>', 'IPv4 or IPv6 subnet')
+    .option('--gateway <address>', 'gateway (default: the first address)', collect, [])
+    .option('--reserve <address|cidr>', 'never given to endpoints, repeatable', collect, [])
+    .option('--revision <n>', 'only if the network is still at this revision', wholeNumber)
+    .option('-t, --tenant <tenant>', 'tenant of a NETWORK without one')
+    .addHelpText('after', EXTEND_NOTES)
+    .action(async (ref: string, options: ExtendOptions, command: Command) => {
+      const [subnet] = subnetsOf({ ...options, subnet: [options.subnet] });
+      if (!subnet) throw usage('--subnet is missing');
+      const request = { ref: networkRef(ref, options.tenant), revision: options.revision ?? 0, subnet };
+      const extended = await withClient(command, (client) => client.call('ExtendNetwork', request));
+      print(globals(command).output, extended, () => printObject({ ...extended }));
     });
   network
     .command('delete <network>')

@@ -71,7 +71,7 @@ export function decideNetwork(deps: ControlDeps, plan: NetworkPlan): Decision<Ne
   }
   const ranges = deps.view.value<string[]>(keys.subnets(tenant.id)) ?? [];
   const subnets = plan.subnets.length > 0 ? plan.subnets : [freeSubnet(deps, ranges, plan.avoid, object)];
-  assertApart(subnets, ranges, { object, tenant, state });
+  assertApart(subnets, ranges, { object, tenant: tenant.id, state });
   const largest = largestMtu(deps, state);
   const network: Network = {
     id: newId(),
@@ -141,17 +141,18 @@ export function decideRemoval(
   };
 }
 
-function assertApart(
+/** From each other and from `ranges`, which are those of the tenant (its id). */
+export function assertApart(
   subnets: Subnet[],
   ranges: string[],
-  context: { object: string; tenant: Tenant; state: ClusterState },
+  context: { object: string; tenant: string; state: ClusterState },
 ): void {
   const seen = [...ranges];
   for (const { cidr } of subnets) {
     const clash = seen.find((range) => overlapping(range, cidr));
     if (clash) {
       const owner = [...context.state.networks.values()].find(
-        (network) => network.tenant === context.tenant.id && network.subnets.some((subnet) => subnet.cidr === clash),
+        (network) => network.tenant === context.tenant && network.subnets.some((subnet) => subnet.cidr === clash),
       );
       throw new WeftError(
         'subnet-overlap',

@@ -30,6 +30,12 @@ export interface SubnetView {
   /** addresses that endpoints can have, and those bound, held or resting; decimal text since a /64 exceeds 2^53 */
   capacity: string;
   used: string;
+  bound: string;
+  held: string;
+  resting: string;
+  free: string;
+  /** of the capacity, what is not free; whole, rounded down */
+  percentUsed: number;
 }
 
 export interface NetworkView {
@@ -181,6 +187,13 @@ export interface NetworkUpdate {
   unreserve: string[];
 }
 
+/** `revision` 0: whatever the network's is. */
+export interface NetworkExtension {
+  ref: string;
+  revision: number;
+  subnet: SubnetRequest;
+}
+
 export interface EndpointUpdate {
   ref: string;
   revision: number;
@@ -243,6 +256,8 @@ export interface Control {
   listNetworks(filter: ListFilter): Promise<NetworkView[]>;
   getNetwork(ref: string): Promise<NetworkView>;
   updateNetwork(request: NetworkUpdate, context?: CallContext): Promise<NetworkView>;
+  /** Adds a subnet; its addresses are given when the subnets of its family before it have none left. */
+  extendNetwork(request: NetworkExtension, context?: CallContext): Promise<NetworkView>;
   /** `force` ends its endpoints, on every node, before. */
   deleteNetwork(request: { ref: string; force: boolean }, context?: CallContext): Promise<void>;
 

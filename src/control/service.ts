@@ -17,6 +17,7 @@ import { requestPool } from './engines/pools.ts';
 import { membershipControl } from './membership-service.ts';
 import { listEndpoints, listEngines, listNetworks, listNodes, listTenants, resolveFilter } from './lists.ts';
 import { deleteNetwork } from './network-removal.ts';
+import { extendNetwork } from './network-growth.ts';
 import { createNetwork } from './networks.ts';
 import type { Control, EngineControl, EngineFollowing, EngineJoin, ListFilter } from './port.ts';
 import { findEndpoint, findNetwork, findTenant } from './references.ts';
@@ -89,6 +90,10 @@ export function createControl(deps: ControlDeps): Control {
     },
     updateNetwork: async (request, context) => {
       const network = await updateNetwork(deps, request, context);
+      return networkView(now(), network);
+    },
+    extendNetwork: async (request, context) => {
+      const network = await extendNetwork(deps, request, context);
       return networkView(now(), network);
     },
     deleteNetwork: (request, context) => deleteNetwork(deps, request, context),

@@ -69,7 +69,8 @@ function assertHere(deps: ControlDeps, state: ClusterState, endpoint: Endpoint):
   });
 }
 
-function assertRevision(
+/** `asked` 0 stands for whatever it is. */
+export function assertRevision(
   deps: ControlDeps,
   { key, asked, object }: { key: string; asked: number; object: string },
 ): void {

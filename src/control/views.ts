@@ -1,10 +1,8 @@
 /** Objects as users see them: names instead of ids, use and life beside what is stored. Pure. */
-import { parseAddress } from '../model/address/address.ts';
-import { contains } from '../model/address/cidr.ts';
 import type { ClusterState } from '../model/cluster.ts';
-import { capacityOf, poolOf } from '../model/ipam/pool.ts';
-import type { Endpoint, Network, Node, Subnet, Tenant } from '../model/objects.ts';
+import type { Endpoint, Network, Node, Tenant } from '../model/objects.ts';
 import type { ObjectStatus } from '../reconcile/port.ts';
+import { subnetUsages, usageView } from './network-usage.ts';
 import type { EndpointState, EndpointView, NetworkView, NodeView, SubnetView, TenantView } from './port.ts';
 
 /** What only the endpoint's own node knows: how far its kernel is. */
@@ -23,7 +21,7 @@ export function networkView(state: ClusterState, network: Network): NetworkView 
     ...pick(network),
     tenant: state.tenants.get(network.tenant)?.name ?? network.tenant,
     vni: network.vni,
-    subnets: network.subnets.map((subnet) => subnetView(state, network, subnet)),
+    subnets: subnetViews(state, network),
     internal: network.internal,
     mtu: network.mtu,
     endpoints: [...state.endpoints.values()].filter((endpoint) => endpoint.network === network.id).length,
@@ -37,14 +35,12 @@ export function networkView(state: ClusterState, network: Network): NetworkView 
   };
 }
 
-function subnetView(state: ClusterState, network: Network, subnet: Subnet): SubnetView {
-  const pool = poolOf(subnet);
-  let used = 0n;
-  for (const record of state.addresses.values()) {
-    const address = record.network === network.id ? parseAddress(record.address) : undefined;
-    if (address && contains(pool.cidr, address)) used++;
-  }
-  return { ...subnet, capacity: capacityOf(pool).toString(), used: used.toString() };
+function subnetViews(state: ClusterState, network: Network): SubnetView[] {
+  const usages = subnetUsages(network, state.addresses.values());
+  return network.subnets.flatMap((subnet, i) => {
+    const own = usages[i];
+    return own ? [{ ...subnet, ...usageView(own.usage) }] : [];
+  });
 }
 
 export function endpointView(state: ClusterState, endpoint: Endpoint, local: LocalStatus): EndpointView {

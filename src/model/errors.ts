@@ -93,7 +93,7 @@ export const ERRORS = {
   'pool-exhausted': {
     exit: 'conflict',
     meaning: 'Every address of the subnet is in use, resting or reserved.',
-    next: 'detach endpoints, or make a larger network',
+    next: 'weft network extend TENANT/NETWORK --subnet CIDR',
   },
   'hold-lost': {
     exit: 'conflict',

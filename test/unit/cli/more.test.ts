@@ -158,6 +158,18 @@ describe('changes', () => {
     expect(control.updateEndpoint.mock.calls[0]?.[0]).toMatchObject({ labels: { app: 'db', tier: '' }, revision: 0 });
   });
 
+  it('extend a network by a subnet with its gateway and what it keeps back', async () => {
+    const words = ['network', 'extend', 'acme/web', '--subnet', '10.11.0.0/24', '--gateway', '10.11.0.254'];
+    await weft(...words, '--reserve', '10.11.0.0/28');
+    expect(control.extendNetwork.mock.calls[0]?.[0]).toEqual({
+      ref: 'acme/web',
+      revision: 0,
+      subnet: { cidr: '10.11.0.0/24', gateway: '10.11.0.254', reserved: ['10.11.0.0/28'] },
+    });
+    const outside = await weft('network', 'extend', 'acme/web', '--subnet', '10.11.0.0/24', '--gateway', '10.12.0.1');
+    expect([outside.code, outside.err]).toEqual([2, expect.stringContaining('lies in no --subnet')]);
+  });
+
   it('name whom a forced deletion disconnects, before it does', async () => {
     const { err } = await weft('network', 'delete', 'acme/web', '--force');
     expect(err).toBe('disconnecting My_Db.1 (10.1.2.3/16, fd00:1::3/64) on host1');

@@ -1,0 +1,61 @@
+/** How full the subnets of a network are. Pure over the cluster's picture. */
+import { parseAddress } from '../model/address/address.ts';
+import type { Family } from '../model/address/address.ts';
+import { contains } from '../model/address/cidr.ts';
+import type { ClusterState } from '../model/cluster.ts';
+import { poolOf } from '../model/ipam/pool.ts';
+import { percentUsed, totalUsage, usage } from '../model/ipam/usage.ts';
+import type { Usage } from '../model/ipam/usage.ts';
+import type { AddressRecord, AddressState, Network } from '../model/objects.ts';
+
+export interface SubnetUsage {
+  cidr: string;
+  family: Family;
+  usage: Usage;
+}
+
+/** One for each subnet, in their order. */
+export function subnetUsages(network: Network, records: Iterable<AddressRecord>): SubnetUsage[] {
+  const subnets = network.subnets.map((subnet) => ({
+    cidr: subnet.cidr,
+    pool: poolOf(subnet),
+    records: new Array<{ address: bigint; state: AddressState }>(),
+  }));
+  for (const { network: id, address: text, state } of records) {
+    const address = id === network.id ? parseAddress(text) : undefined;
+    const subnet = address && subnets.find(({ pool }) => contains(pool.cidr, address));
+    if (address) subnet?.records.push({ address: address.value, state });
+  }
+  return subnets.map(({ cidr, pool, records: own }) => ({ cidr, family: pool.cidr.family, usage: usage(pool, own) }));
+}
+
+/** Of each network and family: an endpoint needs an address of every family that its network has. */
+export function familyUsages(state: ClusterState): { network: Network; family: Family; usage: Usage }[] {
+  const records = new Map<string, AddressRecord[]>();
+  for (const record of state.addresses.values()) {
+    const others = records.get(record.network);
+    if (others) others.push(record);
+    else records.set(record.network, [record]);
+  }
+  return [...state.networks.values()].flatMap((network) => {
+    const subnets = subnetUsages(network, records.get(network.id) ?? []);
+    return ([4, 6] as const).flatMap((family) => {
+      const mine = subnets.filter((subnet) => subnet.family === family);
+      return mine.length === 0 ? [] : [{ network, family, usage: totalUsage(mine.map((one) => one.usage)) }];
+    });
+  });
+}
+
+/** As decimal text, since a /64 has more addresses than a number can tell apart. */
+export function usageView(usage: Usage) {
+  const { bound, held, resting, free, capacity } = usage;
+  return {
+    capacity: capacity.toString(),
+    used: (bound + held + resting).toString(),
+    bound: bound.toString(),
+    held: held.toString(),
+    resting: resting.toString(),
+    free: free.toString(),
+    percentUsed: percentUsed(usage),
+  };
+}
