@@ -24,8 +24,8 @@ import type {
   WatchEvent,
   WatchRequest,
 } from '../control/port.ts';
-import type { PageRequest } from './pages.ts';
 import type { EgressRequest, EgressView, RouterRequest, RouterView } from '../control/routing-port.ts';
+import type { PageRequest } from './pages.ts';
 
 /** 64-bit values are revisions and counts, all below 2^53. */
 const OPTIONS = { keepCase: false, longs: Number, enums: String, defaults: true, arrays: true, objects: true } as const;
@@ -61,14 +61,14 @@ export interface Methods {
   DeleteToken: { request: Reference; response: object };
   Join: { request: JoinRequest; response: Membership };
   Renew: { request: Pick<JoinRequest, 'nodeCsr' | 'clientCsr'>; response: Membership };
-  ListEngines: { request: { node: string }; response: { engines: EngineView[] } };
-  SyncEngine: { request: { network: string }; response: EngineView };
   GetEgress: { request: Reference; response: EgressView };
   SetEgress: { request: EgressRequest; response: EgressView };
   CreateRouter: { request: RouterRequest; response: RouterView };
   ListRouters: { request: ListRequest; response: { routers: RouterView[]; nextPageToken: string } };
   GetRouter: { request: Reference; response: RouterView };
   DeleteRouter: { request: Reference; response: object };
+  ListEngines: { request: { node: string }; response: { engines: EngineView[] } };
+  SyncEngine: { request: { network: string }; response: EngineView };
 }
 
 /** Methods that answer with a stream. */

@@ -57,7 +57,6 @@ export function handlers(control: Control): Handlers {
     DeleteToken: ({ ref }, context) => done(control.deleteToken(ref, context)),
     Join: (request, context) => control.join(request, context),
     Renew: (request, context) => control.renew(request, context),
-    ListEngines: async ({ node }) => ({ engines: await control.listEngines(node === '' ? {} : { node }) }),
     GetEgress: ({ ref }) => control.getEgress(ref),
     SetEgress: (request, context) => control.setEgress(request, context),
     CreateRouter: (request, context) => control.createRouter(request, context),
@@ -67,6 +66,7 @@ export function handlers(control: Control): Handlers {
     },
     GetRouter: ({ ref }) => control.getRouter(ref),
     DeleteRouter: ({ ref }, context) => done(control.deleteRouter(ref, context)),
+    ListEngines: async ({ node }) => ({ engines: await control.listEngines(node === '' ? {} : { node }) }),
     SyncEngine: ({ network }, context) => control.syncEngine(network === '' ? {} : { network }, context),
     AdoptNetwork: ({ ref }, context) => control.adoptNetwork(ref, context),
   };

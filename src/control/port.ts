@@ -244,7 +244,7 @@ export interface WatchRequest extends ListFilter {
   kinds: string[];
 }
 
-export interface Control {
+export interface Control extends RoutingControl {
   status(): Promise<StatusView>;
 
   createTenant(request: { name: string }, context?: CallContext): Promise<TenantView>;

@@ -21,8 +21,8 @@ import { extendNetwork } from './network-growth.ts';
 import { createNetwork } from './networks.ts';
 import type { Control, EngineControl, EngineFollowing, EngineJoin, ListFilter } from './port.ts';
 import { findEndpoint, findNetwork, findTenant } from './references.ts';
-import { storeConditions } from './store-conditions.ts';
 import { routingControl } from './routing-service.ts';
+import { storeConditions } from './store-conditions.ts';
 import { trustConditions } from './trust-conditions.ts';
 import { updateEndpoint, updateNetwork } from './updates.ts';
 import { watchObjects } from './watch.ts';
@@ -110,12 +110,12 @@ export function createControl(deps: ControlDeps): Control {
     listNodes: async (filter = {}) => listed(listNodes, filter),
 
     ...membershipControl(deps, fresh),
+    ...routingControl(deps, fresh),
 
     listEngines: async (filter) => listed(listEngines, filter),
     syncEngine: async ({ network }, context) => {
       const record = await offerAgain(deps, network, context);
       return engineView(now(), record);
-    ...routingControl(deps, fresh),
     },
     adoptNetwork: async (ref, context) => {
       const network = await adoptNetwork(deps, ref, context);
