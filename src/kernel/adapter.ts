@@ -3,8 +3,16 @@ import { NetlinkError, NftSocket, openNamespace, OutcomeUnknownError, RouteSocke
 import type { Namespace } from 'netlink-ts';
 import { describeCause, WeftError } from '../model/errors.ts';
 import type { Operation } from '../plan/diff.ts';
-import type { ForeignChains, HostForwarding, KernelEvent, KernelPort, OperationFailure } from '../plan/kernel-port.ts';
+import type {
+  ForeignChains,
+  HostForwarding,
+  KernelEvent,
+  KernelPort,
+  OperationFailure,
+  PortDrops,
+} from '../plan/kernel-port.ts';
 import { isLink, keyOf, standsOn } from '../plan/objects.ts';
+import type { PortGuardIntent } from '../plan/port-guard/intent.ts';
 import type { Observed } from '../plan/objects.ts';
 import type { HostGuardIntent, RulesetIntent, TenantGuardIntent } from '../plan/ruleset.ts';
 import { deleteEntry, putEntry, putSetting } from './entries.ts';
@@ -15,6 +23,7 @@ import type { LinkContext } from './links.ts';
 import { TenantNamespaces, wireOption } from './namespaces.ts';
 import type { WireLog } from './namespaces.ts';
 import { observe, settingOf } from './observe.ts';
+import { readDrops } from './port-guard/drops.ts';
 import { ensureRuleset, removeRuleset } from './ruleset.ts';
 
 export interface KernelOptions {
@@ -35,7 +44,8 @@ export class NetlinkKernel implements KernelPort {
   readonly #host: { namespace: Namespace; rt: RouteSocket; nft: NftSocket };
   readonly #tenants: TenantNamespaces;
   readonly #events: KernelEvents;
-  readonly #rulesets = new Map<string, RulesetIntent>();
+  /** by namespace, '' the host's: what was applied last */
+  readonly #rulesets = new Map<string, Map<RulesetIntent['kind'], RulesetIntent>>();
   readonly #foreign: ForeignForward;
 
   constructor(options: KernelOptions) {
@@ -114,6 +124,14 @@ export class NetlinkKernel implements KernelPort {
     return this.#guard(name, this.#tenants.use(name).nft, intent);
   }
 
+  guardPorts(name: string, intent: PortGuardIntent): Promise<string[]> {
+    return this.#guard(name, this.#tenants.use(name).nft, intent);
+  }
+
+  drops(name: string): Promise<Map<string, PortDrops>> {
+    return readDrops(this.#tenants.use(name).nft);
+  }
+
   events(signal: AbortSignal): AsyncIterable<KernelEvent> {
     return this.#events.read(signal);
   }
@@ -126,10 +144,11 @@ export class NetlinkKernel implements KernelPort {
     this.#host.namespace.close();
   }
 
-  async #guard(key: string, nft: NftSocket, intent: RulesetIntent): Promise<string[]> {
-    const last = this.#rulesets.get(key);
+  async #guard(namespace: string, nft: NftSocket, intent: RulesetIntent): Promise<string[]> {
+    const applied = this.#rulesets.get(namespace) ?? new Map<RulesetIntent['kind'], RulesetIntent>();
+    const last = applied.get(intent.kind);
     const { repaired } = await ensureRuleset(nft, intent, last ? { last } : {});
-    this.#rulesets.set(key, intent);
+    this.#rulesets.set(namespace, applied.set(intent.kind, intent));
     return repaired;
   }
 }

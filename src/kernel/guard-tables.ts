@@ -35,6 +35,8 @@ import {
   type TableName,
 } from 'netlink-ts';
 import { hostEgress } from './host-egress.ts';
+import { MEMBER_SETS } from './port-guard/sets.ts';
+import { portGuardTable } from './port-guard/table.ts';
 import { tenantRouting } from './tenant-routing.ts';
 import type { GuardMember, HostGuardIntent, RulesetIntent, TenantGuardIntent } from '../plan/ruleset.ts';
 
@@ -50,7 +52,14 @@ const VNI_OFFSET = 96;
 const INNER_SOURCE_MAC_OFFSET = 176;
 
 export function compileRuleset(intent: RulesetIntent): Table {
+  if (intent.kind === 'port-guard') return portGuardTable(intent);
   return intent.kind === 'host-guard' ? hostGuard(intent) : tenantGuard(intent);
+}
+
+/** Names of the sets whose elements change with the cluster, one by one, while the rules stay. */
+export function memberSetsOf(intent: RulesetIntent): readonly string[] {
+  if (intent.kind === 'port-guard') return MEMBER_SETS;
+  return intent.kind === 'host-guard' ? [MEMBERS_SET] : [];
 }
 
 /** Sorted as the kernel's are when they are read. */

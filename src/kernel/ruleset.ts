@@ -1,13 +1,20 @@
 /**
- * Brings the nftables table `inet weft` of one namespace to an intent. Level-triggered: it reads the table back and changes
+ * Brings an nftables table of weft's in one namespace to an intent. Level-triggered: it reads the table back and changes
  * only what differs, so calling it when all is well costs a few dumps and changes nothing. The rules are replaced as one
  * table, members one by one, so that a new endpoint does not reset the counters of the others.
  */
 import { isDeepStrictEqual } from 'node:util';
-import { NetlinkError, type NftSocket, type SetElement, type Table } from 'netlink-ts';
+import {
+  NetlinkError,
+  type ElementChange,
+  type NftSocket,
+  type SetElement,
+  type Table,
+  type TableName,
+} from 'netlink-ts';
 import { WeftError } from '../model/errors.ts';
 import type { RulesetIntent } from '../plan/ruleset.ts';
-import { compileRuleset, MEMBERS_SET, WEFT_TABLE } from './guard-tables.ts';
+import { compileRuleset, memberSetsOf, WEFT_TABLE } from './guard-tables.ts';
 
 export interface RulesetOptions {
   signal?: AbortSignal;
@@ -19,7 +26,7 @@ export interface RulesetResult {
   /** there was no table */
   created: boolean;
   changed: boolean;
-  /** what others had changed: 'guard' for rules, 'guard-members' for the set (told only from `last`) */
+  /** what others had changed: 'guard' for rules, 'guard-members' for elements of sets (told only from `last`) */
   repaired: string[];
 }
 
@@ -30,17 +37,18 @@ export async function ensureRuleset(
   options: RulesetOptions = {},
 ): Promise<RulesetResult> {
   const call = options.signal ? { signal: options.signal } : {};
+  const wanted = compileRuleset(intent);
+  const members = memberSetsOf(intent);
   try {
-    const wanted = compileRuleset(intent);
-    const found = await nft.readTable(WEFT_TABLE, call);
-    const repaired = driftOf(found, wanted, options.last && compileRuleset(options.last));
+    const found = await nft.readTable(wanted, call);
+    const repaired = driftOf(found, options.last && compileRuleset(options.last), { wanted, members });
     if (isDeepStrictEqual(found, wanted)) return { created: false, changed: false, repaired };
-    if (found && isDeepStrictEqual(skeletonOf(found), skeletonOf(wanted)))
-      await changeMembers(nft, found, wanted, call);
+    if (found && isDeepStrictEqual(skeletonOf(found, members), skeletonOf(wanted, members)))
+      await changeMembers(nft, { found, wanted, members }, call);
     else await nft.replaceTable(wanted, call);
     return { created: found === undefined, changed: true, repaired };
   } catch (error) {
-    throw refused('apply', error);
+    throw refused('apply', wanted, error);
   }
 }
 
@@ -49,23 +57,28 @@ export async function removeRuleset(nft: NftSocket, options: { signal?: AbortSig
   try {
     await nft.deleteTable(WEFT_TABLE, options);
   } catch (error) {
-    throw refused('remove', error);
+    throw refused('remove', WEFT_TABLE, error);
   }
+}
+
+interface MemberChange {
+  found: Table;
+  wanted: Table;
+  /** names of sets */
+  members: readonly string[];
 }
 
 async function changeMembers(
   nft: NftSocket,
-  found: Table,
-  wanted: Table,
+  { found, wanted, members }: MemberChange,
   call: { signal?: AbortSignal },
 ): Promise<void> {
-  const change = {
-    set: MEMBERS_SET,
-    add: missingFrom(membersOf(found), membersOf(wanted)),
-    delete: missingFrom(membersOf(wanted), membersOf(found)),
-  };
+  const changes = members.map((set): ElementChange => {
+    const [has, needs] = [elementsOf(found, set), elementsOf(wanted, set)];
+    return { set, add: missingFrom(has, needs), delete: missingFrom(needs, has) };
+  });
   try {
-    await nft.changeElements(WEFT_TABLE, [change], call);
+    await nft.changeElements(wanted, changes, call);
   } catch (error) {
     // an element or the table went after it was read
     if (!(error instanceof NetlinkError && error.code === 'ENOENT')) throw error;
@@ -73,23 +86,25 @@ async function changeMembers(
   }
 }
 
-function driftOf(found: Table | undefined, wanted: Table, last: Table | undefined): string[] {
-  const drift: string[] = [];
-  if (last) {
-    if (!isDeepStrictEqual(found && skeletonOf(found), skeletonOf(last))) drift.push('guard');
-    else if (found && !isDeepStrictEqual(membersOf(found), membersOf(last))) drift.push('guard-members');
-  } else if (found && !isDeepStrictEqual(skeletonOf(found), skeletonOf(wanted))) {
-    drift.push('guard');
-  }
-  return drift;
+/** Without `last` only rules can be told from changes of the cluster's own. */
+function driftOf(
+  found: Table | undefined,
+  last: Table | undefined,
+  { wanted, members }: Omit<MemberChange, 'found'>,
+): string[] {
+  const rules = (table: Table | undefined) => table && skeletonOf(table, members);
+  if (!last) return found && !isDeepStrictEqual(rules(found), rules(wanted)) ? ['guard'] : [];
+  if (!isDeepStrictEqual(rules(found), rules(last))) return ['guard'];
+  const same = members.every((set) => found && isDeepStrictEqual(elementsOf(found, set), elementsOf(last, set)));
+  return same || !found ? [] : ['guard-members'];
 }
 
-function skeletonOf(table: Table): Table {
-  return { ...table, sets: table.sets.map((set) => (set.name === MEMBERS_SET ? { ...set, elements: [] } : set)) };
+function skeletonOf(table: Table, members: readonly string[]): Table {
+  return { ...table, sets: table.sets.map((set) => (members.includes(set.name) ? { ...set, elements: [] } : set)) };
 }
 
-function membersOf(table: Table): SetElement[] {
-  return table.sets.find(({ name }) => name === MEMBERS_SET)?.elements ?? [];
+function elementsOf(table: Table, name: string): SetElement[] {
+  return table.sets.find((set) => set.name === name)?.elements ?? [];
 }
 
 /** Elements of `all` that are not among `some`. */
@@ -98,9 +113,9 @@ function missingFrom(some: readonly SetElement[], all: readonly SetElement[]): S
   return all.filter(({ key }) => !known.has(key));
 }
 
-function refused(verb: string, error: unknown): unknown {
+function refused(verb: string, { family, name }: TableName, error: unknown): unknown {
   if (!(error instanceof NetlinkError)) return error;
-  const table = `${WEFT_TABLE.family} ${WEFT_TABLE.name}`;
+  const table = `${family} ${name}`;
   return new WeftError('kernel-refused', `${verb} nftables table ${table}: ${error.message}`, {
     object: `table ${table}`,
     cause: error,

@@ -1,6 +1,7 @@
 /** The kernel as the reconcile loop sees it: what stands, and doing what a diff asks. */
 import type { Operation } from './diff.ts';
 import type { Observed } from './objects.ts';
+import type { DropReason, PortGuardIntent } from './port-guard/intent.ts';
 import type { HostGuardIntent, TenantGuardIntent } from './ruleset.ts';
 
 export interface OperationFailure {
@@ -28,6 +29,9 @@ export interface HostForwarding {
   ipv6: boolean;
 }
 
+/** Packets by reason. */
+export type PortDrops = Partial<Record<DropReason, number>>;
+
 /** In the host's namespace: concerns the tenants, which have the other ends. */
 export const UPLINK_CHANGED = 'uplink';
 
@@ -49,6 +53,10 @@ export interface KernelPort {
   passForeign(wanted: boolean): Promise<ForeignChains>;
   forwarding(): Promise<HostForwarding>;
   guardTenant(name: string, intent: TenantGuardIntent): Promise<string[]>;
+  /** What the endpoints of a tenant may put on their bridges. */
+  guardPorts(name: string, intent: PortGuardIntent): Promise<string[]>;
+  /** Frames of endpoints that were dropped, by port; ports without any, and reasons without any, are left out. */
+  drops(name: string): Promise<Map<string, PortDrops>>;
   /** Ends with the signal. */
   events(signal: AbortSignal): AsyncIterable<KernelEvent>;
   close(): void;

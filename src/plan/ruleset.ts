@@ -3,6 +3,7 @@
  * decides who may send to whom, not in which registers that is compared.
  */
 
+import type { PortGuardIntent } from './port-guard/intent.ts';
 import type { HostEgress, TenantRouting } from './routing/intents.ts';
 
 /** An endpoint on another node that may send to this one through the overlay. */
@@ -33,4 +34,4 @@ export interface TenantGuardIntent {
   routing?: TenantRouting;
 }
 
-export type RulesetIntent = HostGuardIntent | TenantGuardIntent;
+export type RulesetIntent = HostGuardIntent | TenantGuardIntent | PortGuardIntent;

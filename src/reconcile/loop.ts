@@ -12,6 +12,7 @@ import { planGuard, planTenantGuard } from '../plan/guard.ts';
 import { UPLINK_CHANGED } from '../plan/kernel-port.ts';
 import type { KernelPort, OperationFailure } from '../plan/kernel-port.ts';
 import { keyOf } from '../plan/objects.ts';
+import { planPortGuard } from '../plan/port-guard/plan.ts';
 import { planTenant } from '../plan/tenant.ts';
 import type { TenantPlan } from '../plan/tenant.ts';
 import { uplinksOf } from '../plan/routing/uplinks.ts';
@@ -209,6 +210,8 @@ export class ReconcileLoop implements Reconciler {
     }
     const guard = planTenantGuard(state, tenant, { node, settings });
     for (const kind of await kernel.guardTenant(namespace, guard)) this.#repaired(namespace, kind);
+    const ports = planPortGuard(state, { tenant, node });
+    for (const kind of await kernel.guardPorts(namespace, ports)) this.#repaired(namespace, kind);
     const operations = diff(plan.objects, await kernel.observe(namespace));
     const repairs = this.#repairs.find(namespace, operations);
     const round = this.#retries.split(tenant, operations, this.#clock());

@@ -6,6 +6,7 @@ import type {
   KernelEvent,
   KernelPort,
   OperationFailure,
+  PortDrops,
 } from '../../src/plan/kernel-port.ts';
 import { isLink, keyOf } from '../../src/plan/objects.ts';
 import type { KernelObject, Observed } from '../../src/plan/objects.ts';
@@ -19,6 +20,7 @@ export class FakeKernel implements KernelPort {
   readonly calls: string[] = [];
   guardFails = false;
   guarded = false;
+  readonly dropped = new Map<string, PortDrops>();
   readonly #events: KernelEvent[] = [];
   #wake: (() => void) | undefined;
 
@@ -77,6 +79,15 @@ export class FakeKernel implements KernelPort {
   guardTenant(name: string): Promise<string[]> {
     this.calls.push(`guard ${name}`);
     return Promise.resolve([]);
+  }
+
+  guardPorts(name: string): Promise<string[]> {
+    this.calls.push(`guard ports ${name}`);
+    return Promise.resolve([]);
+  }
+
+  drops(): Promise<Map<string, PortDrops>> {
+    return Promise.resolve(this.dropped);
   }
 
   /** As somebody's `ip link del` would; what stands on a link goes with it. */

@@ -63,7 +63,7 @@ const reached = (revision: number, endpoint?: string) =>
 describe('the loop', () => {
   it('builds what is planned, guards before it builds, and is quiet when all is well', async () => {
     await reached(attachA(), 'a');
-    expect(kernel.calls.slice(-2)).toEqual(['guard host', 'guard acme']);
+    expect(kernel.calls.slice(-3)).toEqual(['guard host', 'guard acme', 'guard ports acme']);
     expect(loop.endpointStatus('a')).toMatchObject({ state: 'ready' });
     const before = kernel.applied.length;
     await reached(publish());

@@ -1,0 +1,51 @@
+/** From the cluster's state to the guard of a tenant's endpoint ports on one host. Pure. */
+import { formatAddress } from '../../model/address/address.ts';
+import { linkLocalOf, macFor } from '../../model/address/mac.ts';
+import type { ClusterState } from '../../model/cluster.ts';
+import { linkNames } from '../../model/names.ts';
+import type { Endpoint, Network } from '../../model/objects.ts';
+import { presentNetworks } from '../routing/presence.ts';
+import type { GuardedPort, PortGuardIntent } from './intent.ts';
+
+/** `tenant` and `node`: ids. */
+export function planPortGuard(
+  state: ClusterState,
+  { tenant, node }: { tenant: string; node: string },
+): PortGuardIntent {
+  const present = presentNetworks(state, node);
+  const networks = [...state.networks.values()].filter((one) => one.tenant === tenant && present.has(one.id));
+  const ids = new Set(networks.map(({ id }) => id));
+  const endpoints = [...state.endpoints.values()].filter(({ network }) => ids.has(network));
+  const known = [...networks.flatMap(gatewaysOf), ...endpoints.flatMap(addressesOf)];
+  const ports = endpoints.filter((endpoint) => endpoint.node === node).map(guardedPort);
+  return { kind: 'port-guard', ports: ports.sort(byPort), known: [...new Set(known)].sort() };
+}
+
+/** Link-local also where the network has no IPv6: kernels speak from it all the same, and it is the endpoint's own. */
+function guardedPort(endpoint: Endpoint): GuardedPort {
+  const addresses = new Set([...addressesOf(endpoint), linkLocal(endpoint.mac)]);
+  return { port: linkNames.port(endpoint.id), mac: endpoint.mac, addresses: [...addresses].sort() };
+}
+
+function addressesOf({ addresses, mac }: Endpoint): string[] {
+  const own = addresses.map((cidr) => cidr.split('/')[0] ?? '');
+  return own.some((address) => address.includes(':')) ? [...own, linkLocal(mac)] : own;
+}
+
+/** Of the bridge itself, which answers for them on every host. */
+function gatewaysOf({ internal, subnets, vni }: Network): string[] {
+  if (internal) return [];
+  const gateways = subnets.map(({ gateway }) => gateway);
+  const [first] = gateways;
+  return first !== undefined && gateways.some((gateway) => gateway.includes(':'))
+    ? [...gateways, linkLocal(macFor(vni, first))]
+    : gateways;
+}
+
+function linkLocal(mac: string): string {
+  return formatAddress(linkLocalOf(mac));
+}
+
+function byPort(a: GuardedPort, b: GuardedPort): number {
+  return a.port < b.port ? -1 : 1;
+}
