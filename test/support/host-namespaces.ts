@@ -53,6 +53,8 @@ export class TestUnderlay {
     };
     const ip = (...args: string[]) => inside(host.path, 'ip', ...args);
     ip('link', 'set', 'lo', 'up');
+    // As on a host with an engine: without it, that containers have no way out is a condition of its own.
+    inside(host.path, 'sysctl', '-qw', 'net.ipv4.ip_forward=1', 'net.ipv6.conf.all.forwarding=1');
     ip('link', 'add', 'eth0', 'type', 'veth', 'peer', 'name', `p${n}`, 'netns', this.namespace('switch'));
     ip('address', 'add', `${host.vtep}/24`, 'dev', 'eth0');
     ip('address', 'add', `${host.vtep6}/64`, 'dev', 'eth0', 'nodad');
