@@ -19,6 +19,7 @@ import { handlers, streamHandlers } from './handlers.ts';
 import { peerOf } from './peers.ts';
 import type { IdentifyNode } from './peers.ts';
 import { parseRequest, parseStreamRequest } from './requests.ts';
+import { readable, takingAnything } from './unreadable.ts';
 
 export interface ImplementOptions {
   control: Control;
@@ -33,7 +34,7 @@ type Work = (request: unknown, context: CallContext) => Promise<unknown>;
 /** weft.v1, with reflection and health beside it. `closing` ends streams, which have no end of their own. */
 export function addServices(server: Server, options: ImplementOptions, closing: AbortSignal): void {
   const { Weft, definition } = loadApi();
-  server.addService(Weft.service, implement(options, closing));
+  server.addService(takingAnything(Weft.service), implement(options, closing));
   new ReflectionService(definition).addToServer(server);
   new HealthImplementation({ '': 'SERVING', 'weft.v1.Weft': 'SERVING' }).addToServer(server);
 }
@@ -54,7 +55,7 @@ function implement(
     implementation[name] = (call: ServerUnaryCall<unknown, unknown>, reply: sendUnaryData<unknown>) => {
       const signal = endOf(call);
       const peer = identify && { peer: peerOf(call, identify) };
-      const done = async () => work(parseRequest(name as MethodName, call.request), { signal, ...peer });
+      const done = async () => work(parseRequest(name as MethodName, readable(call.request, name)), { signal, ...peer });
       done().then(
         (response) => reply(null, response),
         (error: unknown) => reply(failed(error, name)),
@@ -65,7 +66,8 @@ function implement(
     implementation[name] = (call: ServerWritableStream<unknown, unknown>) => {
       const signal = AbortSignal.any([endOf(call), closing]);
       const done = async () => {
-        for await (const item of handle(parseStreamRequest(name as StreamName, call.request), signal)) {
+        const request = parseStreamRequest(name as StreamName, readable(call.request, name));
+        for await (const item of handle(request, signal)) {
           await written(call, item, signal);
         }
       };
