@@ -37,7 +37,7 @@ export async function observe(
   }
   for (const { index, address, prefix, scope } of addresses) {
     const link = ours.get(index);
-    if (link && (link.kind === 'bridge' || link.name === UPLINK) && scope === 0) {
+    if (link && (link.name === UPLINK || (link.kind === 'bridge' && scope === 0))) {
       objects.push({ kind: 'address', link: link.name, cidr: `${address}/${prefix}` });
     }
   }

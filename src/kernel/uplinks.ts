@@ -3,14 +3,12 @@ import type { Link, RouteSocket } from 'netlink-ts';
 import { formatAddress } from '../model/address/address.ts';
 import { parseInterfaceAddress } from '../model/address/cidr.ts';
 import { WeftError } from '../model/errors.ts';
-import type { RouteObject, UplinkEnd, UplinkObject } from '../plan/objects.ts';
+import type { HostRoute, RouteObject, UplinkEnd, UplinkObject } from '../plan/objects.ts';
 import { LINK_GROUP } from './link-group.ts';
 import type { LinkContext } from './links.ts';
 
 /** "w": who made a route. Nobody else's number in iproute2's rt_protos. */
 export const ROUTE_PROTOCOL = 119;
-
-const SCOPE_GLOBAL = 0;
 
 /** The pair is made anew as a whole: an end left over from a namespace that is gone is in the way of its name. */
 export async function createUplink({ tenant, host }: LinkContext, uplink: UplinkObject): Promise<void> {
@@ -30,7 +28,7 @@ export async function settleEnd(host: RouteSocket, end: UplinkEnd): Promise<void
   const link = await host.links.get({ name: end.name });
   if (!link) throw new WeftError('kernel-refused', `link ${end.name} is not there`, { object: end.name });
   const { index } = link;
-  // No link-local address: the two ends know each other by their transit addresses.
+  // Its link-local address is among those wanted: one that the kernel makes is not to be used for a second.
   await host.links.set({ index, mtu: end.mtu, alias: end.alias, addrGenMode: 1 });
   const found = await addressesOf(host, index);
   for (const cidr of found.filter((one) => !end.addresses.includes(one))) {
@@ -40,6 +38,16 @@ export async function settleEnd(host: RouteSocket, end: UplinkEnd): Promise<void
   for (const cidr of end.addresses.filter((one) => !found.includes(one))) {
     await host.addresses.add({ index, ...split(cidr), nodad: true });
   }
+  await settleRoutes(host, index, end.routes);
+}
+
+async function settleRoutes(host: RouteSocket, index: number, wanted: readonly HostRoute[]): Promise<void> {
+  const spec = { oif: index, protocol: ROUTE_PROTOCOL };
+  for (const { destination } of await routesOver(host, index)) {
+    if (!wanted.some((one) => one.destination === destination)) await host.routes.delete({ ...spec, destination });
+  }
+  // The other end may not be up yet, without which nothing is a neighbour.
+  for (const route of wanted) await host.routes.replace({ ...spec, ...route, onlink: true });
 }
 
 /** What is not there, or not ours, of the other end shows as a difference to every plan. */
@@ -51,22 +59,29 @@ export async function observeUplink(link: Link, host: RouteSocket): Promise<Upli
     up: other?.up ?? false,
     mtu: other?.mtu ?? 0,
     addresses: other ? await addressesOf(host, other.index) : [],
+    routes: other ? await routesOver(host, other.index) : [],
   };
   return { kind: 'uplink', name: link.name, alias: link.alias ?? '', mtu: link.mtu ?? 0, up: link.up, end };
 }
 
 /** Routes of ours over the uplink; those that the kernel makes of addresses are not. */
 export async function observeRoutes(rt: RouteSocket, uplink: Link): Promise<RouteObject[]> {
-  const routes = await rt.routes.list({ oif: uplink.index });
+  const routes = await routesOver(rt, uplink.index);
+  return routes.map((route) => ({ kind: 'route', link: uplink.name, ...route }));
+}
+
+async function routesOver(rt: RouteSocket, index: number): Promise<HostRoute[]> {
+  const routes = await rt.routes.list({ oif: index });
   return routes
-    .filter((route) => route.protocol === ROUTE_PROTOCOL && !route.cloned && route.oif === uplink.index)
-    .map(({ destination, gateway }) => ({ kind: 'route', link: uplink.name, destination, gateway: gateway ?? '' }));
+    .filter((route) => route.protocol === ROUTE_PROTOCOL && !route.cloned && route.oif === index)
+    .map(({ destination, gateway = '' }) => ({ destination, gateway }))
+    .sort((a, b) => (a.destination < b.destination ? -1 : 1));
 }
 
 async function addressesOf(rt: RouteSocket, index: number): Promise<string[]> {
   const addresses = await rt.addresses.list({ index });
   return addresses
-    .filter((one) => one.index === index && one.scope === SCOPE_GLOBAL)
+    .filter((one) => one.index === index)
     .map(({ address, prefix }) => `${address}/${prefix}`)
     .sort();
 }

@@ -54,6 +54,8 @@ export interface PortPeer {
   gateways: string[];
   /** absent: none */
   routes?: { destination: string; via: string }[];
+  /** other subnets on the same link; absent: none */
+  links?: string[];
   /** name in the host's namespace, where an engine takes it from; null where weft puts it into the sandbox itself */
   handover: string | null;
   /** namespace file of the container */
@@ -84,6 +86,13 @@ export interface UplinkEnd {
   mtu: number;
   /** CIDR text, sorted */
   addresses: string[];
+  /** what is reached through the tenant's namespace, sorted */
+  routes: HostRoute[];
+}
+
+export interface HostRoute {
+  destination: string;
+  gateway: string;
 }
 
 /** A route of weft's own protocol number. */

@@ -106,6 +106,20 @@ describe('the way out', () => {
     expect(succeeds(cluster.hostPath(1), 'ip', 'link', 'show', linkNames.uplink('acme'))).toBe(false);
   });
 
+  it('leads IPv6 out with the containers’ own addresses where it is routed, and lets nothing in that was not asked for', async () => {
+    cluster.states.egress('acme', { ipv6: 'routed' });
+    cluster.start(1);
+    const a = cluster.endpoint('acme-web', 'a', at(1, 10, 10));
+    inside(cluster.outside, 'ip', 'route', 'add', 'fd00:10::/64', 'via', '2001:db8::1');
+    for (const path of [cluster.outside, a]) await cluster.serve(path, PORT);
+    await cluster.publish();
+    expect(await probe(a, everyWay(OUTSIDE, PORT))).toEqual(everyAnswer({ ipv4: '192.0.2.1', ipv6: 'fd00:10::10' }));
+    expect(new Set(await probe(cluster.outside, everyWay(addressesOf(10, 10), PORT)))).toEqual(new Set([null]));
+    inside(cluster.hostPath(1), 'ip', '-6', 'route', 'delete', 'fd00:10::/64');
+    cluster.hosts[0]!.loop.wake({ kind: 'all', reason: 'test' });
+    await until(() => (repairs().uplink ?? 0) > 0, { what: 'the repair of the route to the tenant' });
+  });
+
   it('comes back when it is taken away by hand, and is counted', async () => {
     cluster.start(1);
     const a = cluster.endpoint('acme-web', 'a', at(1, 10, 10));

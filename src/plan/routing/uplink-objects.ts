@@ -3,8 +3,11 @@ import { ALIAS_PREFIX, UPLINK } from '../objects.ts';
 import type { KernelObject } from '../objects.ts';
 import type { Uplink } from './uplinks.ts';
 
+/** The kernel asks for a neighbour from these where a packet's own source is none of the link's. */
+const LINK_LOCAL = { host: 'fe80::1/64', tenant: 'fe80::2/64' };
+
 /** `mtu`: of the host's underlay, so that what comes from outside is cut nowhere but at the tenant's own bridge. */
-export function uplinkObjects({ tenant, link, transit }: Uplink, mtu: number): KernelObject[] {
+export function uplinkObjects({ tenant, link, transit, routed }: Uplink, mtu: number): KernelObject[] {
   const alias = `${ALIAS_PREFIX}uplink:${tenant.id}`;
   const { host } = transit;
   return [
@@ -14,10 +17,14 @@ export function uplinkObjects({ tenant, link, transit }: Uplink, mtu: number): K
       alias,
       mtu,
       up: true,
-      end: { name: link, alias, up: true, mtu, addresses: [`${host.ipv4}/31`, `${host.ipv6}/127`] },
+      end: {
+        ...{ name: link, alias, up: true, mtu, addresses: [`${host.ipv4}/31`, `${host.ipv6}/127`, LINK_LOCAL.host] },
+        routes: routed.map((destination) => ({ destination, gateway: transit.tenant.ipv6 })),
+      },
     },
     { kind: 'address', link: UPLINK, cidr: `${transit.tenant.ipv4}/31` },
     { kind: 'address', link: UPLINK, cidr: `${transit.tenant.ipv6}/127` },
+    { kind: 'address', link: UPLINK, cidr: LINK_LOCAL.tenant },
     { kind: 'route', link: UPLINK, destination: '0.0.0.0/0', gateway: host.ipv4 },
     { kind: 'route', link: UPLINK, destination: '::/0', gateway: host.ipv6 },
   ];

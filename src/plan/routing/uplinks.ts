@@ -1,4 +1,6 @@
 /** Which tenants have a way out of this host, and by which addresses. Pure. */
+import { formatCidr, overlaps, parseCidr } from '../../model/address/cidr.ts';
+import type { Cidr } from '../../model/address/cidr.ts';
 import type { ClusterSettings, ClusterState } from '../../model/cluster.ts';
 import { linkNames } from '../../model/names.ts';
 import type { Egress, Network, Tenant } from '../../model/objects.ts';
@@ -14,6 +16,8 @@ export interface Uplink {
   /** networks of this host whose containers may leave, by name */
   networks: Network[];
   egress: Egress;
+  /** IPv6 subnets that the host leads to the tenant, sorted; not those of a tenant that was there before */
+  routed: string[];
 }
 
 /** By tenant id. */
@@ -33,13 +37,26 @@ export function uplinksOf(
     context.settings.id,
   );
   const uplinks = new Map<string, Uplink>();
-  for (const [id, networks] of allowed) {
+  const led: Cidr[] = [];
+  for (const [id, networks] of allowed.toSorted(([a], [b]) => (a < b ? -1 : 1))) {
     const [tenant, transit] = [state.tenants.get(id), places.get(id)];
     if (!tenant || !transit) continue;
     networks.sort((a, b) => (a.name < b.name ? -1 : 1));
-    uplinks.set(id, { tenant, link: linkNames.uplink(id), transit, networks, egress: egressOf(state, id) });
+    const egress = egressOf(state, id);
+    const routed =
+      egress.ipv6 === 'routed' ? ipv6Subnets(networks).filter((one) => !led.some((x) => overlaps(x, one))) : [];
+    led.push(...routed);
+    uplinks.set(id, {
+      ...{ tenant, link: linkNames.uplink(id), transit, networks, egress },
+      routed: routed.map(formatCidr).sort(),
+    });
   }
   return uplinks;
+}
+
+function ipv6Subnets(networks: readonly Network[]): Cidr[] {
+  const subnets = networks.flatMap((network) => network.subnets.flatMap(({ cidr }) => parseCidr(cidr) ?? []));
+  return subnets.filter(({ family }) => family === 6);
 }
 
 /** What is so where nobody said otherwise. */
