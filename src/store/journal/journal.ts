@@ -67,7 +67,6 @@ class OpenJournal implements Journal {
   readonly #writer: Writer;
   readonly #state: State;
   readonly #backlog: Backlog;
-  readonly #closed = new AbortController();
   #header: JournalHeader;
   #sequence: number;
   #durable: number;
@@ -163,7 +162,6 @@ class OpenJournal implements Journal {
   }
 
   async #finish(): Promise<void> {
-    this.#closed.abort();
     await this.#inTurn(() => Promise.resolve());
     await this.#compaction;
     if (this.#failure) return this.#writer.abandon();
@@ -177,7 +175,7 @@ class OpenJournal implements Journal {
 
   #assertUsable(): void {
     if (this.#failure) throw failed(this.#options.directory, 'nothing can be appended any more', this.#failure);
-    if (this.#closed.signal.aborted) throw failed(this.#options.directory, 'it was closed');
+    if (this.#closing) throw failed(this.#options.directory, 'it was closed');
   }
 
   #assertRoom(): void {
@@ -288,10 +286,8 @@ class OpenJournal implements Journal {
       pending: this.#backlog.all(),
     };
     this.#compaction = this.#writer
-      .compact(snapshot, this.#closed.signal)
-      .catch((error: unknown) => {
-        if (!this.#closed.signal.aborted) log.warn({ err: error }, 'the journal could not be compacted');
-      })
+      .compact(snapshot)
+      .catch((error: unknown) => log.warn({ err: error }, 'the journal could not be compacted'))
       .finally(() => {
         this.#compaction = undefined;
       });

@@ -31,12 +31,8 @@ const PART = 64;
 /** bytes handed to the disk at once */
 const CHUNK = 2 ** 18;
 
-/** On disk when it resolves; its size in bytes. Stops with the signal's reason at the next chunk. */
-export async function writeSnapshot(
-  files: FilePort,
-  { directory, signal }: { directory: string; signal: AbortSignal },
-  snapshot: Snapshot,
-): Promise<number> {
+/** On disk when it resolves; its size in bytes. */
+export async function writeSnapshot(files: FilePort, directory: string, snapshot: Snapshot): Promise<number> {
   const path = snapshotPath(directory, snapshot.log);
   const file = await files.open(`${path}${UNFINISHED}`, 'create');
   try {
@@ -47,7 +43,6 @@ export async function writeSnapshot(
     for (const part of partsOf(snapshot)) {
       frames.add(index++, JSON.stringify(part));
       if (frames.size < CHUNK && !('end' in part)) continue;
-      signal.throwIfAborted();
       const { bytes } = frames.take();
       await file.write(bytes, size);
       size += bytes.length;

@@ -22,7 +22,8 @@ export class Writer {
   #log: LogFile;
   /** number of the first log that counts */
   #base: number;
-  /** of all logs that count, without the one that is written to */
+  /** logs that the next snapshot replaces, without the one that is written to */
+  #finishedLogs: number;
   #finishedBytes: number;
   #snapshotBytes: number;
   #full = false;
@@ -34,6 +35,7 @@ export class Writer {
     this.#log = log;
     this.#mark = mark;
     this.#base = base;
+    this.#finishedLogs = log.number - base;
     this.#finishedBytes = logBytes - log.size;
     this.#snapshotBytes = snapshotBytes;
   }
@@ -47,7 +49,7 @@ export class Writer {
   get worthCompacting(): boolean {
     const bytes = this.#finishedBytes + this.#log.size;
     const enough = Math.max(this.#limits.logBytes, 2 * this.#snapshotBytes);
-    return !this.#full && (bytes >= enough || this.#log.number - this.#base >= MOST_LOGS);
+    return !this.#full && (bytes >= enough || this.#finishedLogs >= MOST_LOGS);
   }
 
   async begin(): Promise<void> {
@@ -86,6 +88,7 @@ export class Writer {
       () => LogFile.create(files, directory, { format: FORMAT, log: number, first, header }),
       mayUseReserve,
     );
+    this.#finishedLogs++;
     this.#finishedBytes += before.size;
     await before.close();
     await this.mark(mark);
@@ -105,12 +108,12 @@ export class Writer {
   }
 
   /** May run beside writes. The logs before the snapshot go when it is on disk. */
-  async compact(snapshot: Snapshot, signal: AbortSignal): Promise<void> {
+  async compact(snapshot: Snapshot): Promise<void> {
     const { files, directory, log } = this.#options;
     const replaced = this.#finishedBytes;
     // also when it fails: tried again when as much has been written once more
-    this.#finishedBytes = 0;
-    const bytes = await writeSnapshot(files, { directory, signal }, snapshot);
+    this.#finishedLogs = this.#finishedBytes = 0;
+    const bytes = await writeSnapshot(files, directory, snapshot);
     const base = this.#base;
     this.#base = snapshot.log;
     this.#snapshotBytes = bytes;
