@@ -10,7 +10,7 @@ import type { Endpoint, Network } from '../model/objects.ts';
 import { checkName, invalid } from '../model/validate.ts';
 import type { Compare, Operation } from '../store/port.ts';
 import { grantAddress, moveAddress, poolFor } from './addresses.ts';
-import type { Grant } from './addresses.ts';
+import type { Grant, GrantRequest } from './addresses.ts';
 import { commit } from './commit.ts';
 import type { Decision } from './commit.ts';
 import type { ControlDeps } from './context.ts';
@@ -143,22 +143,18 @@ function grantAll(deps: ControlDeps, network: Network, wanted: string[], endpoin
     const pool = first === undefined ? pools : [poolFor(network, first)].filter((found) => found !== undefined);
     if (first !== undefined && pool.length === 0) throw outside(deps, network, first);
     if (pool.length === 0) continue;
-    grants.push(grantFirst(deps, network, pool, { endpoint, ...(first === undefined ? {} : { wanted: first }) }));
+    const wish = { network, state: 'bound' as const, endpoint };
+    grants.push(grantFirst(deps, pool, { ...wish, ...(first === undefined ? {} : { wanted: first }) }));
   }
   return grants;
 }
 
 /** From the first pool with room. */
-function grantFirst(
-  deps: ControlDeps,
-  network: Network,
-  pools: Pool[],
-  wish: { endpoint: string; wanted?: string },
-): Grant {
+export function grantFirst(deps: ControlDeps, pools: Pool[], wish: Omit<GrantRequest, 'pool'>): Grant {
   let refusal: unknown;
   for (const pool of pools) {
     try {
-      return grantAddress(deps, { network, pool, state: 'bound', ...wish });
+      return grantAddress(deps, { ...wish, pool });
     } catch (error) {
       if (toWeftError(error).code !== 'pool-exhausted') throw error;
       refusal ??= error;

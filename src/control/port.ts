@@ -353,6 +353,8 @@ export interface EngineJoin {
   gateway6: string;
   /** those of its families, beside the gateways */
   routes: StaticRoute[];
+  /** other subnets of the network, which are on the same link */
+  links: string[];
   endpoint: EndpointView;
 }
 

@@ -3,7 +3,7 @@ import { toWeftError } from '../model/errors.ts';
 import type { ClusterState } from '../model/cluster.ts';
 import { parseInterfaceAddress } from '../model/address/cidr.ts';
 import type { Endpoint, Network } from '../model/objects.ts';
-import { routesFor } from '../model/routes.ts';
+import { linksFor, routesFor } from '../model/routes.ts';
 import type { ControlDeps } from './context.ts';
 import { attach, detach } from './endpoints.ts';
 import { bindNetwork, releasePool, unbindNetwork } from './engines/bindings.ts';
@@ -147,7 +147,8 @@ function engineControl(
     joinEndpoint: async (request, context): Promise<EngineJoin> => {
       const { endpoint, network, interfaceName } = await joinEndpoint(deps, request, context);
       const routes = routesFor(network, endpoint.addresses);
-      return { interfaceName, ...gateways(network, endpoint), routes, endpoint: seen(endpoint) };
+      const links = linksFor(network, endpoint.addresses);
+      return { interfaceName, ...gateways(network, endpoint), routes, links, endpoint: seen(endpoint) };
     },
     deleteEndpoint: (request, context) => deleteEndpoint(deps, request, context),
   };

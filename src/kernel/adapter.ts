@@ -13,7 +13,7 @@ import type {
 } from '../plan/kernel-port.ts';
 import { isLink, keyOf, standsOn } from '../plan/objects.ts';
 import type { PortGuardIntent } from '../plan/port-guard/intent.ts';
-import type { Observed } from '../plan/objects.ts';
+import type { Observed, PortPeer } from '../plan/objects.ts';
 import type { HostGuardIntent, RulesetIntent, TenantGuardIntent } from '../plan/ruleset.ts';
 import { deleteEntry, putEntry, putSetting } from './entries.ts';
 import { KernelEvents } from './events.ts';
@@ -24,6 +24,7 @@ import { TenantNamespaces, wireOption } from './namespaces.ts';
 import type { WireLog } from './namespaces.ts';
 import { observe, settingOf } from './observe.ts';
 import { readDrops } from './port-guard/drops.ts';
+import { routeOnLink } from './sandbox-routes.ts';
 import { ensureRuleset, removeRuleset } from './ruleset.ts';
 
 export interface KernelOptions {
@@ -100,6 +101,10 @@ export class NetlinkKernel implements KernelPort {
       if (isLink(operation.object)) broken.set(operation.object.name, error);
     }
     return failures;
+  }
+
+  routeOnLink(peer: PortPeer): Promise<boolean> {
+    return routeOnLink(peer);
   }
 
   guardHost(intent: HostGuardIntent): Promise<string[]> {

@@ -61,12 +61,20 @@ export async function configure(sandbox: Sandbox, name: string, peer: PortPeer):
       nodad: true,
     });
   }
+  await addLinkRoutes(sandbox, link.index, peer);
   for (const gateway of peer.gateways) {
     const destination = gateway.includes(':') ? '::/0' : '0.0.0.0/0';
     await unlessThere(rt.routes.add({ destination, gateway, oif: link.index }));
   }
   for (const { destination, via } of peer.routes ?? []) {
     await unlessThere(rt.routes.add({ destination, gateway: via, oif: link.index }));
+  }
+}
+
+/** To the network's other subnets, without a next hop. */
+export async function addLinkRoutes(sandbox: Sandbox, index: number, peer: PortPeer): Promise<void> {
+  for (const destination of peer.links ?? []) {
+    await unlessThere(sandbox.rt.routes.add({ destination, oif: index }));
   }
 }
 

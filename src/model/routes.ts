@@ -31,6 +31,16 @@ function checkRoute(path: string, route: StaticRoute, subnets: Subnet[]): Static
   return { destination: text, via: formatAddress(via) };
 }
 
+/** Subnets of the network, of the families of these addresses, in which none of them lies: they are on the same link. */
+export function linksFor(network: Network, addresses: string[]): string[] {
+  const own = addresses.flatMap((text) => parseInterfaceAddress(text) ?? []);
+  return network.subnets.flatMap(({ cidr: text }) => {
+    const cidr = parseCidr(text);
+    const family = own.filter(({ address }) => address.family === cidr?.family);
+    return cidr && family.length > 0 && !family.some(({ address }) => contains(cidr, address)) ? [text] : [];
+  });
+}
+
 /** Those whose next hop an endpoint with these addresses ("10.1.2.3/16") has on its link. */
 export function routesFor(network: Network, addresses: string[]): StaticRoute[] {
   const links = addresses.flatMap((text) => parseInterfaceAddress(text)?.cidr ?? []);

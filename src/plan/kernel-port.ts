@@ -1,6 +1,6 @@
 /** The kernel as the reconcile loop sees it: what stands, and doing what a diff asks. */
 import type { Operation } from './diff.ts';
-import type { Observed } from './objects.ts';
+import type { Observed, PortPeer } from './objects.ts';
 import type { DropReason, PortGuardIntent } from './port-guard/intent.ts';
 import type { HostGuardIntent, TenantGuardIntent } from './ruleset.ts';
 
@@ -45,6 +45,8 @@ export interface KernelPort {
   observe(name: string): Promise<Observed>;
   /** In order; what depends on a failed link is left out and reported with it. */
   apply(name: string, operations: Operation[], rebuild: (endpoint: string) => boolean): Promise<OperationFailure[]>;
+  /** Routes of a container's interface to `peer.links`; false while the interface is not in its sandbox. */
+  routeOnLink(peer: PortPeer): Promise<boolean>;
   /** What had to be changed in a ruleset that stood before; empty when nothing was. */
   guardHost(intent: HostGuardIntent): Promise<string[]>;
   /** succeeds for what is gone */

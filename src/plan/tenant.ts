@@ -6,7 +6,7 @@
 import { formatAddress } from '../model/address/address.ts';
 import { parseInterfaceAddress } from '../model/address/cidr.ts';
 import { linkLocalOf } from '../model/address/mac.ts';
-import { routesFor } from '../model/routes.ts';
+import { linksFor, routesFor } from '../model/routes.ts';
 import type { ClusterSettings, ClusterState } from '../model/cluster.ts';
 import { linkNames } from '../model/names.ts';
 import type { Endpoint, Network, Node } from '../model/objects.ts';
@@ -180,6 +180,7 @@ function peerOf(network: Network, endpoint: Endpoint): PortPeer | undefined {
   const sandbox = attachment.mode === 'sandbox' ? attachment.path : attachment.sandbox;
   if (sandbox === null) return undefined;
   const routes = routesFor(network, endpoint.addresses);
+  const links = linksFor(network, endpoint.addresses);
   return {
     endpoint: endpoint.id,
     mac: endpoint.mac,
@@ -187,6 +188,7 @@ function peerOf(network: Network, endpoint: Endpoint): PortPeer | undefined {
     addresses: endpoint.addresses,
     gateways: network.internal ? [] : gatewaysOf(network, endpoint),
     ...(routes.length > 0 ? { routes } : {}),
+    ...(links.length > 0 ? { links } : {}),
     handover: attachment.mode === 'engine' ? linkNames.container(endpoint.id) : null,
     sandbox,
     ifname: attachment.mode === 'sandbox' ? attachment.ifname : 'eth0',

@@ -16,6 +16,7 @@ import { planPortGuard } from '../plan/port-guard/plan.ts';
 import { planTenant } from '../plan/tenant.ts';
 import type { TenantPlan } from '../plan/tenant.ts';
 import { uplinksOf } from '../plan/routing/uplinks.ts';
+import { ContainerRoutes } from './container-routes.ts';
 import { EndpointStatuses } from './endpoint-statuses.ts';
 import { HostConditions, hostFindings } from './host-conditions.ts';
 import type { ObjectStatus, Reconciler, WaitTarget, Wake } from './port.ts';
@@ -55,6 +56,7 @@ export class ReconcileLoop implements Reconciler {
   readonly #waiters: Waiters;
   readonly #troubles: Troubles;
   readonly #host = new HostConditions();
+  readonly #containers: ContainerRoutes;
   #applied = 0;
   #resync = 0;
   #working = true;
@@ -66,6 +68,7 @@ export class ReconcileLoop implements Reconciler {
     this.#wakes = new Wakes(this.#clock);
     this.#retries = new Retries(this.#random);
     this.#troubles = new Troubles(this.#clock, this.#random);
+    this.#containers = new ContainerRoutes(options.kernel, options.log);
     this.#waiters = new Waiters({
       ofEndpoint: (id) => this.#statuses.failure(id),
       ofTenant: (id) => this.#troubles.first(HOST) ?? this.#troubles.first(id),
@@ -152,6 +155,7 @@ export class ReconcileLoop implements Reconciler {
       const done = await this.#try(tenant, () => this.#reconcile(state, tenant));
       if (done) this.#waiters.reached(tenant, state.revision);
     }
+    await this.#containers.settle();
     if (all) await this.#try(NAMESPACES, () => this.#removeStale(state));
     await this.#try(HOST, () => this.#unguardHost(state));
     this.#applied = state.revision;
@@ -197,6 +201,7 @@ export class ReconcileLoop implements Reconciler {
   async #reconcile(state: ClusterState, tenant: string): Promise<OperationFailure[]> {
     const { node, settings } = this.#options;
     const plan = planTenant(state, { node, settings, tenant });
+    this.#containers.want(tenant, plan?.objects ?? []);
     const failures = plan ? await this.#bringTo(state, plan, tenant) : await this.#takeDown(state, tenant);
     this.#statuses.update(state, { tenant, node, plan, failures });
     return failures;

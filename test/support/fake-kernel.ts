@@ -9,7 +9,7 @@ import type {
   PortDrops,
 } from '../../src/plan/kernel-port.ts';
 import { isLink, keyOf } from '../../src/plan/objects.ts';
-import type { KernelObject, Observed } from '../../src/plan/objects.ts';
+import type { KernelObject, Observed, PortPeer } from '../../src/plan/objects.ts';
 
 export class FakeKernel implements KernelPort {
   readonly worlds = new Map<string, Map<string, KernelObject>>();
@@ -20,6 +20,8 @@ export class FakeKernel implements KernelPort {
   readonly calls: string[] = [];
   guardFails = false;
   guarded = false;
+  /** engines have moved the containers' interfaces to where they belong */
+  inSandbox = true;
   readonly dropped = new Map<string, PortDrops>();
   readonly #events: KernelEvent[] = [];
   #wake: (() => void) | undefined;
@@ -54,6 +56,11 @@ export class FakeKernel implements KernelPort {
       else world.set(key, operation.object);
     }
     return Promise.resolve(failures);
+  }
+
+  routeOnLink(peer: PortPeer): Promise<boolean> {
+    this.calls.push(`route ${peer.endpoint} ${peer.links?.join(' ') ?? ''}`);
+    return Promise.resolve(this.inSandbox);
   }
 
   guardHost(): Promise<string[]> {

@@ -6,13 +6,15 @@ import { canonicalAddress, parseAddress } from '../../model/address/address.ts';
 import { contains, parseCidr } from '../../model/address/cidr.ts';
 import { WeftError } from '../../model/errors.ts';
 import { defaultGateway, poolOf } from '../../model/ipam/pool.ts';
+import type { Pool } from '../../model/ipam/pool.ts';
 import { keys } from '../../model/keys.ts';
 import type { AddressRecord, Network, Subnet } from '../../model/objects.ts';
 import { checkAddressIn } from '../../model/validate.ts';
-import { grantAddress, moveAddress } from '../addresses.ts';
+import { moveAddress } from '../addresses.ts';
 import { commit } from '../commit.ts';
 import type { Decision } from '../commit.ts';
 import type { ControlDeps } from '../context.ts';
+import { grantFirst } from '../endpoints.ts';
 import type { CallContext } from '../port.ts';
 import { DEFAULT_TENANT } from '../tenants.ts';
 import { releaseLoose, requestLoose } from './loose-pools.ts';
@@ -53,9 +55,8 @@ function decideWithin(deps: ControlDeps, pool: PoolRecord, wish: AddressWish): D
   const cidr = mustCidr(pool.cidr);
   if (wish.gateway) return { compare: [], then: [], result: { address: `${subnet.gateway}/${cidr.prefix}` } };
   const wanted = wish.address && checkAddressIn('Address', wish.address, cidr);
-  const grant = grantAddress(deps, {
+  const grant = grantFirst(deps, wanted || pool.range ? [poolOf(subnet)] : poolsBehind(network, subnet), {
     network,
-    pool: poolOf(subnet),
     state: 'held',
     endpoint: null,
     ...(wanted ? { wanted } : {}),
@@ -63,6 +64,16 @@ function decideWithin(deps: ControlDeps, pool: PoolRecord, wish: AddressWish): D
     ...(wish.name ? { name: wish.name } : {}),
   });
   return { compare: grant.compare, then: grant.then, result: { address: grant.cidr } };
+}
+
+/**
+ * The subnet that the engine knows, then those that the network got later: Docker takes any address for an answer, with the
+ * prefix length that comes with it.
+ */
+function poolsBehind(network: Network, subnet: Subnet): Pool[] {
+  const first = poolOf(subnet);
+  const others = network.subnets.filter((one) => one !== subnet).map(poolOf);
+  return [first, ...others.filter(({ cidr }) => cidr.family === first.cidr.family)];
 }
 
 /** Gateway and auxiliary addresses come before the network; anything else before it is another driver's use of ours. */

@@ -40,8 +40,9 @@ const program = endpointKey.extend({ Options: options });
 
 const noSwarm: Method = () => Promise.reject(swarmUnsupported());
 
-/** of Docker's two types of routes; the other one is for what is on the link */
+/** Docker's two types of routes: through a gateway, and to what is on the link */
 const NEXT_HOP = 0;
+const CONNECTED = 1;
 
 export const networkDriver: Methods = {
   'NetworkDriver.GetCapabilities': constant({
@@ -93,11 +94,14 @@ export const networkDriver: Methods = {
       InterfaceName: { SrcName: joined.interfaceName, DstPrefix: 'eth' },
       Gateway: joined.gateway4,
       GatewayIPv6: joined.gateway6,
-      StaticRoutes: joined.routes.map(({ destination, via }) => ({
-        Destination: destination,
-        RouteType: NEXT_HOP,
-        NextHop: via,
-      })),
+      StaticRoutes: [
+        ...joined.routes.map(({ destination, via }) => ({
+          Destination: destination,
+          RouteType: NEXT_HOP,
+          NextHop: via,
+        })),
+        ...joined.links.map((destination) => ({ Destination: destination, RouteType: CONNECTED })),
+      ],
       // Without it Docker joins containers of internal networks to a bridge of its own, with a way out.
       DisableGatewayService: true,
     };

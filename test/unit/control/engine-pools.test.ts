@@ -167,6 +167,45 @@ describe('a pool', () => {
   });
 });
 
+describe('a network that is extended', () => {
+  it('gives the engine addresses of the new subnet once the one it knows has none left', async () => {
+    const { control } = await cluster.node('host1');
+    const known = await pool(control.engines, { cidr: '10.10.0.0/30' });
+    await bind(control.engines, 'aaaa', [known]);
+    const ask = (address = '') => control.engines.requestAddress({ poolId: known.id, address, gateway: false });
+    expect(await ask()).toEqual({ address: '10.10.0.2/30' });
+    await control.extendNetwork({ ref: 'acme/web', revision: 0, subnet: { cidr: 'fd00:9::/64' } });
+    await expect(ask()).rejects.toMatchObject({ code: 'pool-exhausted' });
+    await control.extendNetwork({ ref: 'acme/web', revision: 0, subnet: { cidr: '10.11.0.0/30' } });
+    expect(await ask()).toEqual({ address: '10.11.0.2/30' });
+    await expect(ask('10.10.0.2')).rejects.toMatchObject({ code: 'address-taken' });
+    const made = await control.engines.createEndpoint({
+      engine: 'docker',
+      engineId: 'aaaa',
+      endpointId: 'e1',
+      addresses: ['10.11.0.2/30'],
+      mac: '',
+      labels: {},
+      container: null,
+    });
+    const joined = await control.engines.joinEndpoint({
+      engine: 'docker',
+      engineId: 'aaaa',
+      endpointId: 'e1',
+      sandbox: '/run/docker/netns/x',
+    });
+    expect(joined).toMatchObject({ gateway4: '10.11.0.1', links: ['10.10.0.0/30'], endpoint: { id: made.id } });
+    await control.engines.deleteEndpoint({ engine: 'docker', engineId: 'aaaa', endpointId: 'e1' });
+    await control.engines.releaseAddress({ poolId: known.id, address: '10.11.0.2' });
+    const { subnets } = await control.getNetwork('acme/web');
+    expect(subnets.map(({ held, bound, resting }) => [held, bound, resting].join())).toEqual([
+      '1,0,0',
+      '0,0,0',
+      '0,0,1',
+    ]);
+  });
+});
+
 describe('a network', () => {
   it('is not shared with one who reserves what it may give away', async () => {
     const { control } = await cluster.node('host1');

@@ -39,7 +39,7 @@ export function fakeControl(overrides: Partial<EngineControl> = {}): { control: 
         interfaceName: 'wc0123456789a',
         gateway4: '10.99.0.1',
         gateway6: '',
-        routes: [],
+        routes: [], links: [],
         endpoint: endpointView,
       }),
     deleteEndpoint: () => Promise.resolve(),

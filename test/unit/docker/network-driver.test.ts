@@ -170,6 +170,7 @@ describe('endpoints', () => {
       gateway4: '10.99.0.1',
       gateway6: '',
       routes,
+      links: ['10.98.0.0/24'],
       endpoint: endpointView,
     };
     await start({ joinEndpoint: () => Promise.resolve(joined) });
@@ -179,7 +180,10 @@ describe('endpoints', () => {
       InterfaceName: { SrcName: 'wc0123456789a', DstPrefix: 'eth' },
       Gateway: '10.99.0.1',
       GatewayIPv6: '',
-      StaticRoutes: [{ Destination: '10.9.0.0/16', RouteType: 0, NextHop: '10.99.0.254' }],
+      StaticRoutes: [
+        { Destination: '10.9.0.0/16', RouteType: 0, NextHop: '10.99.0.254' },
+        { Destination: '10.98.0.0/24', RouteType: 1 },
+      ],
       DisableGatewayService: true,
     });
     expect(calls[0]?.request).toEqual({ engine: 'docker', engineId: NETWORK, endpointId: ENDPOINT, sandbox });

@@ -51,6 +51,26 @@ describe('planTenant', () => {
     });
   });
 
+  it('has other subnets of the network on the link of a container, in the families of its addresses', () => {
+    const subnets = ['10.10.0.0/24', '10.11.0.0/24', 'fd00:1::/64', 'fd00:2::1:0/112'].map((cidr) => ({
+      cidr,
+      gateway: cidr.replace(/0?\/.*/, '1'),
+      reserved: [],
+    }));
+    const at = (addresses: string[]) => ({ node: 'one', addresses, attachment: sandbox('/a') });
+    const states = twoNodes()
+      .network('acme', 'web', { vni: VNI, subnets })
+      .endpoint('acme-web', 'a', at(['10.10.0.10/24']))
+      .endpoint('acme-web', 'b', at(['10.11.0.10/24', 'fd00:1::3/64']));
+    const { objects } = planTenant(states.build(), context)!;
+    const links = objects.flatMap((one) => (one.kind === 'port' ? [one.peer?.links] : []));
+    expect(links).toEqual([['10.11.0.0/24'], ['10.10.0.0/24', 'fd00:2::1:0/112']]);
+    const gateways = objects.flatMap((one) =>
+      one.kind === 'address' && one.link === linkNames.bridge(VNI) ? [one.cidr] : [],
+    );
+    expect(gateways).toHaveLength(4);
+  });
+
   it('has the same bridge MAC on every host, no gateway on an internal network, and no port before the engine has joined', () => {
     const states = twoNodes()
       .network('acme', 'in', { vni: VNI + 1, internal: true })
