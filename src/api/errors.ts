@@ -39,7 +39,8 @@ export function serviceErrors(host: string): ToServiceError {
     const metadata = new Metadata();
     metadata.set(ERROR_TRAILER, Buffer.from(JSON.stringify(report)));
     metadata.set(DETAILS_TRAILER, encode(code, report));
-    return { code, details: error.message, metadata };
+    // half of a surrogate pair, left by a text that was cut, would make grpc-js throw instead of answer
+    return { code, details: error.message.toWellFormed(), metadata };
   };
 }
 

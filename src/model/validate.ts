@@ -94,5 +94,5 @@ export function checkLabels(path: string, labels: Record<string, string>): Recor
 }
 
 function clip(text: string): string {
-  return text.length > 80 ? `${text.slice(0, 77)}...` : text;
+  return text.length > 80 ? `${text.slice(0, 77).toWellFormed()}...` : text;
 }

@@ -123,6 +123,11 @@ describe('weft.v1', () => {
     });
   });
 
+  it('answers with a text that was cut in the middle of a character', async () => {
+    control.getNetwork.mockRejectedValue(new WeftError('network-not-found', 'no network "\ud83d"', { object: '\ud83d' }));
+    await expect(client.call('GetNetwork', { ref: 'acme/web' })).rejects.toMatchObject({ code: 'network-not-found' });
+  });
+
   it('names the field that is wrong, and never asks control', async () => {
     const subnets = [{ cidr: '10.0.0.0/8' }, { cidr: '' }];
     const failures: [() => Promise<unknown>, string][] = [
