@@ -1,11 +1,20 @@
-import { execFileSync } from 'node:child_process';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { NftSocket } from 'netlink-ts';
+import { readDrops } from '../../src/kernel/port-guard/drops.ts';
 import { ensureRuleset } from '../../src/kernel/ruleset.ts';
+import { formatAddress } from '../../src/model/address/address.ts';
+import { linkLocalOf } from '../../src/model/address/mac.ts';
+import { linkNames } from '../../src/model/names.ts';
 import { planPortGuard } from '../../src/plan/port-guard/plan.ts';
 import { StateBuilder } from '../support/cluster-state.ts';
+import { Forger } from '../support/forge.ts';
+import { forgeries, honest } from '../support/forgeries.ts';
+import type { Forgery, Party } from '../support/forgeries.ts';
+import { FrameCapture } from '../support/frame-capture.ts';
+import { arp, BROADCAST, ethernet, ipv4, udp } from '../support/frames.ts';
+import { inside, TestUnderlay } from '../support/host-namespaces.ts';
+import { until } from '../support/until.ts';
 
-const NAMESPACE = `wpg${process.pid}`;
 const attachment = { mode: 'sandbox', path: '/nowhere', ifname: 'eth0' } as const;
 const cluster = new StateBuilder()
   .node('A', '192.0.2.1')
@@ -22,26 +31,161 @@ const cluster = new StateBuilder()
   .endpoint('acme-web', 'two', { node: 'A', addresses: ['10.10.0.3/16', 'fd00:10::3/64'], attachment })
   .endpoint('acme-web', 'far', { node: 'B', addresses: ['10.10.1.2/16', 'fd00:10::1:2/64'], attachment });
 const intent = planPortGuard(cluster.build(), { tenant: 'acme', node: 'A' });
-let nft: NftSocket;
+const [one, two] = [party('one'), party('two')];
+const nobody = { ipv4: '10.10.9.9', ipv6: 'fd00:10::99' };
+const PORT = linkNames.port('one');
+const END = ethernet(
+  { from: one.mac, to: two.mac },
+  0x0800,
+  ipv4({ from: one.ipv4, to: two.ipv4, protocol: 17 }, udp({ from: 9, to: 9 }, Buffer.from('the end'))),
+);
 
+let underlay: TestUnderlay;
+let tenant: string;
+let nft: NftSocket;
+let forger: Forger;
+let capture: FrameCapture;
+
+function party(id: string): Party {
+  const { mac, addresses } = cluster.endpoints.get(id)!;
+  const [ipv4 = '', ipv6 = ''] = addresses.map((cidr) => cidr.split('/')[0] ?? '');
+  return { mac, ipv4, ipv6, linkLocal: formatAddress(linkLocalOf(mac)) };
+}
+
+function enter(name: string): string[] {
+  return ['nsenter', `--net=${underlay.namespace(name)}`];
+}
+
+/** A bridge with both endpoints; nothing in the namespaces speaks by itself. */
 beforeAll(() => {
-  execFileSync('ip', ['netns', 'add', NAMESPACE]);
-  nft = NftSocket.open({ netns: `/run/netns/${NAMESPACE}` });
+  forger = new Forger();
+  underlay = new TestUnderlay('port-guard');
+  tenant = underlay.namespace('tenant');
+  inside(tenant, 'ip', 'link', 'add', 'wb1', 'type', 'bridge', 'mcast_snooping', '0');
+  inside(tenant, 'sysctl', '-qw', 'net.ipv6.conf.all.disable_ipv6=1');
+  // As in a tenant's namespace: with 1, which is inherited, wrong checksums would end at the bridge.
+  for (const table of ['ip', 'ip6', 'arp'])
+    inside(tenant, 'sysctl', '-qw', `net.bridge.bridge-nf-call-${table}tables=0`);
+  inside(tenant, 'ip', 'link', 'set', 'wb1', 'up');
+  for (const id of ['one', 'two']) {
+    const sandbox = underlay.namespace(id);
+    inside(sandbox, 'sysctl', '-qw', 'net.ipv6.conf.all.disable_ipv6=1');
+    inside(sandbox, 'ip', 'link', 'add', 'eth0', 'type', 'veth', 'peer', 'name', linkNames.port(id), 'netns', tenant);
+    inside(sandbox, 'ip', 'link', 'set', 'eth0', 'up');
+    inside(tenant, 'ip', 'link', 'set', linkNames.port(id), 'master', 'wb1', 'up');
+    inside(tenant, 'bridge', 'link', 'set', 'dev', linkNames.port(id), 'learning', 'off');
+  }
+  nft = NftSocket.open({ netns: tenant });
 });
 
 afterAll(() => {
   nft.close();
-  execFileSync('ip', ['netns', 'delete', NAMESPACE]);
+  underlay.remove();
+  forger.remove();
 });
 
-test('the ruleset reads as one that a person wrote', async () => {
-  await ensureRuleset(nft, intent);
-  const text = execFileSync('ip', ['netns', 'exec', NAMESPACE, 'nft', 'list', 'table', 'bridge', 'weft'], {
-    encoding: 'utf8',
+beforeEach(async () => {
+  await nft.deleteTable({ family: 'bridge', name: 'weft' });
+});
+
+/** Sends them from one and gives those that two got. */
+async function arrived(frames: Forgery[]): Promise<string[]> {
+  capture = await FrameCapture.start(enter('two'), 'eth0');
+  try {
+    forger.send(enter('one'), [...frames.map(({ frame }) => frame), END]);
+    await until(() => capture.saw(END), { what: 'the last frame' });
+    return frames.filter(({ frame }) => capture.saw(frame)).map(({ what }) => what);
+  } finally {
+    await capture.stop();
+  }
+}
+
+function counts(frames: Forgery[]): Record<string, number> {
+  const byReason: Record<string, number> = {};
+  for (const { reason } of frames) byReason[reason] = (byReason[reason] ?? 0) + 1;
+  return byReason;
+}
+
+describe('the ruleset', () => {
+  test('reads as one that a person wrote', async () => {
+    await ensureRuleset(nft, intent);
+    const text = inside(tenant, 'nft', 'list', 'table', 'bridge', 'weft');
+    await expect(text).toMatchFileSnapshot('../unit/plan/golden/port-guard.nft');
   });
-  await expect(text).toMatchFileSnapshot('../unit/plan/golden/port-guard.nft');
+
+  test('is not touched by a second look, and keeps its counts when endpoints come and go', async () => {
+    await ensureRuleset(nft, intent);
+    expect(await ensureRuleset(nft, intent, { last: intent })).toEqual({
+      created: false,
+      changed: false,
+      repaired: [],
+    });
+    const [forgery] = forgeries(one, two, nobody);
+    await arrived([forgery!]);
+    const fewer = { ...intent, ports: intent.ports.filter(({ port }) => port === PORT) };
+    await ensureRuleset(nft, fewer, { last: intent });
+    expect(await readDrops(nft)).toEqual(new Map([[PORT, { 'source-mac': 1 }]]));
+  });
+
+  test('is put right when others changed its rules or its sets, and says so', async () => {
+    await ensureRuleset(nft, intent);
+    inside(tenant, 'nft', 'flush', 'chain', 'bridge', 'weft', 'ip-frames');
+    expect(await ensureRuleset(nft, intent, { last: intent })).toMatchObject({ repaired: ['guard'] });
+    inside(tenant, 'nft', 'flush', 'set', 'bridge', 'weft', 'sources4');
+    expect(await ensureRuleset(nft, intent, { last: intent })).toMatchObject({ repaired: ['guard-members'] });
+    expect(await ensureRuleset(nft, intent, { last: intent })).toMatchObject({ changed: false });
+  });
 });
 
-test('a second look changes nothing', async () => {
-  expect(await ensureRuleset(nft, intent, { last: intent })).toEqual({ created: false, changed: false, repaired: [] });
+describe('frames of a hostile endpoint', () => {
+  const forged = forgeries(one, two, nobody);
+
+  test('arrive, all of them, without the guard', async () => {
+    expect(await arrived(forged)).toEqual(forged.map(({ what }) => what));
+  });
+
+  test('do not arrive with it, and are counted by reason', async () => {
+    await ensureRuleset(nft, intent);
+    expect(await arrived(forged)).toEqual([]);
+    expect(await readDrops(nft)).toEqual(new Map([[PORT, counts(forged)]]));
+  });
+
+  test('what honest kernels and programs send passes', async () => {
+    await ensureRuleset(nft, intent);
+    const frames = honest(one, two);
+    expect(await arrived(frames)).toEqual(frames.map(({ what }) => what));
+    expect(await readDrops(nft)).toEqual(new Map());
+  });
+
+  test('a port that the guard does not know sends nothing', async () => {
+    await ensureRuleset(nft, { ...intent, ports: intent.ports.filter(({ port }) => port !== PORT) });
+    forger.send(enter('one'), [END]);
+    expect(await readDrops(nft)).toEqual(new Map([[PORT, { 'source-mac': 1 }]]));
+  });
+
+  test('floods of probes and broadcasts end at the rate, and unicast goes on', async () => {
+    await ensureRuleset(nft, intent);
+    const ask = ethernet(
+      { from: one.mac, to: BROADCAST },
+      0x0806,
+      arp({ senderMac: one.mac, sender: one.ipv4, target: two.ipv4 }),
+    );
+    const shout = ethernet(
+      { from: one.mac, to: BROADCAST },
+      0x0800,
+      ipv4({ from: one.ipv4, to: '10.10.255.255', protocol: 17 }, udp({ from: 9, to: 9 }, Buffer.from('hear me'))),
+    );
+    forger.send(enter('one'), [ask, shout], { repeat: 20_000 });
+    const drops = (await readDrops(nft)).get(PORT);
+    expect(drops?.rate).toBeGreaterThan(10_000);
+    expect(await arrived([])).toEqual([]);
+    forger.send(enter('two'), [
+      ethernet(
+        { from: two.mac, to: BROADCAST },
+        0x0806,
+        arp({ senderMac: two.mac, sender: two.ipv4, target: one.ipv4 }),
+      ),
+    ]);
+    expect((await readDrops(nft)).get(linkNames.port('two'))).toBeUndefined();
+  });
 });

@@ -1,0 +1,79 @@
+/*
+ * Puts frames on an interface exactly as they are given, whoever they claim to be from.
+ *
+ *   forge IFACE [REPEAT]    frames as lines of hex on standard input, each sent REPEAT times
+ *
+ * In a frame sent more than once, the four bytes "ffeeddcc" (hex, anywhere) become the number of the copy, so that a flood can
+ * claim many senders. Prints how many frames the kernel took. Needs CAP_NET_RAW in the namespace.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/if_packet.h>
+#include <net/ethernet.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { LONGEST = 9000 };
+
+static int nibble(char digit)
+{
+    if (digit >= '0' && digit <= '9') return digit - '0';
+    if (digit >= 'a' && digit <= 'f') return digit - 'a' + 10;
+    return -1;
+}
+
+/* Bytes read, or -1 for what is not hex or too long. */
+static int decode(const char *line, unsigned char *frame)
+{
+    int length = 0;
+    for (; nibble(line[0]) >= 0; line += 2) {
+        if (nibble(line[1]) < 0 || length == LONGEST) return -1;
+        frame[length++] = (unsigned char)(nibble(line[0]) << 4 | nibble(line[1]));
+    }
+    return *line == '\n' || *line == '\0' ? length : -1;
+}
+
+static unsigned char *counter_of(unsigned char *frame, int length)
+{
+    static const unsigned char mark[4] = {0xff, 0xee, 0xdd, 0xcc};
+    for (int i = 0; i + 4 <= length; i++)
+        if (memcmp(frame + i, mark, sizeof mark) == 0) return frame + i;
+    return NULL;
+}
+
+static void send_all(int fd, unsigned char *frame, int length, unsigned repeat, unsigned long *sent)
+{
+    unsigned char *place = counter_of(frame, length);
+    for (unsigned i = 0; i < repeat; i++) {
+        unsigned number = htonl(i);
+        if (place) memcpy(place, &number, sizeof number);
+        while (send(fd, frame, (size_t)length, 0) < 0) {
+            if (errno != ENOBUFS && errno != EINTR) return;
+            usleep(200);
+        }
+        ++*sent;
+    }
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 2) return fprintf(stderr, "usage: forge IFACE [REPEAT] < frames\n"), 2;
+    unsigned repeat = argc > 2 ? (unsigned)strtoul(argv[2], NULL, 10) : 1;
+    int fd = socket(AF_PACKET, SOCK_RAW, 0);
+    struct sockaddr_ll to = {.sll_family = AF_PACKET, .sll_ifindex = (int)if_nametoindex(argv[1])};
+    if (fd < 0 || to.sll_ifindex == 0 || bind(fd, (struct sockaddr *)&to, sizeof to) < 0) return perror(argv[1]), 1;
+    static char line[2 * LONGEST + 2];
+    static unsigned char frame[LONGEST];
+    unsigned long sent = 0;
+    while (fgets(line, sizeof line, stdin)) {
+        int length = decode(line, frame);
+        if (length < ETHER_HDR_LEN) return fprintf(stderr, "not a frame: %s", line), 2;
+        send_all(fd, frame, length, repeat, &sent);
+    }
+    printf("%lu\n", sent);
+    return 0;
+}
