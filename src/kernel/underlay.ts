@@ -10,6 +10,8 @@ export interface Underlay {
   address: string;
   interface: string;
   mtu: number;
+  /** by which the host can be reached: of this interface, and of others that are no engine's or hypervisor's */
+  addresses: string[];
 }
 
 export interface UnderlayWish {
@@ -27,9 +29,9 @@ const VIRTUAL_KINDS = new Set(['bridge', 'veth', 'vxlan', 'tun', 'wireguard', 'm
 export async function findUnderlay(wish: UnderlayWish, netns?: string): Promise<Underlay> {
   const rt = RouteSocket.open(netns === undefined ? {} : { netns });
   try {
-    const [links, addresses, routes] = [await rt.links.list(), await rt.addresses.list(), await rt.routes.list()];
+    const [links, addressesOfHost, routes] = [await rt.links.list(), await rt.addresses.list(), await rt.routes.list()];
     const family = wish.family ?? (wish.address?.includes(':') ? 6 : 4);
-    const usable = addresses.filter(
+    const usable = addressesOfHost.filter(
       (one) => one.scope === SCOPE_GLOBAL && one.address.includes(':') === (family === 6),
     );
     const byIndex = new Map(links.map((link) => [link.index, link]));
@@ -43,10 +45,23 @@ export async function findUnderlay(wish: UnderlayWish, netns?: string): Promise<
     const [only, second] = candidates;
     const link = only && byIndex.get(only.index);
     if (!link || second) throw unclear(wish, candidates, byIndex, family);
-    return { address: only.address, interface: link.name, mtu: link.mtu ?? 1500 };
+    const addresses = reachable(addressesOfHost, byIndex, link);
+    return { address: only.address, interface: link.name, mtu: link.mtu ?? 1500, addresses };
   } finally {
     rt.close();
   }
+}
+
+function reachable(all: InterfaceAddress[], byIndex: Map<number, Link>, underlay: Link): string[] {
+  const counts = ({ index, scope }: InterfaceAddress) => {
+    const link = byIndex.get(index);
+    if (!link || scope !== SCOPE_GLOBAL || (link.flags & IFF_LOOPBACK) !== 0) return false;
+    return index === underlay.index || !VIRTUAL_KINDS.has(link.kind ?? '');
+  };
+  return all
+    .filter(counts)
+    .map(({ address }) => address)
+    .sort();
 }
 
 function fits(wish: UnderlayWish, one: InterfaceAddress, link: Link | undefined): boolean {

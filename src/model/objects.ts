@@ -69,6 +69,8 @@ export interface Node {
   signs?: boolean;
   /** where others find the etcd that this node runs or uses */
   storeEndpoints?: string[];
+  /** by which it can be reached; the VTEP among them */
+  addresses?: string[];
 }
 
 /** `tokens/<id>`: what lets hosts join. The secret itself is nowhere. */

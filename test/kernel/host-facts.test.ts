@@ -26,7 +26,10 @@ describe('findUnderlay', () => {
     // Only veths and bridges here, which are nothing to guess by.
     await expect(findUnderlay({}, host.path)).rejects.toMatchObject({ code: 'configuration-invalid' });
     ip('route add default via 192.0.2.254');
-    expect(await findUnderlay({}, host.path)).toEqual({ address: '192.0.2.1', interface: 'eth0', mtu: 1500 });
+    expect(await findUnderlay({}, host.path)).toEqual({
+      ...{ address: '192.0.2.1', interface: 'eth0', mtu: 1500 },
+      addresses: ['192.0.2.1', '2001:db8::1'],
+    });
     ip('-6 route add default via 2001:db8::fe');
     expect(await findUnderlay({ family: 6 }, host.path)).toMatchObject({ address: '2001:db8::1' });
     expect((await hostRoutes(host.path)).map(({ prefix }) => prefix)).toEqual(expect.arrayContaining([24]));

@@ -23,7 +23,11 @@ const METADATA = [
 const RESOLVERS = ['169.254.169.253', '169.254.169.254', '168.63.129.16', 'fd00:ec2::253'];
 
 export function bordersOf(state: ClusterState, settings: ClusterSettings): Borders {
-  const hosts = [...state.nodes.values()].flatMap(({ vtep, api }) => [vtep, hostOf(api ?? '')]);
+  const hosts = [...state.nodes.values()].flatMap(({ vtep, api, addresses = [] }) => [
+    vtep,
+    hostOf(api ?? ''),
+    ...addresses,
+  ]);
   const single = hosts.flatMap((text) => {
     const address = parseAddress(text);
     return address ? [cidrOf(address, address.family === 4 ? 32 : 128)] : [];
