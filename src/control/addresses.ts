@@ -13,6 +13,7 @@ import { keys, prefixes } from '../model/keys.ts';
 import type { AddressRecord, AddressState, Network } from '../model/objects.ts';
 import type { Compare, Operation } from '../store/port.ts';
 import type { ControlDeps } from './context.ts';
+import { usersOf } from './network-usage.ts';
 import { networkName } from './references.ts';
 
 export interface Grant {
@@ -136,10 +137,10 @@ function refusal(deps: ControlDeps, request: GrantRequest, failure: AllocationFa
         'pool-exhausted',
         request.range
           ? `${object}: all addresses of the range ${request.range} are taken`
-          : `${object}: all ${failure.capacity.toString()} addresses of ${cidr} are taken`,
+          : `${object}: all ${failure.capacity.toString()} addresses of ${cidr} are taken: ${usersOf(state, request.network)}`,
         {
           object,
-          next: `weft network inspect ${object}`,
+          next: `weft network extend ${object} --subnet CIDR`,
         },
       );
     case 'taken':

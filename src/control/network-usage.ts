@@ -46,6 +46,19 @@ export function familyUsages(state: ClusterState): { network: Network; family: F
   });
 }
 
+/** Who has the addresses of a network, for people: "host1 120, host2 133; resting 4". */
+export function usersOf(state: ClusterState, network: Network): string {
+  const byNode = new Map<string, number>();
+  let resting = 0;
+  for (const record of state.addresses.values()) {
+    if (record.network !== network.id) continue;
+    if (record.state === 'resting') resting++;
+    else byNode.set(record.node, (byNode.get(record.node) ?? 0) + 1);
+  }
+  const nodes = [...byNode].map(([node, count]) => `${state.nodes.get(node)?.name ?? node} ${count}`).sort();
+  return [nodes.join(', ') || 'none in use', ...(resting > 0 ? [`resting ${resting}`] : [])].join('; ');
+}
+
 /** As decimal text, since a /64 has more addresses than a number can tell apart. */
 export function usageView(usage: Usage) {
   const { bound, held, resting, free, capacity } = usage;

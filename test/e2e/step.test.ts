@@ -94,6 +94,50 @@ describe('a network made by name', () => {
     expect(await json<unknown[]>(1, 'network', 'ls', '-A')).toMatchObject([{ name: 'lost' }]);
   });
 
+  test('is extended while containers run on it, which reach those of the new subnet on both hosts', async () => {
+    const run = (host: number, name: string) =>
+      tryOn(host, 'docker', 'run', '-d', '--name', name, '--network', 'acme.full', 'box', 'sleep', '600');
+    const address = (host: number, name: string) =>
+      docker(host, 'inspect', '-f', '{{(index .NetworkSettings.Networks "acme.full").IPAddress}}', name);
+    const pings = async (host: number, name: string, to: string) =>
+      (await tryOn(host, 'docker', 'exec', name, 'ping', '-c1', '-W1', to)).exitCode === 0;
+    await weft(1, 'network', 'create', 'acme/full', '--subnet', '10.6.0.0/29', '--reserve', '10.6.0.4/30');
+    await inEngines('acme.full');
+    for (const host of [1, 2]) expect((await run(host, `old${host}`)).stderr).toBe('');
+    const refused = await run(2, 'new2');
+    expect(refused.stderr).toMatch(/acme\/full.*weft network extend acme\/full --subnet/s);
+    await docker(2, 'rm', '-f', 'new2');
+
+    await weft(1, 'network', 'extend', 'acme/full', '--subnet', '10.7.0.0/24');
+    for (const host of [1, 2]) expect((await run(host, `new${host}`)).stderr).toBe('');
+    const [old1, old2, new1, new2] = await Promise.all([
+      address(1, 'old1'),
+      address(2, 'old2'),
+      address(1, 'new1'),
+      address(2, 'new2'),
+    ]);
+    expect([new1, new2]).toEqual([expect.stringMatching(/^10\.7\.0\./), expect.stringMatching(/^10\.7\.0\./)]);
+    for (const [host, name, to] of [
+      [1, 'old1', new1],
+      [1, 'old1', new2],
+      [2, 'new2', old1],
+      [2, 'old2', new1],
+      [1, 'new1', old2],
+      [1, 'new1', new2],
+    ] as const) {
+      await until(() => pings(host, name, to), { what: `${name} to reach ${to}`, every: 100 });
+    }
+    // A container that starts again gets an address of the new subnet as well, where the old one is full.
+    await docker(1, 'restart', '-t', '0', 'new1');
+    const again = await address(1, 'new1');
+    await until(() => pings(2, 'old2', again), { what: `old2 to reach new1 again, at ${again}`, every: 100 });
+    const { stdout } = await tryOn(1, 'weft', 'network', 'ls', '-t', 'acme');
+    expect(stdout).toMatch(/acme\/full +10\.6\.0\.0\/29,10\.7\.0\.0\/24 +2\/2 \(100%\),/);
+    await weft(1, 'network', 'delete', 'acme/full', '--force');
+    await goneFromEngines('acme.full');
+    for (const host of [1, 2]) await docker(host, 'rm', '-f', `old${host}`, `new${host}`);
+  });
+
   test('is deleted by force with its containers disconnected, which are named', async () => {
     await weft(1, 'network', 'create', 'acme/doomed');
     await inEngines('acme.doomed');

@@ -23,7 +23,12 @@ describe('a network that is extended', () => {
     const attach = async (name: string) =>
       (await two.attach({ network: 'acme/web', netns: `/run/netns/${name}`, name })).addresses[0];
     expect(await attach('a')).toBe('10.1.0.2/30');
-    await expect(attach('b')).rejects.toMatchObject({ code: 'pool-exhausted', object: 'acme/web' });
+    await expect(attach('b')).rejects.toMatchObject({
+      code: 'pool-exhausted',
+      object: 'acme/web',
+      message: expect.stringContaining('host2 1') as string,
+      next: 'weft network extend acme/web --subnet CIDR',
+    });
     const extended = await one.extendNetwork(extension('10.2.0.0/29'));
     expect(extended.subnets).toMatchObject([
       { cidr: '10.1.0.0/30', used: '1', bound: '1', free: '0', percentUsed: 100 },
