@@ -42,6 +42,10 @@ export class JournalModel {
     this.#line = this.#line.slice(0, sequence - 1);
   }
 
+  get sequence(): number {
+    return this.#line.length;
+  }
+
   /** The state after the last append. */
   get records(): Records {
     return fold(this.#line);
