@@ -3,7 +3,7 @@ import { parseAddress } from '../model/address/address.ts';
 import type { Family } from '../model/address/address.ts';
 import { contains } from '../model/address/cidr.ts';
 import type { ClusterState } from '../model/cluster.ts';
-import { poolOf } from '../model/ipam/pool.ts';
+import { capacityOf, poolOf } from '../model/ipam/pool.ts';
 import { percentUsed, totalUsage, usage } from '../model/ipam/usage.ts';
 import type { Usage } from '../model/ipam/usage.ts';
 import type { AddressRecord, AddressState, Network } from '../model/objects.ts';
@@ -29,8 +29,14 @@ export function subnetUsages(network: Network, records: Iterable<AddressRecord>)
   return subnets.map(({ cidr, pool, records: own }) => ({ cidr, family: pool.cidr.family, usage: usage(pool, own) }));
 }
 
-/** Of each network and family: an endpoint needs an address of every family that its network has. */
-export function familyUsages(state: ClusterState): { network: Network; family: Family; usage: Usage }[] {
+/**
+ * Of each network and family in which `percent` or more may be used: an endpoint needs an address of every family that its
+ * network has. Records are counted first and read only where their number says that it matters.
+ */
+export function familyUsages(
+  state: ClusterState,
+  percent: number,
+): { network: Network; family: Family; usage: Usage }[] {
   const records = new Map<string, AddressRecord[]>();
   for (const record of state.addresses.values()) {
     const others = records.get(record.network);
@@ -38,7 +44,11 @@ export function familyUsages(state: ClusterState): { network: Network; family: F
     else records.set(record.network, [record]);
   }
   return [...state.networks.values()].flatMap((network) => {
-    const subnets = subnetUsages(network, records.get(network.id) ?? []);
+    const own = records.get(network.id) ?? [];
+    if (!network.subnets.some((subnet) => BigInt(own.length * 100) >= capacityOf(poolOf(subnet)) * BigInt(percent))) {
+      return [];
+    }
+    const subnets = subnetUsages(network, own);
     return ([4, 6] as const).flatMap((family) => {
       const mine = subnets.filter((subnet) => subnet.family === family);
       return mine.length === 0 ? [] : [{ network, family, usage: totalUsage(mine.map((one) => one.usage)) }];

@@ -19,6 +19,7 @@ import { listEndpoints, listEngines, listNetworks, listNodes, listTenants, resol
 import { deleteNetwork } from './network-removal.ts';
 import { extendNetwork } from './network-growth.ts';
 import { createNetwork } from './networks.ts';
+import { PoolConditions } from './pool-conditions.ts';
 import type { Control, EngineControl, EngineFollowing, EngineJoin, ListFilter } from './port.ts';
 import { findEndpoint, findNetwork, findTenant } from './references.ts';
 import { routingControl } from './routing-service.ts';
@@ -49,6 +50,7 @@ export function createControl(deps: ControlDeps): Control {
     const state = await fresh();
     return list(state, resolveFilter(state, filter));
   };
+  const pools = new PoolConditions();
   const local = { node: deps.node.id, status: (id: string) => deps.reconciler.endpointStatus(id) };
   const seen = (endpoint: Endpoint) => endpointView(now(), now().endpoints.get(endpoint.id) ?? endpoint, local);
 
@@ -64,6 +66,7 @@ export function createControl(deps: ControlDeps): Control {
           ...storeConditions(deps.store),
           ...(deps.upkeep?.conditions() ?? []),
           ...trustConditions(deps),
+          ...pools.look(now(), deps.now()),
           ...deps.reconciler.conditions(),
         ],
       }),
