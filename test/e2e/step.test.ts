@@ -1,14 +1,15 @@
-/** Networks made once are in every engine, and every container is in sight, on two hosts with real Docker engines. */
+/** Networks made once are in every engine, and every container is in sight, on three hosts with real Docker engines. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { labDown, labUp } from '../../src/lab/lab.ts';
 import type { ExecResult, Lab } from '../../src/lab/lab.ts';
 import { until } from '../support/until.ts';
 
 const LAB = 'e2e-step';
+const ALL = [1, 2, 3];
 let lab: Lab;
 
 beforeAll(async () => {
-  lab = await labUp({ name: LAB, hosts: 2, engine: 'docker' });
+  lab = await labUp({ name: LAB, hosts: 3, engine: 'docker' });
   await weft(1, 'tenant', 'create', 'acme');
   await forgetNetworks(2);
 });
@@ -46,17 +47,18 @@ async function json<T>(host: number, ...command: string[]): Promise<T> {
 const networksIn = async (host: number): Promise<string[]> =>
   (await docker(host, 'network', 'ls', '--filter', 'driver=weft', '--format', '{{.Name}}')).split('\n').filter(Boolean);
 
-const inEngines = (name: string, hosts = [1, 2]) =>
+const inEngines = (name: string, hosts = ALL) =>
   until(async () => (await Promise.all(hosts.map(networksIn))).every((names) => names.includes(name)), {
     what: `${name} to be in the engines of hosts ${hosts.join(', ')}`,
   });
 
 const goneFromEngines = (name: string) =>
-  until(async () => (await Promise.all([1, 2].map(networksIn))).every((names) => !names.includes(name)), {
+  until(async () => (await Promise.all(ALL.map(networksIn))).every((names) => !names.includes(name)), {
     what: `${name} to be gone from the engines`,
   });
 
 interface Seen {
+  name: string;
   network: string;
   node: string;
   addresses: string[];
@@ -66,29 +68,43 @@ interface Seen {
 
 const seen = async (host: number) =>
   (await json<Seen[]>(host, 'endpoint', 'ls', '-A')).filter(({ network }) => network !== 'lost');
+const every = (patterns: RegExp[], text: string) => patterns.every((pattern) => pattern.test(text));
 const names = (endpoints: Seen[]) => endpoints.map(({ engine }) => engine.container?.name ?? '').sort();
 
 describe('a network made by name', () => {
   test('is in every engine, used at once, and gone everywhere when it is deleted', async () => {
     await weft(1, 'network', 'create', 'acme/web', '--subnet', '10.5.0.0/16', '--subnet', 'fd00:5::/64');
     await inEngines('acme.web');
+    // made on host1, used on host3 at once
+    await docker(3, 'run', '-d', '--name', 'three', '--network', 'acme.web', 'box', 'sleep', '600');
     await docker(1, 'run', '-d', '--name', 'one', '--network', 'acme.web', '--ip', '10.5.0.9', 'box', 'sleep', '600');
     await docker(2, 'run', '-d', '--name', 'two', '--network', 'acme.web', 'box', 'sleep', '600');
-    await until(
-      async () => (await tryOn(2, 'docker', 'exec', 'two', 'ping', '-c1', '-W1', '10.5.0.9')).exitCode === 0,
-      {
-        what: 'two to reach one',
-      },
-    );
-    await until(async () => names(await seen(2)).join() === 'one,two', { what: 'both to be in sight of host2' });
+    for (const [host, from] of [
+      [2, 'two'],
+      [3, 'three'],
+    ] as const) {
+      const ping = ['docker', 'exec', from, 'ping', '-c1', '-W1', '10.5.0.9'];
+      await until(async () => (await tryOn(host, ...ping)).exitCode === 0, { what: `${from} to reach one` });
+    }
+    const everything = [
+      /^ENDPOINT +ADDRESSES +NODE +ENGINE +CONTAINER +STATE +AGE$/m,
+      /^acme\/web\/docker-\S+ +10\.5\.0\.9\/16,fd00:5::\S+\/64 +host1 +docker +one +ready +\d+s$/m,
+      /^acme\/web\/docker-\S+ +10\.5\.\S+\/16,fd00:5::\S+\/64 +host2 +docker +two +ready +\d+s$/m,
+      /^acme\/web\/docker-\S+ +10\.5\.\S+\/16,fd00:5::\S+\/64 +host3 +docker +three +ready +\d+s$/m,
+    ];
+    for (const host of ALL) {
+      const list = () => weft(host, 'endpoint', 'ls', '-A');
+      await until(async () => every(everything, await list()), { what: `all three to be in sight of host${host}` });
+    }
 
     const refused = await tryOn(2, 'weft', 'network', 'delete', 'acme/web');
     expect(refused.exitCode).toBe(4);
-    expect(refused.stderr).toMatch(/error network-in-use: acme\/web has container "(one|two)".* and 1 more/);
+    expect(refused.stderr).toMatch(/error network-in-use: acme\/web has container "(one|two|three)".* and 2 more/);
     expect(await networksIn(1)).toContain('acme.web');
 
     await docker(1, 'rm', '-f', 'one');
     await docker(2, 'rm', '-f', 'two');
+    await docker(3, 'rm', '-f', 'three');
     await weft(2, 'network', 'delete', 'acme/web');
     await goneFromEngines('acme.web');
     expect(await json<unknown[]>(1, 'network', 'ls', '-A')).toMatchObject([{ name: 'lost' }]);
@@ -236,6 +252,28 @@ describe('containers in sight', () => {
     expect(endpoint?.labels).toMatchObject({ app: 'db', tier: 'back' });
     await docker(1, 'rename', 'db', 'db-renamed');
     await until(async () => names(await seen(2)).includes('db-renamed'), { what: 'the new name to be in sight' });
+  });
+
+  test('are followed from a third host as they come, are renamed, relabelled and go', async () => {
+    const watch = await lab.host(3).spawn(['weft', 'endpoint', 'ls', '-A', '--watch', '-o', 'json']);
+    const events = await lab.host(2).spawn(['weft', 'events', '--kind', 'endpoint', '--initial', '-o', 'json']);
+    const told = { watch: '', events: '' };
+    watch.stdout.on('data', (chunk: Buffer) => (told.watch += chunk.toString()));
+    events.stdout.on('data', (chunk: Buffer) => (told.events += chunk.toString()));
+    const both = (part: RegExp, what: string) =>
+      until(() => part.test(told.watch) && part.test(told.events), { what: `${what} to be told`, deadline: 30_000 });
+    await both(/"db-renamed"/, 'what is there');
+    await docker(1, 'run', '-d', '--name', 'guest', '--network', 'acme.web', 'box', 'sleep', '600');
+    await both(/"guest"/, 'the guest');
+    await docker(1, 'rename', 'guest', 'resident');
+    await both(/"resident"/, 'its new name');
+    const resident = (await seen(1)).find(({ engine }) => engine.container?.name === 'resident');
+    await weft(1, 'endpoint', 'label', `acme/web/${resident?.name ?? ''}`, 'shift=night');
+    await both(/"shift": ?"night"/, 'its new label');
+    await docker(1, 'rm', '-f', 'resident');
+    await both(/"removed"/, 'its end');
+    expect((await watch.kill('INT')).exitCode).toBe(0);
+    expect((await events.kill('INT')).exitCode).toBe(0);
   });
 
   test('labels given at the attach win over the container’s', async () => {
