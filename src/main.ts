@@ -285,6 +285,7 @@ function nodeRecord({ underlay, config }: Host, owner: { id: string; name: strin
     ...owner,
     vtep: underlay.address,
     underlayMtu: underlay.mtu,
+    interface: underlay.interface,
     addresses: underlay.addresses,
     api: hostPort(underlay.address, config.api.port),
     version: VERSION,

@@ -7,7 +7,7 @@ import { commented, counter, keyField, match, rule, sortElements, verdict } from
 import type { Chain, Expression, NftSet } from 'netlink-ts';
 import type { HostEgress, HostUplink } from '../plan/routing/intents.ts';
 import { borderSets, exceptionRules } from './borders.ts';
-import { matchPrefix, nameHex } from './interface-names.ts';
+import { matchName, matchPrefix, nameHex } from './interface-names.ts';
 import { matchRange } from './ranges.ts';
 import { bordersChain } from './tenant-routing.ts';
 
@@ -27,7 +27,7 @@ export function hostEgress(intent: HostEgress): { sets: NftSet[]; chains: Chain[
     chains: [
       bordersChain(),
       ...open.map(({ link, allow }) => ({ name: chainOf(link), rules: exceptionRules(allow) })),
-      fromUplinks(),
+      fromUplinks(intent.underlay),
       toUplinks(),
       uplinksChain(),
       daemonsChain(),
@@ -50,13 +50,23 @@ function chainOf(link: string): string {
   return `allow-${link}`;
 }
 
-function fromUplinks(): Chain {
+/** Kinds of the links behind which other engines and hypervisors of the host keep what is theirs. */
+const INNER_KINDS = ['bridge', 'veth'];
+
+function fromUplinks(underlay: string | undefined): Chain {
   return {
     name: 'from-uplinks',
     rules: [
       rule(known(), verdict.accept()),
       rule(match.verdictOf('exceptions', IIFNAME)),
       commented('another tenant', rule(matchPrefix('oifname', UPLINKS), counter(), verdict.drop())),
+      // An accept in a foreign chain would lead to them as well. The way to the world may be a bridge too.
+      ...(underlay === undefined ? [] : INNER_KINDS).map((kind) =>
+        commented(
+          'networks of others on this host',
+          rule(matchName('oifkind', kind), matchName('oifname', underlay ?? '', 'neq'), counter(), verdict.drop()),
+        ),
+      ),
       rule(verdict.jump('borders')),
       rule(verdict.accept()),
     ],

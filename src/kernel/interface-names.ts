@@ -10,6 +10,14 @@ export function nameHex(name: string): string {
     .padEnd(IFNAMSIZ * 2, '0');
 }
 
+/** A whole name of a link, or of its kind. */
+export function matchName(key: 'oifname' | 'oifkind', name: string, op: 'eq' | 'neq' = 'eq'): Expression[] {
+  return [
+    { kind: 'meta', key, register: 0 },
+    { kind: 'cmp', op, register: 0, data: nameHex(name) },
+  ];
+}
+
 /** `iifname "wu*"`: compares the beginning only; iptables writes and reads `-i wu+` in the same way. */
 export function matchPrefix(key: 'iifname' | 'oifname', prefix: string, op: 'eq' | 'neq' = 'eq'): Expression[] {
   return [

@@ -69,6 +69,8 @@ export interface Node {
   signs?: boolean;
   /** where others find the etcd that this node runs or uses */
   storeEndpoints?: string[];
+  /** its link to the others */
+  interface?: string;
   /** by which it can be reached; the VTEP among them */
   addresses?: string[];
 }

@@ -106,6 +106,31 @@ describe('the way out', () => {
     expect(succeeds(cluster.hostPath(1), 'ip', 'link', 'show', linkNames.uplink('acme'))).toBe(false);
   });
 
+  it('does not lead to the networks of other engines on its host, whose forward chains let it pass', async () => {
+    cluster.start(1);
+    const host = cluster.hostPath(1);
+    cluster.states.nodes.set('host1', { ...cluster.states.nodes.get('host1')!, interface: 'eth0' });
+    const other = cluster.underlay.namespace('other');
+    inside(host, 'ip', 'link', 'add', 'docker0', 'type', 'bridge');
+    inside(host, 'ip', 'link', 'add', 'veth1', 'master', 'docker0', 'type', 'veth', 'peer', 'eth0', 'netns', other);
+    for (const link of ['docker0', 'veth1']) inside(host, 'ip', 'link', 'set', link, 'up');
+    inside(host, 'ip', 'address', 'add', '172.17.0.1/16', 'dev', 'docker0');
+    inside(other, 'ip', 'link', 'set', 'eth0', 'up');
+    inside(other, 'ip', 'address', 'add', '172.17.0.2/16', 'dev', 'eth0');
+    inside(other, 'ip', 'route', 'add', 'default', 'via', '172.17.0.1');
+    inside(host, 'iptables', '-P', 'FORWARD', 'DROP');
+    const a = cluster.endpoint('acme-web', 'a', at(1, 10, 10));
+    for (const path of [cluster.outside, other]) await cluster.serve(path, PORT);
+    await cluster.publish();
+    const to = { ipv4: '172.17.0.2', ipv6: OUTSIDE.ipv6 };
+    expect((await probe(a, everyWay(to, PORT))).slice(0, 3)).toEqual([null, null, null]);
+    expect(await astray(a)).toEqual([]);
+    expect((await probe(other, everyWay(addressesOf(10, 10), PORT))).slice(0, 3)).toEqual([null, null, null]);
+    cluster.states.egress('acme', { allow: [{ cidr: '172.17.0.2/32' }] });
+    await cluster.publish();
+    expect(await probe(a, [{ protocol: 'TCP', to: '172.17.0.2', port: PORT }])).toEqual(['172.17.0.1']);
+  });
+
   it('leads IPv6 out with the containers’ own addresses where it is routed, and lets nothing in that was not asked for', async () => {
     cluster.states.egress('acme', { ipv6: 'routed' });
     cluster.start(1);

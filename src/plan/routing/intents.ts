@@ -32,6 +32,8 @@ export interface HostEgress {
   transit4: string;
   transit6: string;
   borders: Borders;
+  /** the host's link to the others; undefined where its node did not say */
+  underlay: string | undefined;
   /** by name of the link, sorted */
   uplinks: HostUplink[];
 }

@@ -32,6 +32,7 @@ export function planHostEgress(state: ClusterState, context: RoutingContext): Ho
     transit4: TRANSIT4,
     transit6: transit6(context.settings.id),
     borders: bordersOf(state, context.settings),
+    underlay: state.nodes.get(context.node)?.interface,
     uplinks: uplinks.sort((a, b) => (a.link < b.link ? -1 : 1)),
   };
 }
