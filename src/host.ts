@@ -39,3 +39,12 @@ export async function lockHost(run: string): Promise<Server> {
   server.unref();
   return server;
 }
+
+/** Of this installation; '' where there is none. */
+export function machineId(): string {
+  try {
+    return readFileSync('/etc/machine-id', 'utf8').trim();
+  } catch {
+    return '';
+  }
+}

@@ -14,12 +14,15 @@ import { startTcpServer } from './api/tcp-server.ts';
 import { readCommandLine } from './command-line.ts';
 import { loadConfig } from './config.ts';
 import type { Config } from './config.ts';
+import { addressTaken, fits, poolExhausted } from './control/addresses.ts';
 import { ClusterView } from './control/cluster-view.ts';
 import type { ControlDeps } from './control/context.ts';
 import { Housekeeping } from './control/housekeeping.ts';
 import { recordCertificates, revokedSerials } from './control/membership.ts';
 import type { AtFailpoint } from './control/failpoints.ts';
 import { ensureSettings, keepAlive, registerNode } from './control/nodes.ts';
+import { OwnRecords } from './control/ownership/own-records.ts';
+import { Ownership } from './control/ownership/ownership.ts';
 import { createControl } from './control/service.ts';
 import { Turns } from './control/turns.ts';
 import { wakesOf } from './control/wakes.ts';
@@ -34,7 +37,7 @@ import { findUnderlay, hostRoutes } from './kernel/underlay.ts';
 import type { Underlay } from './kernel/underlay.ts';
 import type { ClusterSettings } from './model/cluster.ts';
 import { toWeftError, WeftError } from './model/errors.ts';
-import { prefixes } from './model/keys.ts';
+import { keys, prefixes } from './model/keys.ts';
 import type { Node } from './model/objects.ts';
 import { SYSCTLS } from './plan/tenant.ts';
 import { ReconcileLoop } from './reconcile/loop.ts';
@@ -47,6 +50,8 @@ import { Maintenance } from './store/managed/maintenance.ts';
 import { unitOf } from './store/managed/unit.ts';
 import { Upkeep } from './store/managed/upkeep.ts';
 import { ensureIdentity, identifyNode, trustPort } from './identity.ts';
+import { openNodeJournal } from './journal.ts';
+import { peerClient } from './peer-client.ts';
 import { Renewal } from './renewal.ts';
 import { Revocation } from './revocation.ts';
 import { createAuthority, issueMemberCertificate, openAuthority } from './trust/authority.ts';
@@ -54,6 +59,7 @@ import { signRevocations } from './trust/certificate.ts';
 import { IdentityKeeper } from './trust/keeper.ts';
 import { VERSION } from './version.ts';
 
+const clock = () => performance.now();
 const ETCD_PORT = 2379;
 const RETRY = 1_000;
 const HOUSEKEEPING = 1_000;
@@ -151,9 +157,18 @@ async function serve(host: Host, keeper: IdentityKeeper, opened: OpenedStore): P
     () => assertStillMember(asked),
   );
   const kernel = await openKernel(host, settings);
-  const view = new ClusterView(store);
   const owner = { id: keeper.current.nodeId, name: config.node.name, bootId: bootId() };
-  const loop = new ReconcileLoop({ source: view, kernel, node: owner.id, settings, log });
+  const journal = await openNodeJournal({ state: config.state, node: owner, log });
+  const records = new OwnRecords(journal);
+  const view = new ClusterView(store, records);
+  const source = {
+    current: () => {
+      const { state, complete } = view.current();
+      // A store from a backup knows less than the kernel: nothing is taken away for that.
+      return { state, complete: complete && !ownership.isRecovering() };
+    },
+  };
+  const loop = new ReconcileLoop({ source, kernel, node: owner.id, settings, log });
   const authority = await openAuthority(config.pki);
   const renewal: Renewal = new Renewal({
     pki: config.pki,
@@ -165,19 +180,32 @@ async function serve(host: Host, keeper: IdentityKeeper, opened: OpenedStore): P
     onRenewed: () => store.renew(),
     log,
   });
+  const peers = peerClient(view, keeper);
+  const turns = new Turns();
+  const now = () => new Date();
+  const ownership = new Ownership({
+    ...{ node: owner, store, records, view, peers, turns, clock, now, log, fits },
+    registration: () => [
+      { put: keys.node(owner.id), value: view.value(keys.node(owner.id)) ?? nodeRecord(host, owner) },
+      { put: keys.nodeName(owner.name), value: owner.id },
+    ],
+    exhausted: (need) => poolExhausted(deps, need),
+    refused: (need, holder) => addressTaken(deps, need, holder),
+  });
   const deps: ControlDeps = {
+    ownership,
     trust: trustPort(keeper, authority, renewal),
     store,
     upkeep,
     view,
     reconciler: loop,
-    turns: new Turns(),
+    turns,
     node: owner,
     settings,
     version: VERSION,
     ipamOnly: config.docker.ipamOnly,
     hostRoutes,
-    now: () => new Date(),
+    now,
     at: host.at,
     log,
   };
@@ -193,7 +221,7 @@ async function serve(host: Host, keeper: IdentityKeeper, opened: OpenedStore): P
     await untilStore(host, () => view.sync({ deadline: RETRY, signal }));
     await untilStore(host, () =>
       registerNode(
-        { store, view, settings },
+        deps,
         { ...nodeRecord(host, owner), storeEndpoints: endpoints, signs: authority !== undefined },
         signal,
       ),
@@ -204,13 +232,24 @@ async function serve(host: Host, keeper: IdentityKeeper, opened: OpenedStore): P
     working.push(loop.run(until), housekeep(deps, until), renewal.run(until));
     if (upkeep) working.push(upkeep.run(until));
     if (revocation) working.push(revocation.run(until));
-    working.push(keepAlive({ store, log, pause }, { node: owner.id, bootId: owner.bootId }, until));
-    await answer(host, deps, keeper, until);
+    await untilStore(host, () => ownership.standing.prove({ deadline: RETRY, signal }));
+    working.push(live(host, deps, until));
+    await answer(host, deps, keeper, AbortSignal.any([until, records.failed]));
+    if (records.failed.aborted) throw records.failed.reason;
   } finally {
     ended.abort();
     await Promise.all(working);
+    await ownership.settled();
+    peers.close();
+    await journal.close();
     kernel.close();
   }
+}
+
+/** While the lease of a former boot lives, another host may run as this node: its own comes after. */
+async function live({ log }: Host, { store, node, ownership }: ControlDeps, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted && !ownership.standing.isProven()) await pause(signal);
+  await keepAlive({ store, log, pause }, { node: node.id, bootId: node.bootId }, signal);
 }
 
 /** Serves until the signal; what fails to start ends the daemon. */

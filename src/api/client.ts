@@ -26,11 +26,17 @@ export interface ClientOptions {
   deadline?: number;
 }
 
+export interface CallOptions {
+  signal?: AbortSignal;
+  /** milliseconds, in place of the client's */
+  deadline?: number;
+}
+
 export interface WeftClient {
   call<M extends MethodName>(
     method: M,
     request: Methods[M]['request'],
-    options?: { signal?: AbortSignal },
+    options?: CallOptions,
   ): Promise<Methods[M]['response']>;
   /** Items until the signal, which ends it without an error, or until the daemon ends it, which is one. */
   stream<M extends StreamName>(
@@ -64,12 +70,12 @@ export function connect(options: ClientOptions = {}): WeftClient {
     'grpc.enable_http_proxy': 0,
   });
   return {
-    call: async (method, request, { signal } = {}) => {
+    call: async (method, request, { signal, deadline: most } = {}) => {
       signal?.throwIfAborted();
       return await new Promise((resolve, reject) => {
         const invoke = (client as unknown as Record<string, Invoke>)[method];
         if (!invoke) throw new TypeError(`no method ${method}`);
-        const deadline = Date.now() + (options.deadline ?? DEADLINE);
+        const deadline = Date.now() + (most ?? options.deadline ?? DEADLINE);
         const call = invoke.call(client, request, { deadline }, (error, response) => {
           signal?.removeEventListener('abort', cancel);
           if (signal?.aborted) reject(reasonOf(signal));

@@ -9,6 +9,7 @@ import type {
   EndpointUpdate,
   EndpointView,
   EngineView,
+  HintRequest,
   JoinRequest,
   ListFilter,
   Membership,
@@ -17,6 +18,7 @@ import type {
   NetworkUpdate,
   NetworkView,
   NodeView,
+  SplitSpaceRequest,
   StatusView,
   TenantView,
   TokenRequest,
@@ -67,6 +69,9 @@ export interface Methods {
   ListRouters: { request: ListRequest; response: { routers: RouterView[]; nextPageToken: string } };
   GetRouter: { request: Reference; response: RouterView };
   DeleteRouter: { request: Reference; response: object };
+  ResumeStore: { request: { force: boolean }; response: { missing: string[] } };
+  SplitSpace: { request: SplitSpaceRequest; response: { answer: string } };
+  Hint: { request: HintRequest; response: object };
   ListEngines: { request: { node: string }; response: { engines: EngineView[] } };
   SyncEngine: { request: { network: string }; response: EngineView };
 }

@@ -70,6 +70,13 @@ const SCHEMAS: { [M in MethodName]: z.ZodType<Methods[M]['request']> } = {
   DeleteToken: reference,
   Join: z.object({ tokenId: required, secret: required, name: required, nodeCsr: pem, clientCsr: pem }),
   Renew: z.object({ nodeCsr: pem, clientCsr: pem }),
+  ResumeStore: z.object({ force: z.boolean() }),
+  SplitSpace: z.object({ network: required, pool: required, address: text, range: text }),
+  Hint: z.object({
+    sequence: revision,
+    put: z.array(z.object({ key: required, value: z.string().max(64 * 1024) })).max(256),
+    delete: z.array(required).max(256),
+  }),
   ListEngines: z.object({ node: text }),
   GetEgress: reference,
   SetEgress: z.object({ tenant: required, off: z.boolean(), ipv6: text, allow: ranges }),

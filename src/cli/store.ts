@@ -1,18 +1,19 @@
 /** Commands about etcd: what it holds, a copy of it, and the way back to a copy. What they do is loaded when asked for. */
 import { resolve } from 'node:path';
 import { Command } from 'commander';
-import { globals } from './context.ts';
+import { globals, withClient } from './context.ts';
 import { print } from './output.ts';
 import type { StoreAccess } from './store-access.ts';
 
 export function storeCommand(): Command {
   return new Command('store')
-    .description('etcd: its state, snapshots of it, and a restore')
+    .description('etcd: its state, snapshots of it, a restore and what follows')
     .option('--config <file>', 'configuration of weftd')
     .addHelpText('after', '\nExamples:\n  weft store status\n  weft store snapshot /root/weft.db')
     .addCommand(statusCommand())
     .addCommand(snapshotCommand())
-    .addCommand(restoreCommand());
+    .addCommand(restoreCommand())
+    .addCommand(resumeCommand());
 }
 
 function statusCommand(): Command {
@@ -54,6 +55,20 @@ function restoreCommand(): Command {
         console.log(
           `next: ${start}; ${look} on each host (it says that etcd was restored); when all is well, ${clean}`,
         );
+      });
+    });
+}
+
+function resumeCommand(): Command {
+  return new Command('resume')
+    .description('end the recovery after a restore, once all hosts have written again what they own')
+    .option('--force', 'also without hosts that were not heard from: their addresses can be given to others')
+    .addHelpText('after', '\nExample:\n  weft store resume')
+    .action(async ({ force }: { force?: boolean }, command: Command) => {
+      const answer = await withClient(command, (client) => client.call('ResumeStore', { force: force ?? false }));
+      print(globals(command).output, answer, () => {
+        const left = answer.missing.length > 0 ? `, without ${answer.missing.join(', ')}` : '';
+        console.log(`the cluster goes on${left}`);
       });
     });
 }

@@ -1,31 +1,35 @@
 /**
- * Giving and taking addresses. Until a node owns blocks of its own, an address costs one compare-and-swap of its record;
- * which one is chosen is the allocator's matter (model/ipam), and the record's states are those of the design:
- * held -> bound -> held -> resting -> gone.
+ * Giving and taking addresses of this node's own space. Which one is chosen is the allocator's matter (model/ipam), how space
+ * comes to this node that of ownership/; the record's states are held -> bound -> held -> resting -> gone.
  */
 import { formatAddress, parseAddress } from '../model/address/address.ts';
 import type { Address } from '../model/address/address.ts';
-import { contains, parseCidr } from '../model/address/cidr.ts';
+import { contains, formatCidr, parseCidr } from '../model/address/cidr.ts';
 import { WeftError } from '../model/errors.ts';
-import { allocate, poolOf, withPrefix } from '../model/ipam/pool.ts';
-import type { AllocationFailure, Pool } from '../model/ipam/pool.ts';
-import { keys, prefixes } from '../model/keys.ts';
+import { chooseAddress } from '../model/ipam/choose-address.ts';
+import type { Choice } from '../model/ipam/choose-address.ts';
+import { poolOf, withPrefix } from '../model/ipam/pool.ts';
+import type { Pool } from '../model/ipam/pool.ts';
+import { keys } from '../model/keys.ts';
 import type { AddressRecord, AddressState, Network } from '../model/objects.ts';
 import type { Compare, Operation } from '../store/port.ts';
 import type { ControlDeps } from './context.ts';
 import { usersOf } from './network-usage.ts';
+import { SpaceNeeded } from './ownership/need.ts';
+import type { Need } from './ownership/need.ts';
+import type { Ownership } from './ownership/ownership.ts';
 import { networkName } from './references.ts';
 
 export interface Grant {
   /** with the subnet's prefix length */
   cidr: string;
-  compare: Compare[];
   then: Operation[];
 }
 
 export interface GrantRequest {
   network: Network;
-  pool: Pool;
+  /** in the order in which they are tried; with `wanted`, the one that holds it */
+  pools: Pool[];
   state: AddressState;
   endpoint: string | null;
   wanted?: string;
@@ -34,46 +38,74 @@ export interface GrantRequest {
   name?: string;
 }
 
-/** Decides on one address; throws `pool-exhausted`, `address-taken` or `address-outside`. */
+/** Decides on one address; throws `SpaceNeeded`, or `address-taken` or `address-outside` for one that was asked for. */
 export function grantAddress(deps: ControlDeps, request: GrantRequest): Grant {
-  const { network, pool } = request;
-  const records = recordsOf(deps, network.id);
-  const range = request.range ? parseCidr(request.range) : undefined;
-  const asked = request.wanted ? parseAddress(request.wanted) : undefined;
-  const wanted = asked ?? lastOf(deps, request, records.values());
-  const allocation = allocate(
-    pool,
-    { seed: deps.node.id, ...(wanted ? { wanted } : {}), ...(range ? { range } : {}) },
-    (value) => {
-      const record = records.get(value);
-      return record !== undefined && !mayTakeBack(deps, record, wanted !== undefined);
-    },
-  );
-  if (!allocation.ok) throw refusal(deps, request, allocation);
-  const address = formatAddress(allocation.address);
-  const key = keys.address(network.id, address);
-  return {
-    cidr: withPrefix(pool, allocation.address),
-    compare: [{ key, revision: deps.view.revisionOf(key) }],
-    then: [{ put: key, value: addressRecord(deps, network.id, address, request) }],
-  };
-}
-
-/** What an endpoint of the same name had last on this host, while it rests in the part of the pool that is asked for. */
-function lastOf(deps: ControlDeps, request: GrantRequest, records: Iterable<AddressRecord>): Address | undefined {
-  if (!request.name) return undefined;
-  const within = request.range ? parseCidr(request.range) : request.pool.cidr;
-  for (const record of records) {
-    const mine = record.name === request.name && record.node === deps.node.id && record.state === 'resting';
-    const address = mine ? parseAddress(record.address) : undefined;
-    if (address && within && contains(within, address)) return address;
+  const { network } = request;
+  for (const pool of request.pools) {
+    const choice = choose(deps.ownership, { ...request, pool });
+    if (!choice.ok) {
+      if (choice.reason === 'exhausted-here' || choice.reason === 'not-owned') continue;
+      throw refusal(deps, request, pool, choice);
+    }
+    const address = formatAddress(choice.address);
+    deps.ownership.index.of(network.id, pool).last = choice.address.value;
+    aheadOfNeed(deps, network, pool);
+    return {
+      cidr: withPrefix(pool, choice.address),
+      then: [{ put: keys.address(network.id, address), value: addressRecord(deps, network.id, address, request) }],
+    };
   }
-  return undefined;
+  throw new SpaceNeeded(needOf(request));
 }
 
-/** A resting address goes back at once to the host that released it, when that host asks for exactly it. */
-function mayTakeBack(deps: ControlDeps, record: AddressRecord, byName: boolean): boolean {
-  return byName && record.state === 'resting' && record.node === deps.node.id;
+/** From what this node owns now. Pure over its journal. */
+function choose(
+  ownership: Ownership,
+  { network, pool, wanted, range, name }: Omit<Need, 'pools'> & { pool: Pool; name?: string },
+): Choice {
+  const { table, last } = ownership.index.of(network.id, pool);
+  const space = ownership.index.space(network.id, pool);
+  const asked = wanted === undefined ? undefined : parseAddress(wanted);
+  const request = {
+    ...(asked && { wanted: asked }),
+    ...(range && { range: parseCidr(range) }),
+    ...(name && { former: name }),
+    ...(last !== undefined && { after: last }),
+    // Whoever asks on this host for exactly what rests here is taken for its last owner: engines rarely tell more.
+    restOver: () => asked !== undefined,
+  };
+  if (ownership.standing.mayGive()) return chooseAddress(space, table, request);
+  return formerOnly(chooseAddress(space, table, request), () =>
+    [...table.resting()].map(({ address }): Address => ({ family: pool.cidr.family, value: address })),
+  );
+}
+
+/**
+ * After a new boot, before the store was asked, a node may give again what its journal says it gave before: nobody else has
+ * had it meanwhile. Anything new waits.
+ */
+function formerOnly(choice: Choice, resting: () => Address[]): Choice {
+  if (!choice.ok) return choice;
+  if (choice.way === 'former') return choice;
+  const former = resting();
+  const same = former.find(({ value }) => value === choice.address.value);
+  if (choice.way === 'wish') return same ? choice : { ok: false, reason: 'exhausted-here', capacity: 0n, resting: 0n };
+  const [first] = former;
+  if (first) return { ok: true, address: first, way: 'former' };
+  return { ok: false, reason: 'exhausted-here', capacity: 0n, resting: 0n };
+}
+
+/** The need can be met from what this node owns now. */
+export function fits(ownership: Ownership, need: Need): boolean {
+  return need.pools.some((pool) => choose(ownership, { ...need, pool }).ok);
+}
+
+function needOf({ network, pools, wanted, range }: GrantRequest): Need {
+  return { network, pools, ...(wanted && { wanted }), ...(range && { range }) };
+}
+
+function aheadOfNeed(deps: ControlDeps, network: Network, pool: Pool): void {
+  if (deps.ownership.isShort(network.id, pool)) deps.ownership.space.prefetch({ network, pools: [pool] });
 }
 
 export function addressRecord(
@@ -102,11 +134,11 @@ export function moveAddress(
   next: { state: AddressState; endpoint: string | null },
 ): { compare: Compare[]; then: Operation[] } {
   const key = keys.address(network, address);
-  const revision = deps.view.revisionOf(key);
-  if (revision === 0) return { compare: [], then: [] };
-  const name = deps.view.value<AddressRecord>(key)?.name;
+  const entry = deps.view.entry(key);
+  if (!entry) return { compare: [], then: [] };
+  const { name } = entry.value as AddressRecord;
   return {
-    compare: [{ key, revision }],
+    compare: [{ key, revision: entry.revision }],
     then: [{ put: key, value: addressRecord(deps, network, address, { ...next, name }) }],
   };
 }
@@ -117,53 +149,44 @@ export function poolFor(network: Network, address: string): Pool | undefined {
   return parsed && network.subnets.map(poolOf).find((pool) => contains(pool.cidr, parsed));
 }
 
-function recordsOf(deps: ControlDeps, network: string): Map<bigint, AddressRecord> {
-  const records = new Map<bigint, AddressRecord>();
-  for (const record of deps.view.list<AddressRecord>(prefixes.addressesOf(network))) {
-    const address = parseAddress(record.address);
-    // Families cannot collide: IPv6 networks below 2^32 are forbidden ranges.
-    if (address) records.set(address.value, record);
-  }
-  return records;
+/** Why the address asked for is not given. */
+function refusal(deps: ControlDeps, request: GrantRequest, pool: Pool, failure: Choice & { ok: false }): WeftError {
+  if (failure.reason === 'taken' || failure.reason === 'resting') return addressTaken(deps, request, '');
+  const object = networkName(deps.view.current().state, request.network);
+  const what = failure.reason === 'reserved' ? 'reserved in' : 'no address for endpoints of';
+  return new WeftError('address-outside', `${request.wanted ?? ''} is ${what} ${formatCidr(pool.cidr)} of ${object}`, {
+    object,
+    next: `weft network inspect ${object}`,
+  });
 }
 
-function refusal(deps: ControlDeps, request: GrantRequest, failure: AllocationFailure): WeftError {
+/** `owner`: the node whose space it lies in, where no record says more. */
+export function addressTaken(
+  deps: ControlDeps,
+  { network, wanted = '' }: Omit<Need, 'pools'>,
+  owner: string,
+): WeftError {
   const { state } = deps.view.current();
-  const object = networkName(state, request.network);
-  const cidr = withPrefix(request.pool, { family: request.pool.cidr.family, value: request.pool.cidr.first });
-  switch (failure.reason) {
-    case 'exhausted':
-      return new WeftError(
-        'pool-exhausted',
-        request.range
-          ? `${object}: all addresses of the range ${request.range} are taken`
-          : `${object}: all ${failure.capacity.toString()} addresses of ${cidr} are taken: ${usersOf(state, request.network)}`,
-        {
-          object,
-          next: `weft network extend ${object} --subnet CIDR`,
-        },
-      );
-    case 'taken':
-      return taken(deps, request, object);
-    case 'outside':
-    case 'reserved':
-      return new WeftError(
-        'address-outside',
-        `${request.wanted ?? ''} is ${failure.reason === 'reserved' ? 'reserved in' : 'no address for endpoints of'} ${cidr} of ${object}`,
-        { object, next: `weft network inspect ${object}` },
-      );
-  }
-}
-
-function taken(deps: ControlDeps, request: GrantRequest, object: string): WeftError {
-  const { state } = deps.view.current();
-  const address = request.wanted ?? '';
-  const record = deps.view.value<AddressRecord>(keys.address(request.network.id, address));
+  const object = networkName(state, network);
+  const record = deps.view.value<AddressRecord>(keys.address(network.id, wanted));
   const endpoint = record?.endpoint ? state.endpoints.get(record.endpoint) : undefined;
-  const node = record && (state.nodes.get(record.node)?.name ?? record.node);
-  const holder = endpoint ? `endpoint "${endpoint.name}"` : (record?.state ?? 'nobody');
-  return new WeftError('address-taken', `${address} of ${object} is taken: ${holder} on ${node ?? 'another host'}`, {
+  const id = record?.node ?? owner;
+  const node = state.nodes.get(id)?.name ?? (id || undefined);
+  const holder = endpoint ? `endpoint "${endpoint.name}"` : (record?.state ?? 'its space');
+  return new WeftError('address-taken', `${wanted} of ${object} is taken: ${holder} on ${node ?? 'another host'}`, {
     object,
     ...(node ? { host: node } : {}),
+  });
+}
+
+/** The whole pool is in use, or owned by nodes that cannot be asked. */
+export function poolExhausted(deps: ControlDeps, { network, pools, range }: Need): WeftError {
+  const { state } = deps.view.current();
+  const object = networkName(state, network);
+  const cidrs = pools.map((pool) => formatCidr(pool.cidr)).join(', ');
+  const where = range ? `the range ${range}` : cidrs;
+  return new WeftError('pool-exhausted', `${object}: no address of ${where} is free: ${usersOf(state, network)}`, {
+    object,
+    next: `weft network extend ${object} --subnet CIDR`,
   });
 }

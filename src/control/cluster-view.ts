@@ -1,9 +1,9 @@
 /**
- * The node's picture of the cluster, fed by one watch. Reads are from memory; `sync` waits until the picture is as new
+ * The node's picture of the cluster: the store's snapshot R, fed by one watch, with the node's own journal Q laid over it. Reads are from memory; `sync` waits until the picture is as new
  * as the store, so that an object made on another host a moment ago is found here.
  */
 import type { ClusterState } from '../model/cluster.ts';
-import { prefixes } from '../model/keys.ts';
+import { keys, prefixes } from '../model/keys.ts';
 import type {
   AddressRecord,
   Binding,
@@ -11,6 +11,7 @@ import type {
   Endpoint,
   EndpointDescription,
   EngineRecord,
+  FenceRecord,
   Network,
   Node,
   NodeLife,
@@ -18,7 +19,12 @@ import type {
   Tenant,
 } from '../model/objects.ts';
 import { WeftError } from '../model/errors.ts';
+import type { BlockRecord } from '../model/ipam/blocks.ts';
 import type { Entry, Store, StoreEvent } from '../store/port.ts';
+import { Hints } from './hints.ts';
+import { isPublished } from './ownership/keys.ts';
+import type { OwnRecords } from './ownership/own-records.ts';
+import type { Hint } from './ownership/ports.ts';
 
 export interface ViewChange {
   /** null: everything may have changed */
@@ -42,9 +48,14 @@ export class ClusterView {
   #complete = false;
   #state: ClusterState | undefined;
   readonly #store: Store;
+  readonly #own: OwnRecords | undefined;
+  readonly #hints = new Hints();
 
-  constructor(store: Store) {
+  /** `own`: for its keys this node's word counts, not the store's. */
+  constructor(store: Store, own?: OwnRecords) {
     this.#store = store;
+    this.#own = own;
+    own?.onAppend((keys) => this.#overlay(keys));
   }
 
   /** Follows the store until the signal is aborted. */
@@ -83,6 +94,10 @@ export class ClusterView {
     const found: T[] = [];
     for (const [key, entry] of this.#entries) if (key.startsWith(prefix)) found.push(entry.value as T);
     return found;
+  }
+
+  keys(prefix: string): string[] {
+    return [...this.#entries.keys()].filter((key) => key.startsWith(prefix));
   }
 
   current(): { state: ClusterState; complete: boolean } {
@@ -147,34 +162,92 @@ export class ClusterView {
   }
 
   #accept(event: StoreEvent): void {
-    const keys = event.kind === 'snapshot' ? null : event.changes.map(keyOf);
+    const changed = event.kind === 'snapshot' ? null : event.changes.map(keyOf);
+    this.#revision = event.revision;
     if (event.kind === 'snapshot') {
       this.#entries.clear();
-      for (const entry of event.entries) this.#entries.set(entry.key, entry);
+      this.#hints.beginAnew();
+      for (const entry of event.entries) this.#put(entry);
+      for (const [key] of this.#own?.entries() ?? []) if (isPublished(key)) this.#layOver(key);
       this.#complete = true;
     } else {
       for (const change of event.changes) {
-        if (change.type === 'put') this.#entries.set(change.entry.key, change.entry);
-        else this.#entries.delete(change.key);
+        if (change.type === 'put') this.#put(change.entry);
+        else if (!this.#own?.decides(change.key)) this.#remove(change.key);
       }
     }
-    this.#revision = event.revision;
+    this.#confirm();
+    this.#own?.seen(event.revision);
     this.#state = undefined;
     for (const waiter of this.#waiters) if (waiter.revision <= event.revision) waiter.resolve();
-    for (const listener of this.#listeners) listener({ keys, revision: event.revision });
+    for (const listener of this.#listeners) listener({ keys: changed, revision: event.revision });
+  }
+
+  #put(entry: Entry): void {
+    const value = this.#own?.get(entry.key);
+    if (value !== undefined) this.#entries.set(entry.key, { ...entry, value });
+    else if (!this.#own?.decides(entry.key) && !this.#hints.stored(entry.key, entry))
+      this.#entries.set(entry.key, entry);
+  }
+
+  #remove(key: string): void {
+    if (!this.#hints.stored(key, undefined)) this.#entries.delete(key);
+  }
+
+  /** What another node says of its own records before the store shows it; the store's word ends it. */
+  hint(hint: Hint): void {
+    const keys = this.#hints.take(hint, (key) => this.#entries.get(key), this.#fenceOf(hint.node));
+    for (const key of keys) {
+      const value = this.#hints.value(key);
+      const before = this.#entries.get(key);
+      if (value === undefined) this.#entries.delete(key);
+      else this.#entries.set(key, { revision: this.#revision, created: this.#revision, ...before, key, value });
+    }
+    if (keys.length === 0) return;
+    this.#state = undefined;
+    for (const listener of this.#listeners) listener({ keys, revision: this.#revision });
+  }
+
+  /** A node's fence in the picture says up to where its records in it are its last word. */
+  #confirm(): void {
+    for (const { key, entry } of this.#hints.confirmed((node) => this.#fenceOf(node))) {
+      if (entry) this.#entries.set(key, entry);
+      else this.#entries.delete(key);
+    }
+  }
+
+  #fenceOf(node: string): number {
+    return this.value<FenceRecord>(keys.fence(node))?.sequence ?? 0;
+  }
+
+  #overlay(keys: string[]): void {
+    for (const key of keys) this.#layOver(key);
+    this.#state = undefined;
+    for (const listener of this.#listeners) listener({ keys, revision: this.#revision });
+  }
+
+  /** A record that the store has not seen yet bears the revision of the picture it was made in. */
+  #layOver(key: string): void {
+    const value = this.#own?.get(key);
+    const before = this.#entries.get(key);
+    if (value === undefined) this.#entries.delete(key);
+    else this.#entries.set(key, { revision: this.#revision, created: this.#revision, ...before, key, value });
   }
 
   #build(): ClusterState {
     const byId = <T extends { id: string }>(prefix: string) => new Map(this.list<T>(prefix).map((o) => [o.id, o]));
     return {
       revision: this.#revision,
+      sequence: this.#own?.sequence ?? 0,
       tenants: byId<Tenant>(prefixes.tenants),
       networks: byId<Network>(prefixes.networks),
       nodes: byId<Node>(prefixes.nodes),
       live: new Set(this.list<NodeLife>(prefixes.live).map((life) => life.node)),
       endpoints: byId<Endpoint>(prefixes.endpoints),
+      unpublished: new Set([...(this.#own?.pending() ?? []), ...this.#hints.keys()].flatMap(endpointIn)),
       bindings: this.#byKey<Binding>(prefixes.bindings),
       addresses: this.#byKey<AddressRecord>(prefixes.addresses),
+      blocks: this.#byKey<BlockRecord>(prefixes.blocks),
       descriptions: new Map(this.list<EndpointDescription>(prefixes.descriptions).map((one) => [one.endpoint, one])),
       engines: this.#byKey<EngineRecord>(prefixes.engines),
       egress: new Map(this.list<Egress>(prefixes.egress).map((one) => [one.tenant, one])),
@@ -200,4 +273,8 @@ export class ClusterView {
 
 function keyOf(change: { type: 'put'; entry: Entry } | { type: 'delete'; key: string }): string {
   return change.type === 'put' ? change.entry.key : change.key;
+}
+
+function endpointIn(key: string): string[] {
+  return key.startsWith(prefixes.endpoints) ? [key.slice(key.lastIndexOf('/') + 1)] : [];
 }

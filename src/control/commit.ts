@@ -1,30 +1,44 @@
 /**
- * Optimistic changes: decide from the node's picture of the cluster, write by compare-and-swap, decide again when
- * somebody was faster. A refusal decided from an old picture is only final once the picture is as new as the store.
+ * Optimistic changes: decide from the node's picture of the cluster, write, decide again when somebody was faster. What this
+ * node owns is written to its journal, where nobody can be faster; everything else by compare-and-swap to the store. A
+ * refusal decided from an old picture is only final once the picture is as new as the store.
  */
 import { WeftError, toWeftError } from '../model/errors.ts';
 import { HANDLER_DEADLINE } from '../model/limits.ts';
-import type { Compare, Operation, Store } from '../store/port.ts';
+import type { CallOptions, Compare, Operation, Store } from '../store/port.ts';
 import type { ClusterView } from './cluster-view.ts';
+import { isOwn } from './ownership/keys.ts';
+import { SpaceNeeded } from './ownership/need.ts';
+import type { Ownership } from './ownership/ownership.ts';
 import type { CallContext } from './port.ts';
 
+/** Its operations are all of this node's own records, or none is. */
 export interface Decision<T> {
   compare: Compare[];
   then: Operation[];
   result: T;
+  /** it ends something: written even when the disk is full */
+  release?: boolean;
 }
 
 export interface Committed<T> {
   result: T;
-  /** the revision at which the result stands */
+  /** the store's revision and the journal's sequence at which the result stands */
   revision: number;
+  sequence: number;
+}
+
+export interface CommitDeps {
+  store: Store;
+  view: ClusterView;
+  ownership: Ownership;
 }
 
 export const ATTEMPTS = 20;
 
 /** `decide` is pure over the view and is called again after every lost race; empty `then` writes nothing. */
 export async function commit<T>(
-  deps: { store: Store; view: ClusterView },
+  deps: CommitDeps,
   decide: () => Decision<T>,
   context: CallContext = {},
 ): Promise<Committed<T>> {
@@ -41,20 +55,57 @@ export async function commit<T>(
       if (!deps.view.complete) throw new WeftError('store-away', 'the cluster has not been read yet');
       decision = decide();
     } catch (error) {
+      if (error instanceof SpaceNeeded) {
+        await deps.ownership.space.obtain(error.need, options());
+        continue;
+      }
       if (synced || toWeftError(error).code === 'internal') throw error;
       await deps.view.sync(options());
       synced = true;
       continue;
     }
-    if (decision.then.length === 0) return { result: decision.result, revision: deps.view.revision };
-    const written = await deps.store.transact({ compare: decision.compare, then: decision.then }, options());
-    if (written.succeeded) {
-      // So that the caller's next call, on this host, sees what this one wrote.
-      await deps.view.reached(written.revision, options().deadline, context.signal);
-      return { result: decision.result, revision: written.revision };
-    }
+    const written = await write(deps, decision, options());
+    if (written) return { ...written, result: decision.result };
     await deps.view.sync(options());
     synced = true;
   }
   throw new WeftError('store-conflict', `others changed the same objects in each of ${ATTEMPTS} attempts`);
+}
+
+/** undefined when somebody was faster. */
+async function write<T>(
+  deps: CommitDeps,
+  decision: Decision<T>,
+  options: Required<Pick<CallOptions, 'deadline'>> & CallOptions,
+): Promise<{ revision: number; sequence: number } | undefined> {
+  const { view, ownership, store } = deps;
+  const { compare, then } = decision;
+  if (then.length === 0) return { revision: view.revision, sequence: ownership.records.sequence };
+  const own = then.filter(isOfThisNode).length;
+  if (own === then.length) {
+    const { sequence, durable } = ownership.records.append(then.map(plain), decision.release ? 'release' : 'normal');
+    await durable;
+    return { revision: view.revision, sequence };
+  }
+  if (own > 0) throw new WeftError('internal', 'a decision writes both what this node owns and what it does not');
+  if (ownership.isRecovering()) throw ownership.standing.refusal();
+  const written = await store.transact({ compare: [...compare, ...ownership.standing.compare()], then }, options);
+  if (!written.succeeded) {
+    await ownership.assertStanding(options);
+    return undefined;
+  }
+  // So that the caller's next call, on this host, sees what this one wrote.
+  await view.reached(written.revision, options.deadline, options.signal);
+  return { revision: written.revision, sequence: ownership.records.sequence };
+}
+
+function isOfThisNode(operation: Operation): boolean {
+  if ('put' in operation) return isOwn(operation.put);
+  return 'delete' in operation && isOwn(operation.delete);
+}
+
+function plain(operation: Operation): { put: string; value: unknown } | { delete: string } {
+  if ('put' in operation) return { put: operation.put, value: operation.value };
+  if ('delete' in operation) return operation;
+  throw new WeftError('internal', 'a journal deletes no prefixes');
 }

@@ -6,6 +6,7 @@ import type { Reconciler } from '../reconcile/port.ts';
 import type { Store } from '../store/port.ts';
 import type { ClusterView } from './cluster-view.ts';
 import type { AtFailpoint } from './failpoints.ts';
+import type { Ownership } from './ownership/ownership.ts';
 import type { CallContext } from './port.ts';
 import type { Turns } from './turns.ts';
 
@@ -40,6 +41,8 @@ export interface ControlDeps {
   /** who looks after the etcd that this host runs, if it runs one */
   upkeep?: { conditions(): Condition[] } | undefined;
   view: ClusterView;
+  /** what this node holds itself, whatever the store does */
+  ownership: Ownership;
   reconciler: Reconciler;
   /** by network reference or pool id: choices of addresses on this host do not race each other */
   turns: Turns;

@@ -1,18 +1,18 @@
 import { canonicalAddress } from '../model/address/address.ts';
 import { macFor } from '../model/address/mac.ts';
-import { WeftError, toWeftError } from '../model/errors.ts';
+import { WeftError } from '../model/errors.ts';
 import { poolOf } from '../model/ipam/pool.ts';
-import type { Pool } from '../model/ipam/pool.ts';
 import { keys } from '../model/keys.ts';
 import { HANDLER_DEADLINE } from '../model/limits.ts';
 import { newId } from '../model/names.ts';
 import type { Endpoint, Network } from '../model/objects.ts';
 import { checkName, invalid } from '../model/validate.ts';
-import type { Compare, Operation } from '../store/port.ts';
 import { grantAddress, moveAddress, poolFor } from './addresses.ts';
-import type { Grant, GrantRequest } from './addresses.ts';
+import type { Grant } from './addresses.ts';
+import { claimForEndpoint, releaseClaims } from './claims.ts';
+import type { Claim } from './claims.ts';
 import { commit } from './commit.ts';
-import type { Decision } from './commit.ts';
+import type { Committed, Decision } from './commit.ts';
 import type { ControlDeps } from './context.ts';
 import type { AttachRequest, CallContext } from './port.ts';
 import { assertStays, endpointName, findEndpoint, findNetwork, networkName } from './references.ts';
@@ -29,26 +29,41 @@ export async function attach(deps: ControlDeps, request: AttachRequest, context:
     if (!address) throw invalid(`addresses[${i}]`, `"${text}" is not an IP address`);
     return address;
   });
-  const { result: endpoint, revision } = await deps.turns.take(request.network, () =>
-    commit(deps, () => decideAttach(deps, request, wanted), context),
-  );
-  await deps.at?.('attach.recorded');
+  const id = newId();
+  const claim = await claimForEndpoint(deps, () => findNetwork(deps.view.current().state, request.network), {
+    endpoint: id,
+    name: request.name,
+    context,
+  });
   try {
-    await plumbed(deps, endpoint, revision, context);
+    const made = await commit(deps, () => decideAttach(deps, request, { id, wanted }), context);
+    await deps.at?.('attach.recorded');
+    await plumbed(deps, made, context);
+    await deps.at?.('attach.plumbed');
+    return made.result;
   } catch (error) {
-    await letGo(deps, endpoint, {}).catch((fault: unknown) =>
-      deps.log.error({ err: fault, endpoint: endpoint.id }, 'a failed attach could not be undone'),
-    );
+    await undoAttach(deps, id, claim);
     throw error;
   }
-  await deps.at?.('attach.plumbed');
-  return endpoint;
 }
 
-function decideAttach(deps: ControlDeps, request: AttachRequest, wanted: string[]): Decision<Endpoint> {
+async function undoAttach(deps: ControlDeps, id: string, claim: Claim): Promise<void> {
+  const endpoint = deps.view.current().state.endpoints.get(id);
+  try {
+    if (endpoint) await letGo(deps, endpoint, {});
+    else await claim.release();
+  } catch (fault) {
+    deps.log.error({ err: fault, endpoint: id }, 'a failed attach could not be undone');
+  }
+}
+
+function decideAttach(
+  deps: ControlDeps,
+  request: AttachRequest,
+  { id, wanted }: { id: string; wanted: string[] },
+): Decision<Endpoint> {
   const { state } = deps.view.current();
   const network = findNetwork(state, request.network);
-  const id = newId();
   const grants = grantAll(deps, network, wanted, id);
   const name = request.name ?? `manual-${id.slice(-12).toLowerCase()}`;
   return decideEndpoint(deps, network, grants, {
@@ -62,26 +77,16 @@ function decideAttach(deps: ControlDeps, request: AttachRequest, wanted: string[
 
 type EndpointParts = Pick<Endpoint, 'id' | 'name' | 'engine' | 'attachment' | 'labels'> & { mac?: string };
 
-/** The transaction that makes an endpoint of addresses already granted in it. */
+/** What makes an endpoint of addresses already granted in it. */
 export function decideEndpoint(
   deps: ControlDeps,
   network: Network,
   grants: Grant[],
   parts: EndpointParts,
 ): Decision<Endpoint> {
-  const { state } = deps.view.current();
-  assertStays(state, network);
-  const nameKey = keys.endpointName(network.id, parts.name);
-  const networkKey = keys.network(network.id);
-  if (deps.view.entry(nameKey)) {
-    throw new WeftError('name-taken', `${networkName(state, network)} has an endpoint "${parts.name}" already`, {
-      object: `${networkName(state, network)}/${parts.name}`,
-    });
-  }
+  assertStays(deps.view.current().state, network);
   const addresses = grants.map((grant) => grant.cidr);
   const derived = macFor(network.vni, (addresses[0] ?? '').split('/')[0] ?? '');
-  const mac = parts.mac ?? derived;
-  const asked = macClaim(deps, network, parts.mac, parts.id);
   const endpoint: Endpoint = {
     id: parts.id,
     name: parts.name,
@@ -90,7 +95,7 @@ export function decideEndpoint(
     node: deps.node.id,
     bootId: deps.node.bootId,
     addresses,
-    mac,
+    mac: parts.mac ?? derived,
     mtu: network.mtu,
     engine: parts.engine,
     attachment: parts.attachment,
@@ -98,38 +103,10 @@ export function decideEndpoint(
     createdAt: deps.now().toISOString(),
   };
   return {
-    compare: [
-      { key: networkKey, revision: deps.view.revisionOf(networkKey) },
-      { key: nameKey, revision: 0 },
-      ...asked.compare,
-      ...grants.flatMap((grant) => grant.compare),
-    ],
-    then: [
-      { put: keys.endpoint(network.id, endpoint.id), value: endpoint },
-      { put: nameKey, value: endpoint.id },
-      ...asked.then,
-      ...grants.flatMap((grant) => grant.then),
-    ],
+    compare: [],
+    then: [{ put: keys.endpoint(network.id, endpoint.id), value: endpoint }, ...grants.flatMap((grant) => grant.then)],
     result: endpoint,
   };
-}
-
-function macClaim(
-  deps: ControlDeps,
-  network: Network,
-  mac: string | undefined,
-  id: string,
-): { compare: Compare[]; then: Operation[] } {
-  if (!mac) return { compare: [], then: [] };
-  const { state } = deps.view.current();
-  const holder = [...state.endpoints.values()].find((other) => other.network === network.id && other.mac === mac);
-  if (holder) {
-    throw new WeftError('mac-taken', `${mac} belongs to endpoint "${holder.name}" of ${networkName(state, network)}`, {
-      object: networkName(state, network),
-    });
-  }
-  const key = keys.mac(network.id, mac);
-  return { compare: [{ key, revision: 0 }], then: [{ put: key, value: id }] };
 }
 
 /** One address of each family the network has; those asked for by name first. */
@@ -143,24 +120,17 @@ function grantAll(deps: ControlDeps, network: Network, wanted: string[], endpoin
     const pool = first === undefined ? pools : [poolFor(network, first)].filter((found) => found !== undefined);
     if (first !== undefined && pool.length === 0) throw outside(deps, network, first);
     if (pool.length === 0) continue;
-    const wish = { network, state: 'bound' as const, endpoint };
-    grants.push(grantFirst(deps, pool, { ...wish, ...(first === undefined ? {} : { wanted: first }) }));
+    grants.push(
+      grantAddress(deps, {
+        network,
+        pools: pool,
+        state: 'bound',
+        endpoint,
+        ...(first === undefined ? {} : { wanted: first }),
+      }),
+    );
   }
   return grants;
-}
-
-/** From the first pool with room. */
-export function grantFirst(deps: ControlDeps, pools: Pool[], wish: Omit<GrantRequest, 'pool'>): Grant {
-  let refusal: unknown;
-  for (const pool of pools) {
-    try {
-      return grantAddress(deps, { ...wish, pool });
-    } catch (error) {
-      if (toWeftError(error).code !== 'pool-exhausted') throw error;
-      refusal ??= error;
-    }
-  }
-  throw refusal;
 }
 
 function outside(deps: ControlDeps, network: Network, address: string): WeftError {
@@ -182,13 +152,12 @@ function freeInterface(deps: ControlDeps, path: string): string {
 /** Waits until this host's kernel has the endpoint. */
 export async function plumbed(
   deps: ControlDeps,
-  endpoint: Endpoint,
-  revision: number,
+  { result: endpoint, revision, sequence }: Committed<Endpoint>,
   context: CallContext,
 ): Promise<void> {
   deps.reconciler.wake({ kind: 'tenant', tenant: endpoint.tenant, reason: `attach ${endpoint.id}` });
   await deps.reconciler.waitUntil(
-    { revision, tenant: endpoint.tenant, endpoint: endpoint.id },
+    { revision, sequence, tenant: endpoint.tenant, endpoint: endpoint.id },
     { deadline: HANDLER_DEADLINE, ...(context.signal ? { signal: context.signal } : {}) },
   );
 }
@@ -215,9 +184,9 @@ export async function detach(deps: ControlDeps, ref: string, context: CallContex
 
 /** Returns when this host's kernel has let go, or soon after: whoever detaches by hand looks at once. */
 async function letGo(deps: ControlDeps, endpoint: Endpoint, context: CallContext): Promise<void> {
-  const revision = await removeEndpoint(deps, endpoint, 'resting', context);
+  const at = await removeEndpoint(deps, endpoint, 'resting', context);
   try {
-    await deps.reconciler.waitUntil({ revision, tenant: endpoint.tenant }, { deadline: HANDLER_DEADLINE });
+    await deps.reconciler.waitUntil({ ...at, tenant: endpoint.tenant }, { deadline: HANDLER_DEADLINE });
   } catch (error) {
     // The record is gone and the loop goes on: a detach never fails for what the kernel still has to let go.
     deps.log.warn({ err: error, endpoint: endpoint.id }, 'detached; the kernel has not let go yet');
@@ -238,28 +207,27 @@ export async function removeEndpoint(
   endpoint: Endpoint,
   next: 'held' | 'resting',
   context: CallContext,
-): Promise<number> {
+): Promise<{ revision: number; sequence: number }> {
   const key = keys.endpoint(endpoint.network, endpoint.id);
   const decide = () => {
-    const revision = deps.view.revisionOf(key);
-    if (revision === 0) return unwritten(undefined);
+    if (!deps.view.entry(key)) return unwritten(undefined);
     const moved = endpoint.addresses.map((cidr) =>
       moveAddress(deps, endpoint.network, cidr.split('/')[0] ?? '', { state: next, endpoint: null }),
     );
     return {
-      compare: [{ key, revision }, ...moved.flatMap((part) => part.compare)],
+      compare: [],
       then: [
         { delete: key },
-        { delete: keys.endpointName(endpoint.network, endpoint.name) },
-        { delete: keys.mac(endpoint.network, endpoint.mac) },
-        { delete: keys.description(endpoint.id) },
+        ...(deps.view.entry(keys.description(endpoint.id)) ? [{ delete: keys.description(endpoint.id) }] : []),
         ...moved.flatMap((part) => part.then),
       ],
       result: undefined,
+      release: true,
     };
   };
-  const { revision } = await commit(deps, decide, context);
+  const { revision, sequence } = await commit(deps, decide, context);
   await deps.at?.('detach.recorded');
   deps.reconciler.wake({ kind: 'tenant', tenant: endpoint.tenant, reason: `detach ${endpoint.id}` });
-  return revision;
+  await releaseClaims(deps, endpoint);
+  return { revision, sequence };
 }

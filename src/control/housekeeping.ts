@@ -7,11 +7,14 @@ import { keys, prefixes } from '../model/keys.ts';
 import { HOLD_TIME, LEAK_GRACE, RESTING_TIME } from '../model/limits.ts';
 import type { AddressRecord, Endpoint } from '../model/objects.ts';
 import type { Entry } from '../store/port.ts';
+import { staleClaims } from './claims.ts';
 import type { ControlDeps } from './context.ts';
 import { removeEndpoint } from './endpoints.ts';
 import { dropUnused } from './engines/bindings.ts';
+import { tendForgotten } from './forgotten.ts';
 import { expiredTrust } from './membership.ts';
 import { tendLeaving } from './network-removal.ts';
+import { isOwn } from './ownership/keys.ts';
 import type { PoolRecord } from './engines/pools.ts';
 
 interface Sighting {
@@ -26,6 +29,8 @@ interface Due {
 
 export class Housekeeping {
   readonly #seen = new Map<string, Sighting>();
+  /** what this round asked the age of: the rest is forgotten */
+  readonly #looked = new Set<string>();
   readonly #deps: ControlDeps;
   readonly #clock: () => number;
 
@@ -37,17 +42,36 @@ export class Housekeeping {
   /** One look; `run` of main.ts repeats it each second while the store answers. */
   async round(signal: AbortSignal): Promise<void> {
     if (!this.#deps.view.complete) return;
+    this.#looked.clear();
+    await this.#look(signal);
+    for (const key of this.#seen.keys()) if (!this.#looked.has(key)) this.#seen.delete(key);
+  }
+
+  async #look(signal: AbortSignal): Promise<void> {
+    await this.#deps.ownership.round(this.#clock(), signal);
+    if (this.#deps.ownership.isRecovering()) return;
+    for (const key of this.#deps.ownership.rest.over(this.#clock()))
+      this.#release(key, 'a resting address is free again');
+    for (const key of this.#staleHolds()) this.#release(key, 'an address was held for an endpoint that never came');
     for (const { entry, reason } of this.#due()) {
       const result = await this.#deps.store.transact(
-        { compare: [{ key: entry.key, revision: entry.revision }], then: [{ delete: entry.key }] },
+        {
+          compare: [{ key: entry.key, revision: entry.revision }, ...this.#deps.ownership.standing.compare()],
+          then: [{ delete: entry.key }],
+        },
         { signal },
       );
       if (result.succeeded) this.#deps.log.info({ key: entry.key }, reason);
     }
     await tendLeaving(this.#deps, (key) => this.#age(key, this.#deps.view.revisionOf(key)), { signal });
+    await tendForgotten(this.#deps, (key) => this.#age(key, this.#deps.view.revisionOf(key)), { signal });
     for (const endpoint of this.#neverJoined()) {
       await removeEndpoint(this.#deps, endpoint, 'resting', { signal });
       this.#deps.log.info({ endpoint: endpoint.id }, 'removed an endpoint that no container was ever joined to');
+    }
+    for (const endpoint of this.#astray()) {
+      await removeEndpoint(this.#deps, endpoint, 'resting', { signal });
+      this.#deps.log.info({ endpoint: endpoint.id }, 'removed an endpoint of a network that is gone');
     }
     for (const network of this.#unusedNetworks()) {
       await dropUnused(this.#deps, network, { signal });
@@ -55,23 +79,34 @@ export class Housekeeping {
     }
   }
 
+  #release(key: string, reason: string): void {
+    this.#deps.ownership.records.append([{ delete: key }], 'release');
+    this.#deps.log.info({ key }, reason);
+  }
+
+  /** Timed only where weft sees the endpoint come; others hold theirs until they give it back. */
+  #staleHolds(): string[] {
+    const { networks } = this.#deps.view.current().state;
+    return [...this.#deps.ownership.records.entries(prefixes.addresses)].flatMap(([key, value]) => {
+      const record = value as AddressRecord;
+      if (record.state !== 'held' || !networks.has(record.network)) return [];
+      return this.#age(`held ${key} ${record.since}`, 0) >= HOLD_TIME ? [key] : [];
+    });
+  }
+
   #due(): Due[] {
     const due: Due[] = [];
-    const alive = new Set<string>();
     const { networks } = this.#deps.view.current().state;
     const look = (key: string, limit: number, reason: string) => {
       const entry = this.#deps.view.entry(key);
       if (!entry) return;
-      alive.add(key);
       if (this.#age(key, entry.revision) >= limit) due.push({ entry, reason });
     };
     for (const record of this.#deps.view.list<AddressRecord>(prefixes.addresses)) {
-      if (record.node !== this.#deps.node.id) continue;
       const key = keys.address(record.network, record.address);
+      // Those of other drivers' networks, which no blocks stand for.
+      if (record.node !== this.#deps.node.id || isOwn(key)) continue;
       if (record.state === 'resting') look(key, RESTING_TIME, 'a resting address is free again');
-      // Timed only where weft sees the endpoint come; others hold theirs until they give it back.
-      if (record.state === 'held' && networks.has(record.network))
-        look(key, HOLD_TIME, 'an address was held for an endpoint that never came');
     }
     for (const pool of this.#deps.view.list<PoolRecord>(prefixes.pools(this.#deps.node.id))) {
       const key = keys.pool(pool.node, pool.id);
@@ -79,12 +114,11 @@ export class Housekeeping {
       else if (pool.taken !== null && !networks.has(pool.taken))
         look(key, LEAK_GRACE, 'the network of this pool is gone');
     }
-    due.push(...expiredTrust(this.#deps));
-    for (const key of this.#seen.keys()) {
-      const other = key.startsWith(prefixes.networks) || key.startsWith(prefixes.endpoints);
-      const kept = other ? this.#deps.view.entry(key) !== undefined : alive.has(key);
-      if (!kept) this.#seen.delete(key);
+    for (const key of staleClaims(this.#deps, (claim) => this.#age(claim, this.#deps.view.revisionOf(claim)))) {
+      const entry = this.#deps.view.entry(key);
+      if (entry) due.push({ entry, reason: 'a name or MAC was kept for an endpoint that never came' });
     }
+    due.push(...expiredTrust(this.#deps));
     return due;
   }
 
@@ -101,6 +135,15 @@ export class Housekeeping {
     });
   }
 
+  /** Their network was deleted by force while this node was away. */
+  #astray(): Endpoint[] {
+    const { endpoints, networks } = this.#deps.view.current().state;
+    return [...endpoints.values()].filter(
+      ({ node, network, id }) =>
+        node === this.#deps.node.id && !networks.has(network) && this.#age(`astray ${id}`, 0) >= LEAK_GRACE,
+    );
+  }
+
   #unusedNetworks(): string[] {
     const { state } = this.#deps.view.current();
     const used = new Set([...state.bindings.values(), ...state.endpoints.values()].map((user) => user.network));
@@ -108,14 +151,15 @@ export class Housekeeping {
     for (const network of state.networks.values()) {
       const key = keys.network(network.id);
       if (network.leaving) continue;
-      if (network.origin !== 'engine' || used.has(network.id)) this.#seen.delete(key);
-      else if (this.#age(key, this.#deps.view.revisionOf(key)) >= LEAK_GRACE) due.push(network.id);
+      if (network.origin !== 'engine' || used.has(network.id)) continue;
+      if (this.#age(key, this.#deps.view.revisionOf(key)) >= LEAK_GRACE) due.push(network.id);
     }
     return due;
   }
 
   #age(key: string, revision: number): number {
     const now = this.#clock();
+    this.#looked.add(key);
     const sighting = this.#seen.get(key);
     if (sighting?.revision === revision) return now - sighting.since;
     this.#seen.set(key, { revision, since: now });

@@ -3,7 +3,7 @@ import { X509Certificate } from 'node:crypto';
 import { WeftError } from '../model/errors.ts';
 import { keys, prefixes } from '../model/keys.ts';
 import type { ClusterState } from '../model/cluster.ts';
-import type { CertificateRecord, ForgottenNode, Node, TokenRecord } from '../model/objects.ts';
+import type { CertificateRecord, EpochRecord, ForgottenNode, Node, TokenRecord } from '../model/objects.ts';
 import type { Entry, Operation } from '../store/port.ts';
 import { commit } from './commit.ts';
 import type { ControlDeps } from './context.ts';
@@ -53,8 +53,8 @@ export function revokedSerials(deps: ControlDeps): string[] {
 }
 
 /**
- * Ends a node's membership: from this revision on its certificates are refused. Its endpoints stay on record until they
- * are collected by other means; a host that comes back joins anew, as another node.
+ * Ends a node's membership: from this revision on its certificates are refused and it writes nothing. What it held is
+ * collected once all others know (forgotten.ts); a host that comes back joins anew, as another node.
  */
 export async function forgetNode(
   deps: ControlDeps,
@@ -79,10 +79,21 @@ export async function forgetNode(
       throw new WeftError('node-live', `${node.name} is heard from`, { object: node.name });
     }
     const key = keys.node(node.id);
+    const epochKey = keys.epoch(node.id);
+    const epoch = deps.view.value<EpochRecord>(epochKey)?.epoch ?? 1;
+    const raised: EpochRecord = { node: node.id, epoch: epoch + 1 };
     const forgotten: ForgottenNode = { id: node.id, name: node.name, at: deps.now().toISOString() };
     return {
-      compare: [{ key, revision: deps.view.revisionOf(key) }],
-      then: [{ put: keys.forgotten(node.id), value: forgotten }, { delete: key }, { delete: keys.nodeName(node.name) }],
+      compare: [
+        { key, revision: deps.view.revisionOf(key) },
+        { key: epochKey, revision: deps.view.revisionOf(epochKey) },
+      ],
+      then: [
+        { put: epochKey, value: raised },
+        { put: keys.forgotten(node.id), value: forgotten },
+        { delete: key },
+        { delete: keys.nodeName(node.name) },
+      ],
       result: node,
     };
   };

@@ -9,7 +9,7 @@
 import { WeftError } from '../model/errors.ts';
 import { keys } from '../model/keys.ts';
 import type { ClusterState } from '../model/cluster.ts';
-import { LEAK_GRACE } from '../model/limits.ts';
+import { HANDLER_DEADLINE, LEAK_GRACE } from '../model/limits.ts';
 import type { Binding, Endpoint, Network } from '../model/objects.ts';
 import { commit } from './commit.ts';
 import type { Decision } from './commit.ts';
@@ -19,8 +19,9 @@ import { decideRemoval } from './networks.ts';
 import type { CallContext } from './port.ts';
 import { endpointName, findNetwork, networkName } from './references.ts';
 
-/** for the nodes of a forced deletion to end what they have, in milliseconds */
+/** for the nodes to end what they have, in milliseconds: of a forced deletion, and of one that nobody stands in the way of */
 const FORCE_DEADLINE = 30_000;
+const DEADLINE = 3_000;
 
 export async function deleteNetwork(
   deps: ControlDeps,
@@ -29,12 +30,12 @@ export async function deleteNetwork(
 ): Promise<void> {
   const { result: id } = await commit(deps, () => decideLeave(deps, request), context);
   if (id === undefined) return;
-  if (request.force) await emptied(deps, id, context);
-  if (await finishRemoval(deps, id, context)) return;
+  if (request.force) await until(deps, { id, deadline: FORCE_DEADLINE, context, done: (users) => users.users === 0 });
+  await awaitRemoval(deps, id, context);
   const { state } = deps.view.current();
   const network = state.networks.get(id);
   if (!network) return;
-  if (!request.force) await stay(deps, id);
+  if (!request.force && usersOf(state, network).length > 0) await stay(deps, id);
   throw request.force
     ? leavingLate(state, network)
     : (inUse(state, network, usersOf(state, network)) ?? leavingLate(state, network));
@@ -46,7 +47,7 @@ function decideLeave(deps: ControlDeps, request: { ref: string; force: boolean }
   const network = findNetwork(state, request.ref);
   const refusal = inUse(state, network, usersOf(state, network));
   if (refusal && !request.force) throw refusal;
-  if (!refusal && bindingsOf(state, network).length === 0) {
+  if (!refusal && bindingsOf(state, network).length === 0 && ownersOf(state, network).length === 0) {
     return { ...decideRemoval(deps, state, network), result: undefined };
   }
   const key = keys.network(network.id);
@@ -62,15 +63,23 @@ function decideLeave(deps: ControlDeps, request: { ref: string; force: boolean }
 export async function finishRemoval(deps: ControlDeps, id: string, context: CallContext = {}): Promise<boolean> {
   // Two transactions: ranges are compared as empty, and what a transaction deletes is still there when it compares.
   await commit(deps, () => decideUnbind(deps, id), context);
+  await letGo(deps, id, context);
   const decide = (): Decision<boolean> => {
     const { state } = deps.view.current();
     const network = state.networks.get(id);
     if (!network) return { compare: [], then: [], result: true };
-    const used = usersOf(state, network).length > 0 || bindingsOf(state, network).length > 0;
+    const used = [usersOf, bindingsOf, ownersOf].some((of) => of(state, network).length > 0);
     if (!network.leaving || used) return { compare: [], then: [], result: false };
     return { ...decideRemoval(deps, state, network), result: true };
   };
   return (await commit(deps, decide, context)).result;
+}
+
+/** A leaving network that nobody uses, as soon as its nodes have let go of it; what takes longer is left to them. */
+export async function awaitRemoval(deps: ControlDeps, id: string, context: CallContext = {}): Promise<void> {
+  if (await finishRemoval(deps, id, context)) return;
+  await until(deps, { id, deadline: DEADLINE, context, done: ({ users, owners }) => users > 0 || owners === 0 });
+  await finishRemoval(deps, id, context);
 }
 
 /**
@@ -124,14 +133,41 @@ async function stay(deps: ControlDeps, id: string): Promise<void> {
   });
 }
 
-/** Returns when no user is left, or at the deadline. */
-async function emptied(deps: ControlDeps, id: string, context: CallContext): Promise<void> {
-  const deadline = AbortSignal.timeout(FORCE_DEADLINE);
-  const signal = context.signal ? AbortSignal.any([deadline, context.signal]) : deadline;
+/** This node's space in a leaving network, when nothing of its own is in it; of a forced one also what is left of the dead. */
+async function letGo(deps: ControlDeps, id: string, context: CallContext): Promise<void> {
+  const { state } = deps.view.current();
+  const network = state.networks.get(id);
+  if (!network?.leaving) return;
+  const options = { deadline: HANDLER_DEADLINE, ...context };
+  if (!deps.ownership.isUsed(id, true)) await deps.ownership.space.giveBack(id, options);
+  if (!network.leaving.force) return;
+  const dead = ownersOf(state, network).filter((node) => node !== deps.node.id && !state.live.has(node));
+  for (const node of dead) await deps.ownership.space.giveBackOf(id, node, options);
+}
+
+interface Waiting {
+  id: string;
+  /** milliseconds */
+  deadline: number;
+  context: CallContext;
+  done: (left: { users: number; owners: number }) => boolean;
+}
+
+/** Returns when it is done or the network gone, or at the deadline. */
+async function until(deps: ControlDeps, { id, deadline, context, done }: Waiting): Promise<void> {
+  const end = AbortSignal.timeout(deadline);
+  const signal = context.signal ? AbortSignal.any([end, context.signal]) : end;
   for await (const state of deps.view.follow(signal)) {
     const network = state.networks.get(id);
-    if (!network || usersOf(state, network).length === 0) return;
+    if (!network) return;
+    if (done({ users: usersOf(state, network).length, owners: ownersOf(state, network).length })) return;
   }
+}
+
+/** Ids of the nodes that own space in it. */
+export function ownersOf(state: ClusterState, network: Network): string[] {
+  const records = [...state.blocks.values()].filter((record) => record.network === network.id);
+  return [...new Set(records.flatMap(({ parts }) => parts.map(({ owner }) => owner)))];
 }
 
 type User = Endpoint | Binding;
@@ -173,9 +209,11 @@ function inUse(state: ClusterState, network: Network, users: User[]): WeftError 
 
 function leavingLate(state: ClusterState, network: Network): WeftError {
   const object = networkName(state, network);
-  return new WeftError('not-ready', `${object} is marked for deletion, but its nodes still hold records of it`, {
+  const nodes = ownersOf(state, network).map((node) => nodeName(state, node));
+  const who = nodes.length > 0 ? nodes.join(', ') : 'its nodes';
+  return new WeftError('not-ready', `${object} is marked for deletion, but ${who} still hold records of it`, {
     object,
-    next: `it goes by itself once they are back: weft network inspect ${object}`,
+    next: `it goes by itself once they are back, or without those that stay away: weft network delete ${object} --force`,
   });
 }
 

@@ -126,6 +126,8 @@ export function decideRemoval(
       { key: subnetsKey, revision: deps.view.revisionOf(subnetsKey) },
       { emptyPrefix: prefixes.endpointsOf(network.id) },
       { emptyPrefix: prefixes.bindingsOf(network.id) },
+      // An endpoint may be in its node's journal alone: who has let go of all space in the network has none.
+      { emptyPrefix: prefixes.blocksOf(network.id) },
     ],
     then: [
       { delete: keys.network(network.id) },

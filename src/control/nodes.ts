@@ -8,8 +8,8 @@ import { NODE_LEASE_SECONDS } from '../model/limits.ts';
 import { newId } from '../model/names.ts';
 import type { ForgottenNode, Node, NodeLife } from '../model/objects.ts';
 import type { Lease, Store } from '../store/port.ts';
-import type { ClusterView } from './cluster-view.ts';
 import { commit } from './commit.ts';
+import type { CommitDeps } from './commit.ts';
 import { networkName } from './references.ts';
 
 /** Reads the cluster's constants, or makes them with the first node. Waits for the store until the signal. */
@@ -43,7 +43,7 @@ export async function ensureSettings(
 
 /** Writes the node's record; refuses a host whose underlay cannot carry the networks there are, or whose name is taken. */
 export async function registerNode(
-  deps: { store: Store; view: ClusterView; settings: ClusterSettings },
+  deps: CommitDeps & { settings: ClusterSettings },
   node: Node,
   signal: AbortSignal,
 ): Promise<void> {

@@ -151,6 +151,25 @@ export interface Membership {
   storeEndpoints: string[];
 }
 
+export interface SplitSpaceRequest {
+  /** the network's id */
+  network: string;
+  /** the CIDR of its subnet */
+  pool: string;
+  /** exactly this address; '' for any space */
+  address: string;
+  /** CIDR to stay within; '' for the whole pool */
+  range: string;
+}
+
+export interface HintRequest {
+  /** of the caller's journal: the store knows the records once the caller's fence has it */
+  sequence: number;
+  /** values as JSON */
+  put: { key: string; value: string }[];
+  delete: string[];
+}
+
 export interface StatusView {
   node: string;
   version: string;
@@ -284,6 +303,14 @@ export interface Control extends RoutingControl {
   join(request: JoinRequest, context?: CallContext): Promise<Membership>;
   /** New certificates for the node that calls. */
   renew(request: { nodeCsr: string; clientCsr: string }, context?: CallContext): Promise<Membership>;
+
+  /** Ends the recovery of the cluster after its store was restored; `missing`: nodes that were left behind. */
+  resumeStore(request: { force: boolean }, context?: CallContext): Promise<{ missing: string[] }>;
+
+  /** For nodes: a part of this node's space in a pool becomes the caller's. */
+  splitSpace(request: SplitSpaceRequest, context?: CallContext): Promise<{ answer: string }>;
+  /** For nodes: the caller's own endpoints before the store shows them. */
+  hint(request: HintRequest, context?: CallContext): Promise<void>;
 
   listEngines(filter: { node?: string }): Promise<EngineView[]>;
   /** Offers what users of this host's engine removed there again: one network, or all. */

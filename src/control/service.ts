@@ -14,6 +14,9 @@ import { adoptNetwork, engineView, offerAgain } from './engines/in-step.ts';
 import { claimNetwork, followEngineNetworks, reportEngine } from './engines/step.ts';
 import { releaseAddress, requestAddress } from './engines/pool-addresses.ts';
 import { requestPool } from './engines/pools.ts';
+import { peerControl } from './peer-service.ts';
+import { forgottenConditions } from './forgotten.ts';
+import { resumeStore } from './resume.ts';
 import { membershipControl } from './membership-service.ts';
 import { listEndpoints, listEngines, listNetworks, listNodes, listTenants, resolveFilter } from './lists.ts';
 import { deleteNetwork } from './network-removal.ts';
@@ -60,13 +63,15 @@ export function createControl(deps: ControlDeps): Control {
         node: deps.node.name,
         version: deps.version,
         store: { state: deps.store.state(), revision: deps.view.revision },
-        applied: { revision: deps.reconciler.applied().revision, sequence: 0 },
+        applied: deps.reconciler.applied(),
         repairs: deps.reconciler.repairs(),
         conditions: [
           ...storeConditions(deps.store),
           ...(deps.upkeep?.conditions() ?? []),
           ...trustConditions(deps),
           ...pools.look(now(), deps.now()),
+          ...deps.ownership.conditions(),
+          ...forgottenConditions(deps),
           ...deps.reconciler.conditions(),
         ],
       }),
@@ -114,6 +119,8 @@ export function createControl(deps: ControlDeps): Control {
 
     ...membershipControl(deps, fresh),
     ...routingControl(deps, fresh),
+    ...peerControl(deps),
+    resumeStore: (request, context) => resumeStore(deps, request, context),
 
     listEngines: async (filter) => listed(listEngines, filter),
     syncEngine: async ({ network }, context) => {

@@ -5,6 +5,10 @@
 export class Turns {
   readonly #last = new Map<string, Promise<void>>();
 
+  busy(key: string): boolean {
+    return this.#last.has(key);
+  }
+
   /** Runs `work` after all earlier work on `key` has ended, however it ended. */
   async take<T>(key: string, work: () => Promise<T>): Promise<T> {
     const before = this.#last.get(key) ?? Promise.resolve();

@@ -75,7 +75,7 @@ export function assertRevision(
   { key, asked, object }: { key: string; asked: number; object: string },
 ): void {
   const now = deps.view.revisionOf(key);
-  if (asked === 0 || asked === now) return;
+  if (asked === 0 || (asked === now && !deps.ownership.records.isPending(key))) return;
   throw new WeftError('changed-meanwhile', `${object} is at revision ${now}, not at ${asked}`, { object });
 }
 

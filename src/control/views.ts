@@ -60,7 +60,7 @@ export function endpointView(state: ClusterState, endpoint: Endpoint, local: Loc
     // what was given at the attach is the user's own word for this endpoint
     labels: { ...learned?.labels, ...endpoint.labels },
     state: endpointState(state, endpoint, local),
-    published: true,
+    published: !state.unpublished.has(endpoint.id),
     revision: state.revisions.get(endpoint.id) ?? 0,
   };
 }

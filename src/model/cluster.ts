@@ -1,3 +1,4 @@
+import type { BlockRecord } from './ipam/blocks.ts';
 import type {
   AddressRecord,
   Binding,
@@ -15,16 +16,22 @@ import type {
 export interface ClusterState {
   /** the store's revision it stands for */
   revision: number;
+  /** of this node's journal, laid over it */
+  sequence: number;
   tenants: ReadonlyMap<string, Tenant>;
   networks: ReadonlyMap<string, Network>;
   nodes: ReadonlyMap<string, Node>;
   /** ids of the nodes whose lease lives */
   live: ReadonlySet<string>;
   endpoints: ReadonlyMap<string, Endpoint>;
+  /** ids of endpoints that the store may not show yet: this node's own, and those of which others told */
+  unpublished: ReadonlySet<string>;
   /** by key */
   bindings: ReadonlyMap<string, Binding>;
   /** by key */
   addresses: ReadonlyMap<string, AddressRecord>;
+  /** by key */
+  blocks: ReadonlyMap<string, BlockRecord>;
   /** by endpoint id */
   descriptions: ReadonlyMap<string, EndpointDescription>;
   /** by key */

@@ -217,6 +217,12 @@ export const ERRORS = {
     meaning: 'This host belongs to a cluster already.',
     next: 'remove its pki directory first, if it is to change clusters',
   },
+  'node-fenced': {
+    exit: 'denied',
+    meaning:
+      'This node gives out no addresses: the cluster forgot it, its disk is older than what it wrote to the store, another host runs as it, or the store was restored.',
+    next: 'weft status',
+  },
   unauthenticated: {
     exit: 'denied',
     meaning: 'The call showed no certificate of a node of this cluster, or one of a node that was forgotten.',

@@ -102,6 +102,29 @@ export interface ForgottenNode {
   at: string;
 }
 
+/** `fence/<node>`: how far the node's journal has flowed to the store, advanced by every batch of it. */
+export interface FenceRecord {
+  node: string;
+  bootId: string;
+  /** of the journal: everything up to it is in the store */
+  sequence: number;
+  /** id of the restoration of the store after which the node wrote again what it owns */
+  recovered?: string;
+}
+
+/** `cluster/restoration`: the recovery from a backup of the store that is under way, or the last one. */
+export interface RestorationRecord {
+  id: string;
+  startedAt: string;
+  resumedAt?: string;
+}
+
+/** `epochs/<node>`: compared by every transaction of the node; raised when the node is forgotten. */
+export interface EpochRecord {
+  node: string;
+  epoch: number;
+}
+
 /** `live/<node>`, on a lease: gone means "not heard from", never "remove what it holds". */
 export interface NodeLife {
   node: string;

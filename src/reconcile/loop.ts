@@ -57,7 +57,7 @@ export class ReconcileLoop implements Reconciler {
   readonly #troubles: Troubles;
   readonly #host = new HostConditions();
   readonly #containers: ContainerRoutes;
-  #applied = 0;
+  #applied = { revision: 0, sequence: 0 };
   #resync = 0;
   #working = true;
 
@@ -88,9 +88,11 @@ export class ReconcileLoop implements Reconciler {
   }
 
   /** With nothing dirty, whatever the store has beyond the last round does not concern this host's kernel. */
-  applied(): { revision: number } {
+  applied(): { revision: number; sequence: number } {
     const idle = !this.#working && !this.#wakes.pending && !this.#troubles.any;
-    return { revision: idle ? this.#options.source.current().state.revision : this.#applied };
+    if (!idle) return this.#applied;
+    const { revision, sequence } = this.#options.source.current().state;
+    return { revision, sequence };
   }
 
   repairs(): { total: number; byKind: Record<string, number> } {
@@ -153,12 +155,12 @@ export class ReconcileLoop implements Reconciler {
     await this.#try(FORWARD, () => this.#passForeign(state));
     for (const tenant of tenants) {
       const done = await this.#try(tenant, () => this.#reconcile(state, tenant));
-      if (done) this.#waiters.reached(tenant, state.revision);
+      if (done) this.#waiters.reached(tenant, state);
     }
     await this.#containers.settle();
     if (all) await this.#try(NAMESPACES, () => this.#removeStale(state));
     await this.#try(HOST, () => this.#unguardHost(state));
-    this.#applied = state.revision;
+    this.#applied = { revision: state.revision, sequence: state.sequence };
   }
 
   /** A tenant that is gone has no failures; its namespace goes as a stale one. */

@@ -13,6 +13,8 @@ export type ObjectStatus =
 export interface WaitTarget {
   /** the store's revision that must have been applied */
   revision: number;
+  /** the journal's sequence that must have been applied */
+  sequence?: number;
   tenant: string;
   /** an endpoint id: the wait fails with that endpoint's own failure */
   endpoint?: string;
@@ -24,7 +26,7 @@ export interface Reconciler {
   /** Rejects with `not-ready` at the deadline (milliseconds), or with the failure of the named endpoint. */
   waitUntil(target: WaitTarget, options: { deadline: number; signal?: AbortSignal }): Promise<void>;
   endpointStatus(id: string): ObjectStatus;
-  applied(): { revision: number };
+  applied(): { revision: number; sequence: number };
   repairs(): { total: number; byKind: Record<string, number> };
   conditions(): Condition[];
 }

@@ -6,6 +6,12 @@ interface Waiter {
   settle: (error?: Error) => void;
 }
 
+/** What a round planned from: the store's picture at a revision, with the journal up to a sequence over it. */
+interface Reached {
+  revision: number;
+  sequence: number;
+}
+
 interface FailureSource {
   ofEndpoint(id: string): Error | undefined;
   /** what keeps the tenant as a whole from being applied */
@@ -15,7 +21,7 @@ interface FailureSource {
 /** Callers that wait until a tenant stands at a revision, and hear of their own endpoint's failure at once. */
 export class Waiters {
   readonly #waiting = new Set<Waiter>();
-  readonly #reached = new Map<string, number>();
+  readonly #reached = new Map<string, Reached>();
   readonly #failures: FailureSource;
 
   constructor(failures: FailureSource) {
@@ -48,14 +54,15 @@ export class Waiters {
     });
   }
 
-  reached(tenant: string, revision: number): void {
-    this.#reached.set(tenant, revision);
+  reached(tenant: string, at: Reached): void {
+    this.#reached.set(tenant, { revision: at.revision, sequence: at.sequence });
     for (const waiter of [...this.#waiting]) this.#check(waiter);
   }
 
   #check(waiter: Waiter): void {
-    if ((this.#reached.get(waiter.target.tenant) ?? -1) < waiter.target.revision) return;
-    const { endpoint } = waiter.target;
+    const { endpoint, tenant, revision, sequence = 0 } = waiter.target;
+    const reached = this.#reached.get(tenant);
+    if (!reached || reached.revision < revision || reached.sequence < sequence) return;
     waiter.settle(endpoint === undefined ? undefined : this.#failures.ofEndpoint(endpoint));
   }
 }

@@ -163,7 +163,7 @@ describe('an overlay across three hosts', () => {
     const clean = async () => {
       const onHosts = (await Promise.all(lab.hosts.map(leftovers))).flat();
       const inStore = (await storeKeys(lab)).filter(
-        (key) => !/^(cluster|nodes|live|engines|certificates|names\/node)\//.test(key),
+        (key) => !/^(cluster|nodes|live|epochs|fence|engines|certificates|names\/node)\//.test(key),
       );
       return onHosts.length === 0 && inStore.length === 0;
     };

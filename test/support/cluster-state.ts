@@ -84,6 +84,7 @@ export class StateBuilder {
   build(): ClusterState {
     return {
       revision: ++this.#revision,
+      sequence: 0,
       tenants: new Map(this.tenants),
       networks: new Map(this.networks),
       nodes: new Map(this.nodes),
@@ -91,6 +92,8 @@ export class StateBuilder {
       endpoints: new Map(this.endpoints),
       bindings: new Map(this.bindings),
       addresses: new Map(),
+      blocks: new Map(),
+      unpublished: new Set(),
       descriptions: new Map(),
       engines: new Map(),
       egress: new Map(this.egresses),

@@ -1,15 +1,22 @@
 import pino from 'pino';
+import { addressTaken, fits, poolExhausted } from '../../src/control/addresses.ts';
 import { ClusterView } from '../../src/control/cluster-view.ts';
 import type { ControlDeps } from '../../src/control/context.ts';
 import { registerNode } from '../../src/control/nodes.ts';
+import { OwnRecords } from '../../src/control/ownership/own-records.ts';
+import { Ownership } from '../../src/control/ownership/ownership.ts';
+import type { PeerPort, SplitAnswer } from '../../src/control/ownership/ports.ts';
+import type { Control } from '../../src/control/port.ts';
 import { Turns } from '../../src/control/turns.ts';
 import { createControl } from '../../src/control/service.ts';
 import { DEFAULT_SETTINGS } from '../../src/model/cluster.ts';
+import { WeftError } from '../../src/model/errors.ts';
 import { keys } from '../../src/model/keys.ts';
 import { newId } from '../../src/model/names.ts';
 import type { Reconciler } from '../../src/reconcile/port.ts';
 import { MemoryState } from '../../src/store/memory-state.ts';
 import { MemoryStore } from '../../src/store/memory.ts';
+import { MemoryJournal } from './memory-journal.ts';
 
 /** A kernel that accepts everything at once, or fails the endpoint named by `failing`. */
 export class InstantReconciler implements Reconciler {
@@ -24,7 +31,7 @@ export class InstantReconciler implements Reconciler {
     return { state: 'ready', revision: 1 } as const;
   }
   applied() {
-    return { revision: 0 };
+    return { revision: Number.MAX_SAFE_INTEGER, sequence: Number.MAX_SAFE_INTEGER };
   }
   repairs() {
     return { total: 0, byKind: {} };
@@ -56,27 +63,44 @@ export class TestCluster {
   readonly shared = new MemoryState();
   readonly #stop = new AbortController();
   readonly #runs: Promise<void>[] = [];
+  readonly #controls = new Map<string, Control>();
+  readonly #ownerships: Ownership[] = [];
 
-  async node(name: string, options: { underlayMtu?: number; ipamOnly?: boolean } = {}) {
+  async node(name: string, options: { underlayMtu?: number; ipamOnly?: boolean; clock?: () => number } = {}) {
     const store = new MemoryStore(this.shared);
-    const view = new ClusterView(store);
+    const id = newId();
+    const bootId = `boot-${name}`;
+    const records = new OwnRecords(new MemoryJournal({ node: id, machineId: 'm', bootId, epoch: 1 }));
+    const view = new ClusterView(store, records);
     this.#runs.push(view.run(this.#stop.signal));
     const reconciler = new InstantReconciler();
-    const id = newId();
+    const log = pino({ level: 'silent' });
+    const turns = new Turns();
+    const now = () => new Date('2026-01-01T00:00:00Z');
+    const clock = options.clock ?? (() => performance.now());
+    const ownership = new Ownership({
+      ...{ node: { id, name, bootId }, store, records, view, peers: this.#peers(id), turns, clock, now, log, fits },
+      exhausted: (need) => poolExhausted(deps, need),
+      refused: (need, holder) => addressTaken(deps, need, holder),
+    });
     const deps: ControlDeps = {
+      ownership,
       store,
       view,
       reconciler,
-      turns: new Turns(),
-      node: { id, name, bootId: `boot-${name}` },
+      turns,
+      node: { id, name, bootId },
       settings,
       version: '0.0.0',
       ipamOnly: options.ipamOnly ?? false,
       hostRoutes: () => Promise.resolve([]),
       trust: noTrust,
-      now: () => new Date('2026-01-01T00:00:00Z'),
-      log: pino({ level: 'silent' }),
+      now,
+      log,
     };
+    const control = createControl(deps);
+    this.#controls.set(id, control);
+    this.#ownerships.push(ownership);
     await store.transact({
       compare: [],
       then: [{ put: keys.live(id), value: { node: id, bootId: deps.node.bootId } }],
@@ -91,17 +115,46 @@ export class TestCluster {
       version: '0.0.0',
       createdAt: '2026-01-01T00:00:00.000Z',
     };
-    await registerNode({ store, view, settings }, record, this.#stop.signal);
-    return { control: createControl(deps), deps, store, reconciler };
+    await registerNode(deps, record, this.#stop.signal);
+    await ownership.standing.prove({ deadline: 1_000 });
+    return { control, deps, store, reconciler };
+  }
+
+  /** As the nodes' calls to each other arrive, without a network between. */
+  #peers(self: string): PeerPort {
+    const to = (node: string): Control => {
+      const control = this.#controls.get(node);
+      if (!control) throw new WeftError('daemon-away', `no node ${node}`);
+      return control;
+    };
+    const context = { peer: { node: self, address: '127.0.0.1' } };
+    return {
+      split: async (node, request) => {
+        const { answer } = await to(node).splitSpace(request, context);
+        return answer as SplitAnswer;
+      },
+      applied: async (node) => (await to(node).status()).applied,
+      hint: (node, { sequence, put, delete: gone }) => {
+        const encoded = put.map(({ key, value }) => ({ key, value: JSON.stringify(value) }));
+        return to(node).hint({ sequence, put: encoded, delete: gone }, context);
+      },
+    };
+  }
+
+  /** Everything that nodes own stands in the store. */
+  async published(): Promise<void> {
+    for (const ownership of this.#ownerships) await ownership.publisher.flush({ deadline: 1_000 });
   }
 
   /** Every key of the store that begins with one of these. */
   async keys(...beginnings: string[]): Promise<string[]> {
+    await this.published();
     const { entries } = await new MemoryStore(this.shared).list('');
     return entries.map((entry) => entry.key).filter((key) => beginnings.some((begin) => key.startsWith(begin)));
   }
 
   async close(): Promise<void> {
+    await Promise.all(this.#ownerships.map((ownership) => ownership.settled()));
     this.#stop.abort();
     await Promise.all(this.#runs);
   }

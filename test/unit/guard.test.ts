@@ -58,6 +58,7 @@ const endpoints = [
 function state(order: Endpoint[] = endpoints, bindings: Binding[] = []): ClusterState {
   return {
     revision: 1,
+    sequence: 0,
     tenants: new Map(),
     networks: byId([network('N1', 0x100001), network('N2', 0x100002), network('N3', 0x100003)]),
     nodes: byId([node('A', '192.0.2.1'), node('B', '192.0.2.2'), node('C', '192.0.2.3')]),
@@ -65,6 +66,8 @@ function state(order: Endpoint[] = endpoints, bindings: Binding[] = []): Cluster
     endpoints: byId(order),
     bindings: new Map(bindings.map((item, i) => [String(i), item])),
     addresses: new Map(),
+    blocks: new Map(),
+    unpublished: new Set(),
     descriptions: new Map(),
     engines: new Map(),
     egress: new Map(),

@@ -2,13 +2,16 @@
 import { isDeepStrictEqual } from 'node:util';
 import { WeftError } from '../../model/errors.ts';
 import { keys } from '../../model/keys.ts';
+import { HANDLER_DEADLINE } from '../../model/limits.ts';
 import type { Binding, Network, StaticRoute, Subnet } from '../../model/objects.ts';
+import { poolOf } from '../../model/ipam/pool.ts';
 import { checkRoutes } from '../../model/routes.ts';
 import { checkName, checkSubnet, invalid } from '../../model/validate.ts';
 import type { Operation } from '../../store/port.ts';
 import { commit } from '../commit.ts';
 import type { Decision } from '../commit.ts';
 import type { ControlDeps } from '../context.ts';
+import { awaitRemoval, ownersOf } from '../network-removal.ts';
 import { decideNetwork, decideRemoval } from '../networks.ts';
 import type { BindRequest, CallContext } from '../port.ts';
 import { assertStays, lookupNetwork } from '../references.ts';
@@ -46,6 +49,10 @@ export async function bindNetwork(deps: ControlDeps, request: BindRequest, conte
   const { result, revision } = await commit(deps, decide, context);
   await deps.at?.('network.recorded');
   deps.reconciler.wake({ kind: 'tenant', tenant: result.tenant, reason: `bind at ${revision}` });
+  // So that the first container does not wait for it.
+  for (const pool of result.subnets.map(poolOf)) {
+    if (deps.ownership.isShort(result.id, pool)) deps.ownership.space.prefetch({ network: result, pools: [pool] });
+  }
   return result;
 }
 
@@ -182,18 +189,35 @@ export async function unbindNetwork(deps: ControlDeps, engineId: string, context
 }
 
 /** A network that an engine's create made goes with its last binding and endpoint, on whatever host that was. */
-export async function dropUnused(deps: ControlDeps, id: string, context?: CallContext): Promise<void> {
+export async function dropUnused(deps: ControlDeps, id: string, context: CallContext = {}): Promise<void> {
+  if (!isUnused(deps, id)) return;
+  const options = { deadline: HANDLER_DEADLINE, ...context };
+  if (!deps.ownership.isUsed(id, true)) await deps.ownership.space.giveBack(id, options);
   const decide = () => {
     const { state } = deps.view.current();
     const network = state.networks.get(id);
-    const used =
-      [...state.bindings.values()].some((one) => one.network === id) ||
-      [...state.endpoints.values()].some((one) => one.network === id);
-    if (network?.origin !== 'engine' || used) return { compare: [], then: [], result: undefined };
-    return { ...decideRemoval(deps, state, network), result: undefined };
+    if (!network || !isUnused(deps, id)) return { compare: [], then: [], result: undefined };
+    if (ownersOf(state, network).length === 0) return { ...decideRemoval(deps, state, network), result: undefined };
+    // Others let go of their space first; whoever is last removes it (network-removal.ts).
+    const key = keys.network(id);
+    const leaving = { since: deps.now().toISOString(), force: false };
+    return {
+      compare: [{ key, revision: deps.view.revisionOf(key) }],
+      then: network.leaving ? [] : [{ put: key, value: { ...network, leaving } }],
+      result: undefined,
+    };
   };
   await commit(deps, decide, context);
+  if (deps.view.current().state.networks.get(id)?.leaving) await awaitRemoval(deps, id, context);
   await deps.at?.('network.dropped');
+}
+
+function isUnused(deps: ControlDeps, id: string): boolean {
+  const { state } = deps.view.current();
+  return (
+    state.networks.get(id)?.origin === 'engine' &&
+    ![...state.bindings.values(), ...state.endpoints.values()].some((one) => one.network === id)
+  );
 }
 
 export function findBinding(deps: ControlDeps, engineId: string): Binding | undefined {

@@ -7,7 +7,7 @@ import type { Decision } from '../commit.ts';
 import type { ControlDeps } from '../context.ts';
 import type { CallContext, ContainerSighting } from '../port.ts';
 
-/** of etcd's 128 operations a transaction, each description needs one and a comparison */
+/** in one entry of the journal */
 const BATCH = 50;
 /** Labels are the container's own: as many and as long as a record should carry; longer ones are left out whole. */
 const MAX_LABELS = 64;
@@ -28,7 +28,7 @@ export async function describeEndpoints(
 /** `result`: how many are left for another transaction. */
 function decideDescriptions(deps: ControlDeps, sightings: ContainerSighting[]): Decision<number> {
   const mine = endpointsByEngineIds(deps);
-  const changed: { endpoint: Endpoint; description: EndpointDescription }[] = [];
+  const changed: EndpointDescription[] = [];
   for (const { container, labels, endpoints } of sightings) {
     const kept = boundedLabels(labels);
     for (const ids of endpoints) {
@@ -42,18 +42,14 @@ function decideDescriptions(deps: ControlDeps, sightings: ContainerSighting[]): 
         labels: kept,
       };
       if (!isDeepStrictEqual(deps.view.value(keys.description(endpoint.id)), description)) {
-        changed.push({ endpoint, description });
+        changed.push(description);
       }
     }
   }
   const now = changed.slice(0, BATCH);
   return {
-    // An endpoint detached meanwhile took its description with it, and must not get a new one.
-    compare: now.map(({ endpoint }) => {
-      const key = keys.endpoint(endpoint.network, endpoint.id);
-      return { key, revision: deps.view.revisionOf(key) };
-    }),
-    then: now.map(({ endpoint, description }) => ({ put: keys.description(endpoint.id), value: description })),
+    compare: [],
+    then: now.map((description) => ({ put: keys.description(description.endpoint), value: description })),
     result: changed.length - now.length,
   };
 }

@@ -9,6 +9,7 @@ import type { AddressRecord, Endpoint, Network } from '../../model/objects.ts';
 import { invalid } from '../../model/validate.ts';
 import { addressRecord } from '../addresses.ts';
 import type { Grant } from '../addresses.ts';
+import { claimForEndpoint } from '../claims.ts';
 import { commit } from '../commit.ts';
 import type { ControlDeps } from '../context.ts';
 import { decideEndpoint, plumbed, removeEndpoint } from '../endpoints.ts';
@@ -21,18 +22,32 @@ export interface EndpointKey {
   endpointId: string;
 }
 
-export async function createEndpoint(
+/** In turn for one endpoint: a repeated call must find what the first made, not its claim. */
+export function createEndpoint(
   deps: ControlDeps,
   request: EngineEndpointRequest,
   context?: CallContext,
 ): Promise<Endpoint> {
+  return deps.turns.take(`endpoint/${request.endpointId}`, () => createOne(deps, request, context));
+}
+
+async function createOne(
+  deps: ControlDeps,
+  request: EngineEndpointRequest,
+  context: CallContext | undefined,
+): Promise<Endpoint> {
+  const made = findEngineEndpoint(deps, request);
+  if (made) return made;
   const mac = request.mac === '' ? undefined : canonicalMac(request.mac);
   if (request.mac !== '' && !mac) throw invalid('MacAddress', `"${request.mac}" is not a unicast MAC address`);
+  const id = newId();
+  const claim = await claimForEndpoint(deps, () => boundNetwork(deps, request.engineId), {
+    endpoint: id,
+    mac,
+    context,
+  });
   const decide = () => {
     const network = boundNetwork(deps, request.engineId);
-    const before = findEngineEndpoint(deps, request);
-    if (before) return { compare: [], then: [], result: before };
-    const id = newId();
     const grants = request.addresses.map((cidr) => claimHold(deps, network, cidr, id));
     if (grants.length === 0) throw invalid('Interface', 'no address is given', 'use --ipam-driver weft');
     return decideEndpoint(deps, network, grants, {
@@ -49,9 +64,14 @@ export async function createEndpoint(
       ...(mac ? { mac } : {}),
     });
   };
-  const { result } = await commit(deps, decide, context);
-  await deps.at?.('endpoint.recorded');
-  return result;
+  try {
+    const { result } = await commit(deps, decide, context);
+    await deps.at?.('endpoint.recorded');
+    return result;
+  } catch (error) {
+    await claim.release();
+    throw error;
+  }
 }
 
 /** An address becomes an endpoint's only while it is held for this host; it is never taken again on the way. */
@@ -70,7 +90,6 @@ function claimHold(deps: ControlDeps, network: Network, cidr: string, endpoint: 
   }
   return {
     cidr,
-    compare: [{ key, revision: deps.view.revisionOf(key) }],
     then: [
       { put: key, value: addressRecord(deps, network.id, address, { state: 'bound', endpoint, name: record.name }) },
     ],
@@ -96,16 +115,16 @@ export async function joinEndpoint(
     const joined: Endpoint = { ...endpoint, attachment: { mode: 'engine', sandbox: request.sandbox } };
     const same = endpoint.attachment.mode === 'engine' && endpoint.attachment.sandbox === request.sandbox;
     return {
-      compare: [{ key, revision: deps.view.revisionOf(key) }],
+      compare: [],
       then: same ? [] : [{ put: key, value: joined }],
       result: { endpoint: joined, network, interfaceName: linkNames.container(endpoint.id) },
     };
   };
-  const { result, revision } = await commit(deps, decide, context);
+  const joined = await commit(deps, decide, context);
   await deps.at?.('join.recorded');
-  await plumbed(deps, result.endpoint, revision, context);
+  await plumbed(deps, { ...joined, result: joined.result.endpoint }, context);
   await deps.at?.('join.plumbed');
-  return result;
+  return joined.result;
 }
 
 export async function deleteEndpoint(

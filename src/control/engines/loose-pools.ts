@@ -3,13 +3,18 @@
  * address driver. weft never learns of its networks and endpoints, so that nothing here is timed: an address ends when
  * it is released, and with its pool. Pools of one subnet and one name share their addresses across all hosts.
  */
-import { defaultGateway, poolOf } from '../../model/ipam/pool.ts';
+import { parseAddress } from '../../model/address/address.ts';
+import { formatAddress } from '../../model/address/address.ts';
+import { formatCidr, parseCidr } from '../../model/address/cidr.ts';
+import { WeftError } from '../../model/errors.ts';
+import { allocate, defaultGateway, poolOf, withPrefix } from '../../model/ipam/pool.ts';
+import type { AllocationFailure, Pool } from '../../model/ipam/pool.ts';
 import { keys, prefixes } from '../../model/keys.ts';
 import { hash64 } from '../../model/names.ts';
-import type { AddressRecord, Network } from '../../model/objects.ts';
+import type { AddressRecord } from '../../model/objects.ts';
 import { checkAddressIn } from '../../model/validate.ts';
 import type { Compare, Operation } from '../../store/port.ts';
-import { grantAddress, moveAddress } from '../addresses.ts';
+import { addressRecord, moveAddress } from '../addresses.ts';
 import type { Decision } from '../commit.ts';
 import type { ControlDeps } from '../context.ts';
 import { DEFAULT_TENANT } from '../tenants.ts';
@@ -22,18 +27,8 @@ const MOST_LEFT = 50;
 
 export function requestLoose(deps: ControlDeps, pool: PoolRecord, wish: AddressWish): Decision<{ address: string }> {
   const cidr = mustCidr(pool.cidr);
-  const network = standIn(pool);
   const wanted = wish.address && checkAddressIn('Address', wish.address, cidr);
-  const [subnet = { cidr: pool.cidr, gateway: '', reserved: [] }] = network.subnets;
-  const grant = grantAddress(deps, {
-    network,
-    pool: poolOf(subnet),
-    state: 'held',
-    endpoint: null,
-    ...(wanted ? { wanted } : {}),
-    ...(pool.range ? { range: pool.range } : {}),
-    ...(wish.name ? { name: wish.name } : {}),
-  });
+  const grant = grantLoose(deps, pool, { wanted, name: wish.name });
   const reserved = wanted ? [...new Set([...pool.reserved, wanted])] : pool.reserved;
   const changed = writePool(deps, pool, reserved);
   return {
@@ -93,18 +88,49 @@ function scopeOf(pool: PoolRecord): string {
   return `ipam-${hash64([pool.addressSpace, pool.tenant, pool.network, pool.cidr].join('|')).toString(16)}`;
 }
 
-/** What the allocator asks of a network; never stored. */
-function standIn(pool: PoolRecord): Network {
-  const gateway = pool.gateway ?? defaultGateway(mustCidr(pool.cidr));
+/** By compare-and-swap of the address itself: nobody owns blocks of another driver's network. */
+function grantLoose(deps: ControlDeps, record: PoolRecord, wish: { wanted: string; name: string | undefined }) {
+  const scope = scopeOf(record);
+  const gateway = record.gateway ?? defaultGateway(mustCidr(record.cidr));
+  const pool = poolOf({ cidr: record.cidr, gateway, reserved: [] });
+  const wanted = wish.wanted ? parseAddress(wish.wanted) : undefined;
+  const range = record.range ? parseCidr(record.range) : undefined;
+  const known = (value: bigint) =>
+    deps.view.value<AddressRecord>(keys.address(scope, formatAddress({ family: pool.cidr.family, value })));
+  const allocation = allocate(
+    pool,
+    { seed: deps.node.id, ...(wanted ? { wanted } : {}), ...(range ? { range } : {}) },
+    (value) => {
+      const other = known(value);
+      const back = wanted !== undefined && other?.state === 'resting' && other.node === deps.node.id;
+      return other !== undefined && !back;
+    },
+  );
+  if (!allocation.ok) throw refusal(record, pool, allocation, wish.wanted);
+  const address = formatAddress(allocation.address);
+  const key = keys.address(scope, address);
+  const value = addressRecord(deps, scope, address, { state: 'held', endpoint: null, name: wish.name });
   return {
-    id: scopeOf(pool),
-    tenant: pool.tenant || DEFAULT_TENANT,
-    name: pool.network || pool.cidr,
-    vni: 0,
-    subnets: [{ cidr: pool.cidr, gateway, reserved: [] }],
-    internal: false,
-    mtu: 0,
-    origin: 'engine',
-    createdAt: pool.createdAt,
+    cidr: withPrefix(pool, allocation.address),
+    compare: [{ key, revision: deps.view.revisionOf(key) }],
+    then: [{ put: key, value }],
   };
+}
+
+function refusal(record: PoolRecord, pool: Pool, failure: AllocationFailure, wanted: string): WeftError {
+  const object = `${record.tenant || DEFAULT_TENANT}/${record.network || record.cidr}`;
+  const cidr = formatCidr(pool.cidr);
+  switch (failure.reason) {
+    case 'exhausted':
+      return new WeftError('pool-exhausted', `${object}: all addresses of ${record.range || cidr} are taken`, {
+        object,
+      });
+    case 'taken':
+      return new WeftError('address-taken', `${wanted} of ${object} is taken`, { object });
+    case 'outside':
+    case 'reserved':
+      return new WeftError('address-outside', `${wanted} is no address for endpoints of ${cidr} of ${object}`, {
+        object,
+      });
+  }
 }

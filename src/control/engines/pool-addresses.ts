@@ -10,11 +10,10 @@ import type { Pool } from '../../model/ipam/pool.ts';
 import { keys } from '../../model/keys.ts';
 import type { AddressRecord, Network, Subnet } from '../../model/objects.ts';
 import { checkAddressIn } from '../../model/validate.ts';
-import { moveAddress } from '../addresses.ts';
+import { grantAddress, moveAddress } from '../addresses.ts';
 import { commit } from '../commit.ts';
 import type { Decision } from '../commit.ts';
 import type { ControlDeps } from '../context.ts';
-import { grantFirst } from '../endpoints.ts';
 import type { CallContext } from '../port.ts';
 import { DEFAULT_TENANT } from '../tenants.ts';
 import { releaseLoose, requestLoose } from './loose-pools.ts';
@@ -41,7 +40,7 @@ export async function requestAddress(
     if (deps.ipamOnly && !wish.gateway) return requestLoose(deps, pool, wish);
     return decideBefore(deps, pool, wish);
   };
-  const { result } = await deps.turns.take(wish.poolId, () => commit(deps, decide, context));
+  const { result } = await commit(deps, decide, context);
   await deps.at?.('address.recorded');
   return result;
 }
@@ -55,15 +54,16 @@ function decideWithin(deps: ControlDeps, pool: PoolRecord, wish: AddressWish): D
   const cidr = mustCidr(pool.cidr);
   if (wish.gateway) return { compare: [], then: [], result: { address: `${subnet.gateway}/${cidr.prefix}` } };
   const wanted = wish.address && checkAddressIn('Address', wish.address, cidr);
-  const grant = grantFirst(deps, wanted || pool.range ? [poolOf(subnet)] : poolsBehind(network, subnet), {
+  const grant = grantAddress(deps, {
     network,
+    pools: wanted || pool.range ? [poolOf(subnet)] : poolsBehind(network, subnet),
     state: 'held',
     endpoint: null,
     ...(wanted ? { wanted } : {}),
     ...(pool.range ? { range: pool.range } : {}),
     ...(wish.name ? { name: wish.name } : {}),
   });
-  return { compare: grant.compare, then: grant.then, result: { address: grant.cidr } };
+  return { compare: [], then: grant.then, result: { address: grant.cidr } };
 }
 
 /**
@@ -131,7 +131,7 @@ export async function releaseAddress(
     const address = canonicalAddress(request.address);
     if (!pool || !address) return { compare: [], then: [], result: undefined };
     if (pool.taken === null) return releaseLoose(deps, pool, address);
-    return { ...restAddress(deps, pool.taken, address), result: undefined };
+    return { ...restAddress(deps, pool.taken, address), result: undefined, release: true };
   };
   await commit(deps, decide, context);
   await deps.at?.('address.released');

@@ -161,7 +161,7 @@ describe('a pool', () => {
     expect(given.sort()).toEqual(['10.10.7.0/16', '10.10.7.1/16', '10.10.7.2/16', '10.10.7.3/16']);
     await expect(ask('')).rejects.toMatchObject({
       code: 'pool-exhausted',
-      message: 'acme/web: all addresses of the range 10.10.7.0/30 are taken',
+      message: 'acme/web: no address of the range 10.10.7.0/30 is free: host1 4',
     });
     expect(await ask('10.10.9.9')).toEqual({ address: '10.10.9.9/16' });
   });

@@ -232,7 +232,7 @@ async function check(programs: Engine[], options: { faults: boolean; refusals: R
       await world.pass(HOLD_TIME);
       await world.settle();
     }
-    const kept = await world.cluster.keys('cluster/', 'nodes/', 'live/', 'names/node/');
+    const kept = await world.cluster.keys('cluster/', 'nodes/', 'live/', 'epochs/', 'fence/', 'names/node/');
     expect((await world.cluster.keys('')).filter((key) => !kept.includes(key))).toEqual([]);
     expect(world.hosts.flatMap(({ dockerd }) => dockerd.complaints)).toEqual([]);
   } finally {

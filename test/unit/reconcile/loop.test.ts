@@ -151,7 +151,7 @@ describe('the loop', () => {
     current = { state: states.build(), complete: true };
     loop.wake({ kind: 'all', reason: 'test' });
     await until(() => loop.conditions().length === 0, { what: 'nothing is amiss', deadline: DEADLINE });
-    expect(loop.applied()).toEqual({ revision: current.state.revision });
+    expect(loop.applied()).toEqual({ revision: current.state.revision, sequence: 0 });
   });
 
   it('names what kept a caller waiting', async () => {

@@ -1,0 +1,57 @@
+/** The other nodes, over mTLS: one connection each, made when it is first needed. */
+import type { ChannelCredentials } from '@grpc/grpc-js';
+import type { PeerPort, SplitAnswer } from '../control/ownership/ports.ts';
+import { WeftError } from '../model/errors.ts';
+import { connect } from './client.ts';
+import type { WeftClient } from './client.ts';
+
+export interface PeerClientOptions {
+  /** "192.0.2.1:7781"; undefined for a node that has not said yet */
+  addressOf: (node: string) => string | undefined;
+  credentials: (node: string) => ChannelCredentials;
+}
+
+interface Connection {
+  address: string;
+  client: WeftClient;
+}
+
+export class PeerClient implements PeerPort {
+  readonly #options: PeerClientOptions;
+  readonly #connections = new Map<string, Connection>();
+
+  constructor(options: PeerClientOptions) {
+    this.#options = options;
+  }
+
+  async split(...[node, request, options]: Parameters<PeerPort['split']>): Promise<SplitAnswer> {
+    const { network, pool, address, range } = request;
+    const { answer } = await this.#to(node).call('SplitSpace', { network, pool, address, range }, options);
+    return answer === 'split' || answer === 'moving' ? answer : 'none';
+  }
+
+  async applied(...[node, options]: Parameters<PeerPort['applied']>): Promise<{ revision: number }> {
+    return (await this.#to(node).call('GetStatus', {}, options)).applied;
+  }
+
+  async hint(...[node, hint, options]: Parameters<PeerPort['hint']>): Promise<void> {
+    const put = hint.put.map(({ key, value }) => ({ key, value: JSON.stringify(value) }));
+    await this.#to(node).call('Hint', { sequence: hint.sequence, put, delete: hint.delete }, options);
+  }
+
+  close(): void {
+    for (const { client } of this.#connections.values()) client.close();
+    this.#connections.clear();
+  }
+
+  #to(node: string): WeftClient {
+    const address = this.#options.addressOf(node);
+    if (address === undefined) throw new WeftError('daemon-away', `node ${node} has no address yet`, { object: node });
+    const before = this.#connections.get(node);
+    if (before?.address === address) return before.client;
+    before?.client.close();
+    const client = connect({ remote: { address, credentials: this.#options.credentials(node) } });
+    this.#connections.set(node, { address, client });
+    return client;
+  }
+}

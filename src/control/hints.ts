@@ -1,0 +1,71 @@
+/**
+ * Records of other nodes that the store does not show yet, as their owners told them. Each is held until the owner's fence in
+ * the picture has reached its sequence: from then on the store's word is as new.
+ */
+import type { Entry } from '../store/port.ts';
+import type { Hint } from './ownership/ports.ts';
+
+interface Hinted {
+  node: string;
+  sequence: number;
+  /** undefined: deleted */
+  value: unknown;
+  /** what the store says meanwhile */
+  stored: Entry | undefined;
+}
+
+export class Hints {
+  readonly #hinted = new Map<string, Hinted>();
+
+  /** The keys whose hinted value is new. `fence`: up to which sequence of that node the picture is the store's word already. */
+  take(hint: Hint, stored: (key: string) => Entry | undefined, fence: number): string[] {
+    const { node, sequence } = hint;
+    if (sequence <= fence) return [];
+    const changed: string[] = [];
+    const note = (key: string, value: unknown) => {
+      const before = this.#hinted.get(key);
+      if (before && before.sequence >= sequence) return;
+      this.#hinted.set(key, { node, sequence, value, stored: before ? before.stored : stored(key) });
+      changed.push(key);
+    };
+    for (const { key, value } of hint.put) note(key, value);
+    for (const key of hint.delete) note(key, undefined);
+    return changed;
+  }
+
+  keys(): Iterable<string> {
+    return this.#hinted.keys();
+  }
+
+  value(key: string): unknown {
+    return this.#hinted.get(key)?.value;
+  }
+
+  /** True when a hint stands over the key: the picture does not change. */
+  stored(key: string, entry: Entry | undefined): boolean {
+    const hinted = this.#hinted.get(key);
+    if (!hinted) return false;
+    hinted.stored = entry;
+    return true;
+  }
+
+  /** A snapshot follows: nothing is known of the store. */
+  beginAnew(): void {
+    for (const hinted of this.#hinted.values()) hinted.stored = undefined;
+  }
+
+  /** Those the store has caught up with, which are forgotten, and those a snapshot has to be laid under. */
+  confirmed(fenceOf: (node: string) => number): { key: string; entry: Entry | undefined }[] {
+    const found: { key: string; entry: Entry | undefined }[] = [];
+    for (const [key, hinted] of this.#hinted) {
+      if (fenceOf(hinted.node) >= hinted.sequence) {
+        this.#hinted.delete(key);
+        found.push({ key, entry: hinted.stored });
+      } else if (hinted.value !== undefined) {
+        const stored = hinted.stored ?? { revision: 0, created: 0 };
+        found.push({ key, entry: { ...stored, key, value: hinted.value } });
+      }
+    }
+    return found;
+  }
+}

@@ -1,0 +1,224 @@
+/**
+ * What this node owns, and how: its journal, whether the journal counts, how it flows to the store, the space it has in the
+ * pools, and when a released address is free again. No timers: `round` is called each second, `publisher` by every append.
+ */
+import type { Logger } from 'pino';
+import { toWeftError } from '../../model/errors.ts';
+import type { WeftError } from '../../model/errors.ts';
+import { formatCidr } from '../../model/address/cidr.ts';
+import { cidrFrom } from '../../model/ipam/blocks.ts';
+import { needsAnother, usedOf } from '../../model/ipam/owned-space.ts';
+import { poolOf } from '../../model/ipam/pool.ts';
+import type { Pool } from '../../model/ipam/pool.ts';
+import { topBlockOf } from '../../model/ipam/top-blocks.ts';
+import { prefixes } from '../../model/keys.ts';
+import type { Condition } from '../../model/status.ts';
+import { HANDLER_DEADLINE } from '../../model/limits.ts';
+import type { CallOptions, Operation, Store } from '../../store/port.ts';
+import type { ClusterView } from '../cluster-view.ts';
+import type { Turns } from '../turns.ts';
+import { AddressIndex } from './address-index.ts';
+import { HintSender } from './hint-sender.ts';
+import { SPACE } from './keys.ts';
+import type { Need } from './need.ts';
+import type { OwnRecords } from './own-records.ts';
+import type { PeerPort } from './ports.ts';
+import { Publisher } from './publisher.ts';
+import { Recovery } from './recovery.ts';
+import { Rest } from './rest.ts';
+import { Space } from './space.ts';
+import { ownedIn, spaceOf } from './space-records.ts';
+import type { SpaceRecord } from './space-records.ts';
+import { Standing } from './standing.ts';
+
+export interface OwnershipOptions {
+  node: { id: string; name: string; bootId: string };
+  store: Store;
+  records: OwnRecords;
+  view: ClusterView;
+  peers: PeerPort;
+  turns: Turns;
+  /** monotonic, milliseconds */
+  clock: () => number;
+  /** wall clock, for people */
+  now: () => Date;
+  log: Logger;
+  /** what this node's registration consists of */
+  registration?: () => Operation[];
+  /** what use cases know of a need: see SpaceOptions */
+  fits: (ownership: Ownership, need: Need) => boolean;
+  exhausted: (need: Need) => WeftError;
+  refused: (need: Need, owner: string) => WeftError;
+}
+
+export class Ownership {
+  readonly records: OwnRecords;
+  readonly standing: Standing;
+  readonly publisher: Publisher;
+  readonly index: AddressIndex;
+  readonly space: Space;
+  readonly rest: Rest;
+  readonly recovery: Recovery;
+  readonly #hints: HintSender;
+  readonly #leaving = new Map<string, Promise<void>>();
+  #fullSince: string | undefined;
+  readonly #options: OwnershipOptions;
+
+  constructor(options: OwnershipOptions) {
+    this.#options = options;
+    const { node, store, records: own, view, log } = options;
+    this.records = own;
+    this.standing = new Standing({ ...options, own });
+    this.index = new AddressIndex(own);
+    this.publisher = new Publisher({ node, store, own, standing: this.standing, log });
+    this.rest = new Rest({ ...options, own });
+    this.recovery = new Recovery({
+      ...options,
+      own,
+      standing: this.standing,
+      topOf: (network, part) => topOf(view, network, part),
+    });
+    this.space = new Space({
+      ...options,
+      own,
+      standing: this.standing,
+      index: this.index,
+      fits: (need) => options.fits(this, need),
+      flush: (flushing) => this.publisher.flush(flushing),
+      poolOf: (network, cidr) => {
+        const subnet = view
+          .current()
+          .state.networks.get(network)
+          ?.subnets.find((one) => one.cidr === cidr);
+        return subnet && poolOf(subnet);
+      },
+    });
+    this.#hints = new HintSender({ node, own, view, peers: options.peers, log });
+    view.onChange(({ keys }) => {
+      if (!keys || keys.some((key) => key.startsWith(prefixes.networks) || key.startsWith(prefixes.endpoints))) {
+        this.#leave();
+      }
+    });
+    own.onAppend((keys) => {
+      this.publisher.kick();
+      this.#hints.announce(keys);
+    });
+  }
+
+  /** From the moment a restored store is noticed until somebody resumes: what is here stays, and nothing new begins. */
+  isRecovering(): boolean {
+    return this.standing.state === 'recovering' || this.#options.store.restored() !== undefined;
+  }
+
+  /** Ends when nothing that was begun is under way. */
+  async settled(): Promise<void> {
+    await Promise.all([
+      ...this.#leaving.values(),
+      this.space.settled(),
+      this.publisher.settled(),
+      this.#hints.settled(),
+    ]);
+  }
+
+  /** Three quarters of what is owned of the pool are used. */
+  isShort(network: string, pool: Pool): boolean {
+    const space = this.index.space(network, pool);
+    return needsAnother(space.capacity, usedOf(space, this.index.of(network, pool).table));
+  }
+
+  /** After a transaction that did not succeed: not because this node was fenced. Throws why it may not write. */
+  async assertStanding(options: CallOptions): Promise<void> {
+    const { view } = this.#options;
+    const [compare] = this.standing.compare();
+    if (!compare || !('key' in compare) || view.revisionOf(compare.key) === compare.revision) return;
+    await this.standing.prove(options);
+    if (!this.standing.isProven()) throw this.standing.refusal();
+  }
+
+  /** One look at all that time, crashes and others' changes leave to do. `now`: monotonic, milliseconds. Never throws for a store that is away. */
+  async round(now: number, signal: AbortSignal): Promise<void> {
+    const options = { deadline: HANDLER_DEADLINE, signal };
+    // While the store is away, peers hear of it from here alone.
+    if (!this.publisher.idle) this.#hints.announceAgain();
+    try {
+      if (!this.standing.isProven() || this.#options.store.restored()) await this.standing.prove(options);
+      if (this.standing.state === 'recovering' && !(await this.recovery.round(options))) return;
+      if (!this.standing.isProven()) return;
+      await this.publisher.flush(options);
+      for (const network of this.space.unsettled()) await this.space.settle(network, options);
+      for (const network of this.#unused()) await this.space.giveBack(network, options);
+      await this.rest.round(now, signal);
+    } catch (error) {
+      const failure = toWeftError(error);
+      if (failure.code !== 'store-away') throw failure;
+    }
+  }
+
+  conditions(): Condition[] {
+    const found: Condition[] = [];
+    const { state, since } = this.standing;
+    const object = this.#options.node.name;
+    if (state !== 'proven' && state !== 'unproven') {
+      const { message, next } = this.standing.refusal();
+      found.push({ type: 'node-fenced', object, message: `${message}; next: ${next}`, since });
+    }
+    const { full } = this.records.journal;
+    if (full) this.#fullSince ??= this.#options.now().toISOString();
+    else this.#fullSince = undefined;
+    if (this.#fullSince !== undefined) {
+      const message = 'the disk under the journal is full: detaches go on, attaches do not';
+      found.push({ type: 'journal-full', object, message, since: this.#fullSince });
+    }
+    return found;
+  }
+
+  /** Whoever deletes a network waits for its nodes to let go: at once, not in the next round. */
+  #leave(): void {
+    const { view, log } = this.#options;
+    if (!this.standing.isProven()) return;
+    const { networks } = view.current().state;
+    for (const [, value] of this.records.entries(SPACE)) {
+      const { network } = value as SpaceRecord;
+      if (!networks.get(network)?.leaving || this.isUsed(network, true) || this.#leaving.has(network)) continue;
+      const work = this.space
+        .giveBack(network, { deadline: HANDLER_DEADLINE })
+        .catch((error: unknown) =>
+          log.debug({ err: error, network }, 'the space in a network that goes is left to the next round'),
+        )
+        .finally(() => this.#leaving.delete(network));
+      this.#leaving.set(network, work);
+    }
+  }
+
+  /** Networks in which this node owns space that nothing needs any more. */
+  #unused(): string[] {
+    const { view, node } = this.#options;
+    const { state } = view.current();
+    const bound = new Set([...state.bindings.values()].filter((one) => one.node === node.id).map((one) => one.network));
+    return [...this.records.entries(SPACE)].flatMap(([, value]) => {
+      const { network } = value as SpaceRecord;
+      if (ownedIn(this.records, network).length === 0) return [];
+      const leaving = !state.networks.has(network) || state.networks.get(network)?.leaving !== undefined;
+      if (!leaving && bound.has(network)) return [];
+      return this.isUsed(network, leaving) ? [] : [network];
+    });
+  }
+
+  /** Something of this node's is in the network; one that goes takes with it what no endpoint has. */
+  isUsed(network: string, leaving: boolean): boolean {
+    const prefix = leaving ? prefixes.endpointsOf(network) : prefixes.addressesOf(network);
+    return (
+      !this.records.entries(prefix)[Symbol.iterator]().next().done || spaceOf(this.records, network).moving.length > 0
+    );
+  }
+}
+
+function topOf(view: ClusterView, network: string, part: string): string | undefined {
+  const cidr = cidrFrom(part);
+  for (const subnet of view.current().state.networks.get(network)?.subnets ?? []) {
+    const pool = poolOf(subnet);
+    const top = pool.cidr.family === cidr.family ? topBlockOf(pool, cidr.first) : undefined;
+    if (top) return formatCidr(top);
+  }
+  return undefined;
+}

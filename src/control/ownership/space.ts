@@ -1,0 +1,429 @@
+/**
+ * How this node comes by space in a pool, and lets go of it. Space is owned, never lent: the store's `blocks/` say by whom, and
+ * each change of a block is one compare-and-swap. What leaves this node is struck from its journal before the store hears of
+ * it; what comes is put down after. So at no moment two nodes may give out one address, whatever dies in between.
+ */
+import type { Logger } from 'pino';
+import { formatCidr, parseCidr } from '../../model/address/cidr.ts';
+import type { Cidr } from '../../model/address/cidr.ts';
+import { parseAddress } from '../../model/address/address.ts';
+import { toWeftError } from '../../model/errors.ts';
+import type { WeftError } from '../../model/errors.ts';
+import { addressPart, cidrFrom, freeBlock, ownedParts, partOf } from '../../model/ipam/blocks.ts';
+import type { BlockRecord, Owner } from '../../model/ipam/blocks.ts';
+import { chooseCarve } from '../../model/ipam/choose-carve.ts';
+import { carve, claimAddress, claimFreePart, giveBackAll } from '../../model/ipam/claims.ts';
+import type { Claim } from '../../model/ipam/claims.ts';
+import type { Pool } from '../../model/ipam/pool.ts';
+import { spanOf, without } from '../../model/ipam/spans.ts';
+import { candidateBlocks, topBlockOf } from '../../model/ipam/top-blocks.ts';
+import { keys, prefixes } from '../../model/keys.ts';
+import { HANDLER_DEADLINE } from '../../model/limits.ts';
+import type { CallOptions, Store } from '../../store/port.ts';
+import type { ClusterView } from '../cluster-view.ts';
+import type { Turns } from '../turns.ts';
+import type { AddressIndex } from './address-index.ts';
+import type { Need } from './need.ts';
+import type { OwnRecords } from './own-records.ts';
+import type { PeerPort, SplitAnswer, SplitRequest } from './ports.ts';
+import { ownedIn, spaceOf, withoutPart, withPart, writeSpace } from './space-records.ts';
+import type { Moving } from './space-records.ts';
+import type { Standing } from './standing.ts';
+
+export interface SpaceOptions {
+  node: { id: string; name: string };
+  store: Store;
+  view: ClusterView;
+  own: OwnRecords;
+  standing: Standing;
+  peers: PeerPort;
+  turns: Turns;
+  /** the need can be met from what this node owns now */
+  fits: (need: Need) => boolean;
+  index: AddressIndex;
+  /** why there is nothing left, for people */
+  exhausted: (need: Need) => WeftError;
+  /** why exactly this address cannot be had */
+  refused: (need: Need, owner: string) => WeftError;
+  /** what this node owns, into the store */
+  flush: (options: CallOptions) => Promise<void>;
+  poolOf: (network: string, cidr: string) => Pool | undefined;
+  log: Logger;
+}
+
+/** How often a lost race for one block is tried again. */
+const TRIES = 8;
+/** for one owner's answer, in milliseconds */
+const PEER_DEADLINE = 2_000;
+
+/** A need in one of its pools. */
+type PoolNeed = Need & { pool: Pool };
+
+type Options = CallOptions & { deadline: number };
+
+export class Space {
+  readonly #options: SpaceOptions;
+  readonly #background = new Set<Promise<void>>();
+
+  constructor(options: SpaceOptions) {
+    this.#options = options;
+  }
+
+  /** Returns once the need fits what this node owns; throws what stands in its way. */
+  obtain(need: Need, options: Options): Promise<void> {
+    const { turns, fits, standing } = this.#options;
+    return turns.take(turnOf(need.network.id), async () => {
+      const end = performance.now() + options.deadline;
+      const left = () => ({ ...options, deadline: Math.max(1, end - performance.now()) });
+      await this.#proven(left());
+      if (fits(need)) return;
+      standing.assertGives();
+      for (const [i, pool] of need.pools.entries()) {
+        try {
+          const one = { ...need, pool };
+          return await (need.wanted === undefined ? this.#any(one, left) : this.#address(one, need.wanted, left));
+        } catch (error) {
+          if (toWeftError(error).code !== 'pool-exhausted' || i + 1 === need.pools.length) throw error;
+        }
+      }
+    });
+  }
+
+  /** More of the pool, when that is free, without anybody waiting for it. */
+  prefetch(need: Need): void {
+    const { turns, log } = this.#options;
+    const key = `${turnOf(need.network.id)}/more`;
+    if (turns.busy(key)) return;
+    const work = turns
+      .take(key, () =>
+        turns.take(turnOf(need.network.id), async () => {
+          for (const pool of need.pools) {
+            if (await this.#claimFree({ ...need, pool }, () => ({ deadline: HANDLER_DEADLINE }))) return;
+          }
+        }),
+      )
+      .catch((error: unknown) => log.debug({ err: error, network: need.network.id }, 'no more space was claimed ahead'))
+      .finally(() => this.#background.delete(work));
+    this.#background.add(work);
+  }
+
+  /** Ends when nothing is under way. */
+  async settled(): Promise<void> {
+    while (this.#background.size > 0) await Promise.all(this.#background);
+  }
+
+  /**
+   * The owner's side of a split: gives the asker an address, or up to half of what is free. It takes no turn: two nodes that
+   * ask each other would wait for each other. What it gives is out of this node's hands in one step.
+   */
+  async split(request: SplitRequest, options: Options): Promise<SplitAnswer> {
+    const { own, standing } = this.#options;
+    await this.#proven(options);
+    standing.assertGives();
+    const cidr = this.#spare(request);
+    const space = spaceOf(own, request.network);
+    if (!cidr) {
+      // So that the asker finds in the store who has it.
+      await this.#options.flush(options).catch(() => undefined);
+      return space.moving.length > 0 ? 'moving' : 'none';
+    }
+    const move = { cidr: formatCidr(cidr), to: request.asker };
+    const next = withoutPart(space, cidr);
+    await own.append([writeSpace({ ...next, moving: [...next.moving, move] })]).durable;
+    return (await this.#finish(request.network, move, options)) ? 'split' : 'moving';
+  }
+
+  /** Lets go of everything in a network in which nothing of this node is left. Throws `store-away`. */
+  giveBack(network: string, options: Options): Promise<void> {
+    const { turns, own } = this.#options;
+    return turns.take(turnOf(network), async () => {
+      const parts = ownedIn(own, network);
+      const space = spaceOf(own, network);
+      if (parts.length === 0) return;
+      const left = [...own.entries(prefixes.addressesOf(network))].map(([key]) => ({ delete: key }));
+      await own.append([...left, writeSpace({ ...space, parts: [] })], 'release').durable;
+      // What is deleted here must not reach the store after what the next owner writes.
+      await this.#options.flush(options);
+      await this.#free(network, this.#options.node.id, options);
+    });
+  }
+
+  /** All space of a node that is dead, in a network that goes. */
+  giveBackOf(network: string, node: string, options: Options): Promise<void> {
+    return this.#free(network, node, options);
+  }
+
+  /**
+   * After a crash or a lost answer the store may say of a part that it is this node's and the journal does not, or that one
+   * still has to leave. Whatever was under way is made void first, by writing the block again.
+   */
+  settle(network: string, options: Options): Promise<void> {
+    const { turns, own } = this.#options;
+    return turns.take(turnOf(network), async () => {
+      for (const move of spaceOf(own, network).moving) await this.#finish(network, move, options);
+      await this.#adopt(network, options);
+    });
+  }
+
+  /** Networks in which the store and the journal differ over what this node owns. Pure over the picture. */
+  unsettled(): string[] {
+    const { own, view } = this.#options;
+    const found = new Set<string>();
+    for (const record of view.list<BlockRecord>(prefixes.blocks)) {
+      if (this.#unknownParts(record).length > 0) found.add(record.network);
+    }
+    for (const [, value] of own.entries('space/')) {
+      const { network, moving } = value as { network: string; moving: Moving[] };
+      if (moving.length > 0) found.add(network);
+    }
+    return [...found];
+  }
+
+  #spare(request: SplitRequest): Cidr | undefined {
+    const { index, poolOf } = this.#options;
+    const pool = poolOf(request.network, request.pool);
+    if (!pool) return undefined;
+    const { table } = index.of(request.network, pool);
+    const space = index.space(request.network, pool);
+    if (request.address === '') return chooseCarve(space, table, request.range ? parseCidr(request.range) : undefined);
+    const address = parseAddress(request.address);
+    if (!address || table.get(address.value)) return undefined;
+    const owned = space.spans.some(({ first, last }) => address.value >= first && address.value <= last);
+    return owned ? addressPart(pool.cidr, address.value) : undefined;
+  }
+
+  async #proven(options: Options): Promise<void> {
+    const { standing } = this.#options;
+    if (!standing.isProven()) await standing.prove(options);
+  }
+
+  async #any(need: PoolNeed, left: () => Options): Promise<void> {
+    const { view, fits, exhausted } = this.#options;
+    for (;;) {
+      if (await this.#claimFree(need, left)) return;
+      const before = this.#picture(need);
+      const answers = await this.#askOwners(need, left);
+      await view.sync(left());
+      await this.#adopt(need.network.id, left());
+      if (fits(need)) return;
+      // Space on its way from one node to another is nobody's for a moment: the picture tells.
+      const moved = answers.includes('moving') || before !== this.#picture(need);
+      if (!moved) throw exhausted(need);
+      if (left().deadline <= 1) throw exhausted(need);
+    }
+  }
+
+  async #address(need: PoolNeed, wanted: string, left: () => Options): Promise<void> {
+    const { view, fits, refused } = this.#options;
+    const address = parseAddress(wanted)?.value ?? -1n;
+    const top = topBlockOf(need.pool, address);
+    if (!top) throw refused(need, '');
+    for (let tried = 0; tried < TRIES; tried++) {
+      const record = this.#block(need.network.id, top);
+      const owner = partOf(record, address)?.owner;
+      if (owner === undefined) {
+        if (await this.#take(need, record, claimAddress(record, address, this.#owner()), left())) return;
+        continue;
+      }
+      if (owner !== this.#options.node.id) {
+        const answer = await this.#ask(owner, need, left);
+        await view.sync(left());
+        if (answer === 'none') throw refused(need, owner);
+      }
+      await view.sync(left());
+      await this.#adopt(need.network.id, left());
+      if (fits(need)) return;
+    }
+    throw refused(need, partOf(this.#block(need.network.id, top), address)?.owner ?? '');
+  }
+
+  /** The first block with free space; false when the pool has none. */
+  async #claimFree(need: PoolNeed, left: () => Options): Promise<boolean> {
+    const { node, view } = this.#options;
+    const range = need.range === undefined ? undefined : parseCidr(need.range);
+    for (let tried = 0; tried < TRIES; tried++) {
+      let raced = false;
+      for (const top of candidateBlocks(need.pool, node.id, range)) {
+        const record = this.#block(need.network.id, top);
+        const claim = claimFreePart(record, need.pool, this.#owner(), range);
+        if (!claim.ok) continue;
+        if (await this.#take(need, record, claim, left())) return true;
+        raced = true;
+        break;
+      }
+      if (!raced) return false;
+      await view.sync(left());
+    }
+    return false;
+  }
+
+  async #take(need: PoolNeed, before: BlockRecord, claim: Claim, options: Options): Promise<boolean> {
+    if (!claim.ok) return false;
+    const { own, view } = this.#options;
+    const networkKey = keys.network(need.network.id);
+    const compare = [{ key: networkKey, revision: view.revisionOf(networkKey) }];
+    if (!(await this.#swap(before, claim.record, options, compare))) return false;
+    await own.append([writeSpace(withPart(spaceOf(own, need.network.id), claim.part))]).durable;
+    return true;
+  }
+
+  /** Those that own most of the pool first; only who is heard from can give. */
+  async #askOwners(need: PoolNeed, left: () => Options): Promise<SplitAnswer[]> {
+    const { view, node } = this.#options;
+    const { live } = view.current().state;
+    const owners = new Set<string>();
+    for (const record of view.list<BlockRecord>(prefixes.blocksOf(need.network.id))) {
+      for (const { owner } of record.parts) if (owner !== node.id && live.has(owner)) owners.add(owner);
+    }
+    const answers: SplitAnswer[] = [];
+    for (const owner of owners) {
+      const answer = await this.#ask(owner, need, left);
+      answers.push(answer);
+      if (answer === 'split') break;
+    }
+    return answers;
+  }
+
+  async #ask(owner: string, need: PoolNeed, left: () => Options): Promise<SplitAnswer> {
+    const { peers, node, log } = this.#options;
+    const request: SplitRequest = {
+      network: need.network.id,
+      pool: formatCidr(need.pool.cidr),
+      address: need.wanted ?? '',
+      range: need.range ?? '',
+      asker: node.id,
+    };
+    try {
+      return await peers.split(owner, request, { ...left(), deadline: Math.min(left().deadline, PEER_DEADLINE) });
+    } catch (error) {
+      const failure = toWeftError(error);
+      log.debug({ owner, reason: failure.message }, 'an owner of space did not answer');
+      return 'none';
+    }
+  }
+
+  /** True once the part is the other node's. */
+  async #finish(network: string, move: Moving, options: Options): Promise<boolean> {
+    const { own, view, flush } = this.#options;
+    const cidr = cidrFrom(move.cidr);
+    try {
+      // What was deleted there must not reach the store after what the next owner writes.
+      await flush(options);
+    } catch (error) {
+      if (toWeftError(error).code !== 'store-away') throw error;
+      return false;
+    }
+    for (let tried = 0; tried < TRIES; tried++) {
+      const record = this.#blockOf(network, cidr);
+      const claim = carve(record, {
+        from: this.#options.node.id,
+        to: { node: move.to, epoch: this.#epochOf(move.to) },
+        cidr,
+      });
+      const done = claim.ok
+        ? await this.#swap(record, claim.record, options).catch((error: unknown) => {
+            if (toWeftError(error).code !== 'store-away') throw error;
+            return undefined;
+          })
+        : true;
+      if (done === undefined) return false;
+      if (done) {
+        const space = spaceOf(own, network);
+        const moving = space.moving.filter(({ cidr: other }) => other !== move.cidr);
+        await own.append([writeSpace({ ...space, moving })]).durable;
+        return true;
+      }
+      await view.sync(options);
+    }
+    return false;
+  }
+
+  async #free(network: string, node: string, options: Options): Promise<void> {
+    const { view } = this.#options;
+    for (let tried = 0; tried < TRIES; tried++) {
+      const owned = view
+        .list<BlockRecord>(prefixes.blocksOf(network))
+        .filter((record) => ownedParts(record, node).length > 0);
+      if (owned.length === 0) return;
+      let raced = false;
+      for (const record of owned) raced = !(await this.#swap(record, giveBackAll(record, node), options)) || raced;
+      if (raced) await view.sync(options);
+    }
+  }
+
+  /** Puts down what the store says is this node's. The picture must be as new as the store. */
+  async #adopt(network: string, options: Options): Promise<void> {
+    const { own, view, log } = this.#options;
+    for (const record of view.list<BlockRecord>(prefixes.blocksOf(network))) {
+      const unknown = this.#unknownParts(record);
+      if (unknown.length === 0) continue;
+      // A call of ours whose answer was lost may still be on its way: written again, the block is not what it compares.
+      if (!(await this.#swap(record, record, options))) continue;
+      let space = spaceOf(own, network);
+      for (const part of unknown) space = withPart(space, part);
+      await own.append([writeSpace(space)]).durable;
+      log.info({ network, parts: unknown.map(formatCidr) }, 'space of this node was put down in its journal');
+    }
+  }
+
+  /** What the record says is this node's, and the journal neither has nor is giving away. */
+  #unknownParts(record: BlockRecord): Cidr[] {
+    const { own, node } = this.#options;
+    const space = spaceOf(own, record.network);
+    const known = [...space.parts, ...space.moving.map(({ cidr }) => cidr)].map((text) => spanOf(cidrFrom(text)));
+    return ownedParts(record, node.id).filter((part) => without([spanOf(part)], known).length > 0);
+  }
+
+  async #swap(
+    before: BlockRecord,
+    after: BlockRecord,
+    options: Options,
+    more: { key: string; revision: number }[] = [],
+  ): Promise<boolean> {
+    const { store, view, standing } = this.#options;
+    const key = keys.block(before.network, before.cidr);
+    const written = await store.transact(
+      {
+        compare: [{ key, revision: view.revisionOf(key) }, ...more, ...standing.compare()],
+        then: [after.parts.length === 0 ? { delete: key } : { put: key, value: after }],
+      },
+      options,
+    );
+    if (written.succeeded) await view.reached(written.revision, options.deadline, options.signal);
+    return written.succeeded;
+  }
+
+  #owner(): Owner {
+    return { node: this.#options.node.id, epoch: this.#epochOf(this.#options.node.id) };
+  }
+
+  #epochOf(node: string): number {
+    return this.#options.view.value<{ epoch: number }>(keys.epoch(node))?.epoch ?? 1;
+  }
+
+  #block(network: string, top: Cidr): BlockRecord {
+    return this.#options.view.value<BlockRecord>(keys.block(network, formatCidr(top))) ?? freeBlock(network, top);
+  }
+
+  #blockOf(network: string, part: Cidr): BlockRecord {
+    const records = this.#options.view.list<BlockRecord>(prefixes.blocksOf(network));
+    return records.find((record) => meets(cidrFrom(record.cidr), part)) ?? freeBlock(network, part);
+  }
+
+  #picture(need: Need): string {
+    const { view } = this.#options;
+    return view
+      .keys(prefixes.blocksOf(need.network.id))
+      .map((key) => `${key}@${view.revisionOf(key)}`)
+      .join();
+  }
+}
+
+function turnOf(network: string): string {
+  return `space/${network}`;
+}
+
+function meets(a: Cidr, b: Cidr): boolean {
+  const [one, other] = [spanOf(a), spanOf(b)];
+  return a.family === b.family && one.first <= other.last && other.first <= one.last;
+}

@@ -1,0 +1,203 @@
+/**
+ * Whether this node may write what it owns, and give out addresses it never gave before. Its journal alone cannot tell: the
+ * disk may have been restored, another host may run from a copy of it, the cluster may have forgotten it. Within one boot the
+ * journal is trusted; after a new one nothing new is given out before the store was asked once.
+ */
+import type { Logger } from 'pino';
+import { WeftError } from '../../model/errors.ts';
+import { keys } from '../../model/keys.ts';
+import { NODE_LEASE_SECONDS } from '../../model/limits.ts';
+import type { EpochRecord, FenceRecord, NodeLife } from '../../model/objects.ts';
+import type { CallOptions, Compare, Entry, Store } from '../../store/port.ts';
+import type { OwnRecords } from './own-records.ts';
+
+export type StandingState =
+  /** not asked in this boot; what the journal holds is kept */
+  | 'unproven'
+  | 'proven'
+  /** forgotten by the cluster: writes nothing */
+  | 'fenced'
+  /** the store knows more of this node's journal than the disk does */
+  | 'behind'
+  /** another host writes as this node */
+  | 'cloned'
+  /** the store came back from a backup: what is owned is written again, nothing new is given */
+  | 'recovering';
+
+export interface StandingOptions {
+  node: { id: string; name: string; bootId: string };
+  store: Store;
+  own: OwnRecords;
+  /** monotonic, milliseconds */
+  clock: () => number;
+  /** wall clock, for people */
+  now: () => Date;
+  log: Logger;
+}
+
+interface Held<T> {
+  record: T;
+  revision: number;
+}
+
+export class Standing {
+  readonly #options: StandingOptions;
+  #state: StandingState = 'unproven';
+  #reason = 'the store has not been asked yet in this boot';
+  #since: string;
+  /** when a lease of another boot was first seen */
+  #otherSince: number | undefined;
+  #proving: Promise<void> | undefined;
+  #fence: Held<FenceRecord> | undefined;
+  #epoch: Held<EpochRecord> | undefined;
+
+  constructor(options: StandingOptions) {
+    this.#options = options;
+    this.#since = options.now().toISOString();
+  }
+
+  get state(): StandingState {
+    return this.#state;
+  }
+
+  get reason(): string {
+    return this.#reason;
+  }
+
+  get since(): string {
+    return this.#since;
+  }
+
+  get fence(): Held<FenceRecord> | undefined {
+    return this.#fence;
+  }
+
+  isProven(): boolean {
+    return this.#state === 'proven';
+  }
+
+  /** Of the space that the journal has: within one boot nobody else can have given it away. */
+  mayGive(): boolean {
+    if (this.#state === 'proven') return true;
+    const { journal } = this.#options.own;
+    return this.#state === 'unproven' && !journal.fresh && journal.header.bootId === this.#options.node.bootId;
+  }
+
+  /** Throws what stands in the way of giving out an address, or of writing to the store at all. */
+  assertGives(): void {
+    if (!this.mayGive()) throw this.refusal();
+  }
+
+  refusal(): WeftError {
+    const { name } = this.#options.node;
+    const next = {
+      unproven: 'wait until the store answers: weft status',
+      proven: 'weft status',
+      fenced: 'weft node join HOST:7781 --token TOKEN, as a new node',
+      behind: 'weft node forget it on another host, then weft node join anew',
+      cloned: 'stop the copy, or weft node forget it on another host and join anew',
+      recovering: 'weft store resume, once all hosts are back',
+    }[this.#state];
+    return new WeftError('node-fenced', `${name} gives out no addresses: ${this.#reason}`, { object: name, next });
+  }
+
+  /** What every transaction of this node compares beside its own: a fenced node writes nothing. */
+  compare(): Compare[] {
+    return this.#epoch ? [{ key: keys.epoch(this.#options.node.id), revision: this.#epoch.revision }] : [];
+  }
+
+  /** Reads where the node stands; writes its fence where it has none of this boot. One at a time. Throws `store-away`. */
+  prove(options: CallOptions): Promise<void> {
+    this.#proving ??= this.#prove(options).finally(() => {
+      this.#proving = undefined;
+    });
+    return this.#proving;
+  }
+
+  async #prove(options: CallOptions): Promise<void> {
+    const { store, node, own } = this.#options;
+    if (store.restored()) return this.#stop('recovering', 'the store was restored from a backup');
+    const epoch = await this.#readEpoch(options);
+    const found = (await store.get(keys.fence(node.id), options)).entry as Entry<FenceRecord> | undefined;
+    if (epoch === undefined) return this.#stop('fenced', 'the cluster has forgotten this node');
+    this.#fence = found && { record: found.value, revision: found.revision };
+    if (!found && own.journal.published > 0) {
+      return this.#stop('recovering', 'the store has lost what this node wrote to it');
+    }
+    if (found && found.value.sequence > own.sequence) {
+      return this.#stop(
+        'behind',
+        `its journal ends at ${own.sequence}, the store has it up to ${found.value.sequence}`,
+      );
+    }
+    if (found?.value.bootId !== node.bootId && !(await this.#takeOver(found, options))) return;
+    own.publishedUpTo(this.#fence?.record.sequence ?? 0, this.#fence?.revision ?? 0);
+    this.#become('proven', '');
+  }
+
+  /** A batch was written with the fence moved on. */
+  advanced(record: FenceRecord, revision: number): void {
+    this.#fence = { record, revision };
+  }
+
+  /** Another boot of this node wrote last. While its lease lives it may be another host with a copy of the disk. */
+  async #takeOver(found: Entry<FenceRecord> | undefined, options: CallOptions): Promise<boolean> {
+    const { store, node, own } = this.#options;
+    const life = (await store.get(keys.live(node.id), options)).entry?.value as NodeLife | undefined;
+    if (life && life.bootId !== node.bootId) {
+      const now = this.#options.clock();
+      this.#otherSince ??= now;
+      // A boot that is over keeps its lease for at most this long.
+      const other = this.#state === 'proven' || now - this.#otherSince > 2_000 * NODE_LEASE_SECONDS;
+      if (other) this.#stop('cloned', 'another host runs as this node');
+      else this.#become('unproven', 'the lease of its former boot has not ended yet');
+      return false;
+    }
+    this.#otherSince = undefined;
+    const record: FenceRecord = { node: node.id, bootId: node.bootId, sequence: found?.value.sequence ?? 0 };
+    const { succeeded, revision } = await store.transact(
+      {
+        compare: [{ key: keys.fence(node.id), revision: found?.revision ?? 0 }, ...this.compare()],
+        then: [{ put: keys.fence(node.id), value: record }],
+      },
+      options,
+    );
+    if (!succeeded) return false;
+    this.#fence = { record, revision };
+    const { header } = own.journal;
+    await own.journal.rebind({ ...header, node: node.id, bootId: node.bootId, epoch: this.#epoch?.record.epoch ?? 1 });
+    return true;
+  }
+
+  /** undefined: the cluster counts another epoch than this journal, or none although the journal has one. */
+  async #readEpoch(options: CallOptions): Promise<EpochRecord | undefined> {
+    const { store, node, own } = this.#options;
+    const key = keys.epoch(node.id);
+    let { entry } = await store.get(key, options);
+    if (!entry && own.journal.published === 0) {
+      const made: EpochRecord = { node: node.id, epoch: 1 };
+      await store.transact({ compare: [{ key, revision: 0 }], then: [{ put: key, value: made }] }, options);
+      ({ entry } = await store.get(key, options));
+    }
+    const record = entry?.value as EpochRecord | undefined;
+    if (!entry || !record) return undefined;
+    this.#epoch = { record, revision: entry.revision };
+    const known = own.journal.published > 0 || own.sequence > 0;
+    return known && record.epoch > own.journal.header.epoch ? undefined : record;
+  }
+
+  #stop(state: StandingState, reason: string): void {
+    this.#become(state, reason);
+  }
+
+  #become(state: StandingState, reason: string): void {
+    if (state !== this.#state) {
+      const { log, now } = this.#options;
+      this.#since = now().toISOString();
+      if (state === 'proven') log.info({ was: this.#state }, 'this node owns what its journal says');
+      else log.error({ state, reason }, 'this node gives out no addresses');
+    }
+    this.#state = state;
+    this.#reason = reason;
+  }
+}
