@@ -1,0 +1,75 @@
+/** The rulesets of a host and of a tenant as `nft` lists them: something a person could have written. */
+import { mkdirSync, rmSync } from 'node:fs';
+import { createNamespace, deleteNamespace, NftSocket, openNamespace } from 'netlink-ts';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { ensureRuleset } from '../../src/kernel/ruleset.ts';
+import { planGuard, planTenantGuard } from '../../src/plan/guard.ts';
+import { clusterSettings, StateBuilder } from '../support/cluster-state.ts';
+import { inside } from '../support/host-namespaces.ts';
+
+const VNI = 0x100000;
+const folder = `/run/weft-test-${process.pid}-golden`;
+const path = `${folder}/host`;
+const settings = clusterSettings();
+
+const states = new StateBuilder()
+  .tenant('acme')
+  .tenant('beta')
+  .node('one', '192.0.2.1')
+  .node('two', '192.0.2.2')
+  .network('acme', 'web', { vni: VNI })
+  .network('acme', 'db', { vni: VNI + 1 })
+  .network('beta', 'web', { vni: VNI + 2 })
+  .binding('acme-web', 'one')
+  .binding('acme-db', 'two')
+  .binding('beta-web', 'one')
+  .router('acme', 'core', ['acme-db', 'acme-web'])
+  .egress('acme', {
+    allow: [
+      { cidr: '192.0.2.2/32', service: { protocol: 'tcp', port: 5432 } },
+      { cidr: '10.0.0.0/12' },
+      { cidr: '2001:db8::/32', service: { protocol: 'udp', port: 53 } },
+    ],
+  });
+states.nodes.set('one', { ...states.nodes.get('one')!, interface: 'eth0' });
+
+beforeEach(() => {
+  mkdirSync(folder, { recursive: true });
+  createNamespace(path);
+});
+
+afterEach(() => {
+  deleteNamespace(path);
+  rmSync(folder, { recursive: true });
+});
+
+describe('the rulesets of routing', () => {
+  it.each([
+    ['host', planGuard(states.build(), 'one', settings)],
+    ['tenant', planTenantGuard(states.build(), 'acme', { node: 'one', settings })],
+  ] as const)('of a %s read as in its file, and are read back as they were written', async (name, intent) => {
+    const namespace = openNamespace(path);
+    const nft = NftSocket.open({ netns: namespace.fd });
+    try {
+      expect(await ensureRuleset(nft, intent)).toMatchObject({ created: true });
+      expect(await ensureRuleset(nft, intent, { last: intent })).toMatchObject({ changed: false, repaired: [] });
+    } finally {
+      nft.close();
+      namespace.close();
+    }
+    await expect(listing()).toMatchFileSnapshot(`golden/routing-${name}.nft`);
+  });
+});
+
+/** Without counts, and with the elements of sets in order: the kernel's own is that of a hash table. */
+function listing(): string {
+  return inside(path, 'nft', 'list', 'table', 'inet', 'weft')
+    .replace(/packets \d+ bytes \d+ /g, '')
+    .replace(/elements = \{([^}]*)\}/g, (_, elements: string) => {
+      const sorted = elements.split(',').map((element) => element.trim());
+      return `elements = {\n${sorted
+        .sort()
+        .map((element) => `\t\t\t${element},\n`)
+        .join('')}\t\t}`;
+    });
+}
