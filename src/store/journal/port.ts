@@ -38,7 +38,7 @@ export interface Journal {
   readonly header: JournalHeader;
   /** There was no journal in the directory. */
   readonly fresh: boolean;
-  /** Of the last append; 0 before the first. */
+  /** Of the last append that was not taken back; 0 before the first. */
   readonly sequence: number;
   /** The last sequence that is known to be on disk. */
   readonly durable: number;

@@ -1,8 +1,8 @@
 /** From the files on disk to the state: what a crash left is put right, what it cannot explain is an error. */
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { damaged } from './failure.ts';
 import type { FilePort } from './file-port.ts';
-import { LogFile } from './log-file.ts';
+import { FORMAT, LogFile } from './log-file.ts';
 import { readLog } from './log-reader.ts';
 import type { ReadLog } from './log-reader.ts';
 import { MARK, logPath, snapshotPath, sortNames } from './names.ts';
@@ -50,13 +50,19 @@ export async function recover(options: JournalOptions): Promise<Recovered> {
 
 async function begin({ files, directory, header }: JournalOptions): Promise<Recovered> {
   const mark = new MarkFile(await files.open(join(directory, MARK), 'create'), 0);
-  // log 0: no log was begun, so that a crash before there is one leaves nothing to miss
-  await mark.begin({ sequence: 0, published: 0, log: 0 });
-  await files.syncDirectory(directory);
-  const log = await LogFile.create(files, directory, { format: 1, log: 1, first: 1, header });
-  await mark.write({ sequence: 0, published: 0, log: 1 });
-  const nothing = { sequence: 0, published: 0, pending: [], base: 1, logBytes: log.size, snapshotBytes: 0 };
-  return { fresh: true, header, state: new State(), mark, log, ...nothing };
+  try {
+    // log 0: no log was begun, so that a crash before there is one leaves nothing to miss
+    await mark.begin({ sequence: 0, published: 0, log: 0 });
+    await files.syncDirectory(directory);
+    await files.syncDirectory(dirname(directory));
+    const log = await LogFile.create(files, directory, { format: FORMAT, log: 1, first: 1, header });
+    await mark.write({ sequence: 0, published: 0, log: 1 });
+    const nothing = { sequence: 0, published: 0, pending: [], base: 1, logBytes: log.size, snapshotBytes: 0 };
+    return { fresh: true, header, state: new State(), mark, log, ...nothing };
+  } catch (error) {
+    await mark.close();
+    throw error;
+  }
 }
 
 interface Read {
@@ -167,12 +173,17 @@ async function makeCertain(
       'a torn end of the journal was cut',
     );
   }
-  if (last.torn > 0 || last.last > mark.sequence) {
-    if (last.proved < last.end.size) await file.write(content.subarray(last.proved, last.end.size), last.proved);
-    await file.truncate(last.end.size);
+  try {
+    if (last.torn > 0 || last.last > mark.sequence) {
+      if (last.proved < last.end.size) await file.write(content.subarray(last.proved, last.end.size), last.proved);
+      await file.truncate(last.end.size);
+    }
+    // also for what an earlier process took back: a power cut could bring it again
+    await file.sync();
+    if (mark.log < last.header.log) await files.syncDirectory(directory);
+  } catch (error) {
+    await file.close();
+    throw error;
   }
-  // also for what an earlier process took back: a power cut could bring it again
-  await file.sync();
-  if (mark.log < last.header.log) await files.syncDirectory(directory);
   return new LogFile(last.header.log, file, last.end);
 }

@@ -53,11 +53,13 @@ export class Writer {
   }
 
   async begin(): Promise<void> {
+    const { directory, log } = this.#options;
     await this.#reserve.look();
-    if (this.#reserve.missing > 0) {
-      this.#full = true;
-      await this.regain();
-    }
+    if (this.#reserve.missing <= 0) return;
+    this.#full = true;
+    await this.regain();
+    if (this.#full)
+      log.warn({ directory }, 'no room for the reserve of the journal: only releases are taken until there is');
   }
 
   /**
@@ -123,17 +125,21 @@ export class Writer {
     log.debug({ sequence: snapshot.sequence, bytes, replaced }, 'the journal was compacted');
   }
 
-  /** Takes the reserve again if there is room for it, and then some. */
+  /** Takes the reserve again if there is room for it, and then some. Asked often while there is none. */
   async regain(): Promise<void> {
     if (!this.#full) return;
     const { files, directory, log } = this.#options;
-    await this.#warnOnly('the journal has no reserve for a full disk', async () => {
+    try {
       const room = await files.room(directory);
-      if (room < this.#reserve.missing + SPARE) throw full(directory, `${room} bytes are free`);
+      if (room < this.#reserve.missing + SPARE) return;
       await this.#reserve.take();
-      this.#full = false;
-      log.info({ directory }, 'the journal has room, and its reserve');
-    });
+    } catch (error) {
+      // a quota, say, which nobody told of
+      log.debug({ directory, err: error }, 'the reserve of the journal could not be taken');
+      return;
+    }
+    this.#full = false;
+    log.info({ directory }, 'the journal has room, and its reserve');
   }
 
   async close(): Promise<void> {
