@@ -125,21 +125,22 @@ export class Writer {
     log.debug({ sequence: snapshot.sequence, bytes, replaced }, 'the journal was compacted');
   }
 
-  /** Takes the reserve again if there is room for it, and then some. Asked often while there is none. */
-  async regain(): Promise<void> {
-    if (!this.#full) return;
+  /** Takes the reserve again if there is room for it, and then some; whether it has it. Asked often while there is none. */
+  async regain(): Promise<boolean> {
+    if (!this.#full) return true;
     const { files, directory, log } = this.#options;
     try {
       const room = await files.room(directory);
-      if (room < this.#reserve.missing + SPARE) return;
+      if (room < this.#reserve.missing + SPARE) return false;
       await this.#reserve.take();
     } catch (error) {
       // a quota, say, which nobody told of
       log.debug({ directory, err: error }, 'the reserve of the journal could not be taken');
-      return;
+      return false;
     }
     this.#full = false;
     log.info({ directory }, 'the journal has room, and its reserve');
+    return true;
   }
 
   async close(): Promise<void> {
