@@ -76,6 +76,8 @@ export interface EndpointView {
   published: boolean;
   createdAt: string;
   revision: number;
+  /** frames of the endpoint that its host dropped, by reason; counted by `getEndpoint` on that host, else empty */
+  drops: Record<string, number>;
 }
 
 export interface NodeView {

@@ -111,7 +111,8 @@ export function createControl(deps: ControlDeps): Control {
     listEndpoints: async (filter) => listed((state, resolved) => listEndpoints(state, resolved, local), filter),
     getEndpoint: async (ref) => {
       const state = await fresh();
-      return endpointView(state, findEndpoint(state, ref), local);
+      const endpoint = findEndpoint(state, ref);
+      return { ...endpointView(state, endpoint, local), drops: await deps.reconciler.drops(endpoint.id) };
     },
     updateEndpoint: async (request, context) => seen(await updateEndpoint(deps, request, context)),
 

@@ -62,6 +62,7 @@ export function endpointView(state: ClusterState, endpoint: Endpoint, local: Loc
     state: endpointState(state, endpoint, local),
     published: !state.unpublished.has(endpoint.id),
     revision: state.revisions.get(endpoint.id) ?? 0,
+    drops: {},
   };
 }
 

@@ -6,17 +6,19 @@
 import type { Logger } from 'pino';
 import type { ClusterSettings, ClusterState } from '../model/cluster.ts';
 import { describeCause } from '../model/errors.ts';
+import { linkNames } from '../model/names.ts';
 import type { Condition } from '../model/status.ts';
 import { diff } from '../plan/diff.ts';
 import { planGuard, planTenantGuard } from '../plan/guard.ts';
 import { UPLINK_CHANGED } from '../plan/kernel-port.ts';
-import type { KernelPort, OperationFailure } from '../plan/kernel-port.ts';
+import type { KernelPort, OperationFailure, PortDrops } from '../plan/kernel-port.ts';
 import { keyOf } from '../plan/objects.ts';
 import { planPortGuard } from '../plan/port-guard/plan.ts';
 import { planTenant } from '../plan/tenant.ts';
 import type { TenantPlan } from '../plan/tenant.ts';
 import { uplinksOf } from '../plan/routing/uplinks.ts';
 import { ContainerRoutes } from './container-routes.ts';
+import { DropReports } from './drops.ts';
 import { EndpointStatuses } from './endpoint-statuses.ts';
 import { HostConditions, hostFindings } from './host-conditions.ts';
 import type { ObjectStatus, Reconciler, WaitTarget, Wake } from './port.ts';
@@ -52,6 +54,7 @@ export class ReconcileLoop implements Reconciler {
   readonly #wakes: Wakes;
   readonly #repairs = new Repairs();
   readonly #statuses = new EndpointStatuses();
+  readonly #drops: DropReports;
   readonly #retries: Retries;
   readonly #waiters: Waiters;
   readonly #troubles: Troubles;
@@ -66,6 +69,7 @@ export class ReconcileLoop implements Reconciler {
     this.#clock = options.clock ?? (() => performance.now());
     this.#random = options.random ?? Math.random;
     this.#wakes = new Wakes(this.#clock);
+    this.#drops = new DropReports(options.kernel, options.log);
     this.#retries = new Retries(this.#random);
     this.#troubles = new Troubles(this.#clock, this.#random);
     this.#containers = new ContainerRoutes(options.kernel, options.log);
@@ -85,6 +89,16 @@ export class ReconcileLoop implements Reconciler {
 
   endpointStatus(id: string): ObjectStatus {
     return this.#statuses.get(id);
+  }
+
+  async drops(id: string): Promise<PortDrops> {
+    const { source, kernel, node } = this.#options;
+    const { state } = source.current();
+    const endpoint = state.endpoints.get(id);
+    const namespace = endpoint && state.tenants.get(endpoint.tenant)?.name;
+    if (endpoint?.node !== node || namespace === undefined) return {};
+    if (!(await kernel.namespaces()).includes(namespace)) return {};
+    return (await kernel.drops(namespace)).get(linkNames.port(id)) ?? {};
   }
 
   /** With nothing dirty, whatever the store has beyond the last round does not concern this host's kernel. */
@@ -159,6 +173,7 @@ export class ReconcileLoop implements Reconciler {
     }
     await this.#containers.settle();
     if (all) await this.#try(NAMESPACES, () => this.#removeStale(state));
+    if (all) await this.#reportDrops(state);
     await this.#try(HOST, () => this.#unguardHost(state));
     this.#applied = { revision: state.revision, sequence: state.sequence };
   }
@@ -242,6 +257,18 @@ export class ReconcileLoop implements Reconciler {
     return [];
   }
 
+  /** A report that cannot be made is none: the next whole round tries again. */
+  async #reportDrops(state: ClusterState): Promise<void> {
+    const { kernel, log, node } = this.#options;
+    const local = [...state.endpoints.values()].filter((endpoint) => endpoint.node === node);
+    const names = new Map(local.map(({ id }) => [linkNames.port(id), id]));
+    try {
+      for (const name of await kernel.namespaces()) await this.#drops.look(name, names, this.#clock());
+    } catch (error) {
+      log.debug({ err: error }, 'the drops of endpoints could not be read');
+    }
+  }
+
   /** Namespaces of tenants that are gone; the folder is ours, so every file in it is. */
   async #removeStale(state: ClusterState): Promise<OperationFailure[]> {
     const known = new Set([...state.tenants.values()].map(({ name }) => name));
@@ -263,6 +290,7 @@ export class ReconcileLoop implements Reconciler {
     }
     await kernel.removeNamespace(name);
     this.#repairs.forget(name);
+    this.#drops.forget(name);
     log.info({ namespace: name }, 'removed the namespace of a tenant that is not present any more');
   }
 

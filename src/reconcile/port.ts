@@ -1,5 +1,6 @@
 /** What the rest of weft may ask of the reconcile loop (design.md section 6). */
 import type { Condition } from '../model/status.ts';
+import type { PortDrops } from '../plan/kernel-port.ts';
 
 /** `host`: what this host's own namespace holds */
 export type Wake =
@@ -26,6 +27,8 @@ export interface Reconciler {
   /** Rejects with `not-ready` at the deadline (milliseconds), or with the failure of the named endpoint. */
   waitUntil(target: WaitTarget, options: { deadline: number; signal?: AbortSignal }): Promise<void>;
   endpointStatus(id: string): ObjectStatus;
+  /** Frames of an endpoint of this host that were dropped; none for one that the kernel does not have yet. */
+  drops(id: string): Promise<PortDrops>;
   applied(): { revision: number; sequence: number };
   repairs(): { total: number; byKind: Record<string, number> };
   conditions(): Condition[];

@@ -8,6 +8,7 @@ import { linkNames } from '../../src/model/names.ts';
 import { planPortGuard } from '../../src/plan/port-guard/plan.ts';
 import { StateBuilder } from '../support/cluster-state.ts';
 import { Forger } from '../support/forge.ts';
+import type { Enter } from '../support/forge.ts';
 import { forgeries, honest } from '../support/forgeries.ts';
 import type { Forgery, Party } from '../support/forgeries.ts';
 import { FrameCapture } from '../support/frame-capture.ts';
@@ -52,7 +53,7 @@ function party(id: string): Party {
   return { mac, ipv4, ipv6, linkLocal: formatAddress(linkLocalOf(mac)) };
 }
 
-function enter(name: string): string[] {
+function enter(name: string): Enter {
   return ['nsenter', `--net=${underlay.namespace(name)}`];
 }
 

@@ -30,6 +30,9 @@ export class InstantReconciler implements Reconciler {
   endpointStatus() {
     return { state: 'ready', revision: 1 } as const;
   }
+  drops() {
+    return Promise.resolve({ 'source-mac': 3 });
+  }
   applied() {
     return { revision: Number.MAX_SAFE_INTEGER, sequence: Number.MAX_SAFE_INTEGER };
   }

@@ -79,6 +79,7 @@ export const endpoint: EndpointView = {
   published: true,
   createdAt: AT,
   revision: 6,
+  drops: { 'source-mac': 7 },
 };
 
 export const node: NodeView = {

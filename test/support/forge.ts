@@ -5,6 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
+/** A command that runs another where an interface is. */
+export type Enter = readonly [command: string, ...args: string[]];
+
 export class Forger {
   readonly #folder = mkdtempSync(join(tmpdir(), 'weft-forge-'));
   readonly #program = join(this.#folder, 'forge');
@@ -14,12 +17,18 @@ export class Forger {
     execFileSync('cc', ['-O2', '-o', this.#program, source]);
   }
 
-  /** Each frame `repeat` times, in order. `enter`: a command that runs another in the interface's namespace. */
-  send(enter: readonly string[], frames: readonly Buffer[], options: { link?: string; repeat?: number } = {}): void {
+  /** Each frame `repeat` times, in order. */
+  send(enter: Enter, frames: readonly Buffer[], options: { link?: string; repeat?: number } = {}): void {
     const { link = 'eth0', repeat = 1 } = options;
-    const [command, ...args] = [...enter, this.#program, link, String(repeat)] as [string, ...string[]];
+    const [command, ...args] = enter;
     const input = frames.map((frame) => `${frame.toString('hex')}\n`).join('');
-    const sent = Number(execFileSync(command, args, { input, encoding: 'utf8', timeout: 60_000 }));
+    const sent = Number(
+      execFileSync(command, [...args, this.#program, link, String(repeat)], {
+        input,
+        encoding: 'utf8',
+        timeout: 60_000,
+      }),
+    );
     if (sent !== frames.length * repeat) throw new Error(`${sent} of ${frames.length * repeat} frames were sent`);
   }
 

@@ -52,7 +52,7 @@ describe('weft.v1', () => {
     for (const method of ['DeleteTenant', 'DeleteNetwork', 'DetachEndpoint'] as const) {
       expect(await client.call(method, { ref: 'x' })).toEqual({});
     }
-    const bare = { ...endpoint, engine: { ...endpoint.engine, container: null }, labels: {} };
+    const bare = { ...endpoint, engine: { ...endpoint.engine, container: null }, labels: {}, drops: {} };
     control.getEndpoint.mockResolvedValue(bare);
     expect(await client.call('GetEndpoint', { ref: 'x' })).toEqual(bare);
   });

@@ -21,6 +21,7 @@ export const endpointView: EndpointView = {
   published: true,
   createdAt: '',
   revision: 1,
+  drops: {},
 };
 
 /** Answers as a cluster with one network 10.99.0.0/24 would, and keeps what it was asked. */
