@@ -57,9 +57,8 @@ export class Writer {
     await this.#reserve.look();
     if (this.#reserve.missing <= 0) return;
     this.#full = true;
-    await this.regain();
-    if (this.#full)
-      log.warn({ directory }, 'no room for the reserve of the journal: only releases are taken until there is');
+    if (await this.regain()) return;
+    log.warn({ directory }, 'no room for the reserve of the journal: only releases are taken until there is');
   }
 
   /**
