@@ -44,25 +44,22 @@ const DETACH = 'weft endpoint detach acme/web/own';
 /** A command, and the steps at which weftd ends while it runs; without any, it is to succeed. */
 type Act = [command: string, ...steps: Failpoint[]];
 
-/** What is left of these ends with time; those on the other host with what Docker does next, or when it is compared. */
+/**
+ * One step of each call: for those that begin something, after it is recorded; for those that end something, before, since
+ * Docker forgets whatever the answer. What is left of these ends with time...
+ */
 const BEGINNINGS: Act[] = [
-  [CREATE, 'docker.RequestPool'],
   [CREATE, 'pool.recorded'],
-  [CREATE, 'docker.RequestAddress'],
-  [CREATE, 'docker.CreateNetwork'],
   [CREATE, 'network.recorded'],
-  [RUN, 'docker.CreateEndpoint'],
-  [RUN, 'endpoint.recorded'],
   [RUN, 'address.recorded'],
-  [ATTACH, 'attach.recorded'],
-  [DETACH],
-  [ATTACH, 'attach.plumbed'],
-  [DETACH, 'detach.applied'],
-];
-const ENDINGS: Act[] = [
-  [RUN, 'docker.Join'],
+  [RUN, 'endpoint.recorded'],
   [RUN, 'join.recorded'],
   [RUN, 'join.plumbed'],
+  [ATTACH, 'attach.recorded'],
+  [DETACH],
+];
+/** ...and of these, with what Docker does next, or when its inventory is compared. */
+const ENDINGS: Act[] = [
   [RUN, 'docker.ProgramExternalConnectivity'],
   [
     `${RUN} && ${REMOVE}`,
@@ -73,7 +70,6 @@ const ENDINGS: Act[] = [
   [`${RUN} && ${REMOVE}`, 'address.released'],
   [`${CREATE} && ${DROP}`, 'docker.ReleasePool', 'docker.DeleteNetwork'],
   [`${CREATE} && ${DROP}`, 'network.unbound'],
-  [`${CREATE} && ${DROP}`, 'network.dropped'],
   [`${CREATE} && ${DROP}`, 'pool.released'],
 ];
 
@@ -93,11 +89,11 @@ async function play(host: LabHost, acts: Act[]): Promise<void> {
   await host.kill('weftd');
   await startNext();
   for (const [command, ...ends] of acts) {
-    const acting = host.exec(['sh', '-c', command], { timeout: 90_000 });
+    const acting = host.exec(['sh', '-c', command], { timeout: 180_000 });
     for (const step of ends) {
       await until(() => hasEnded(host), {
         what: `weftd to end at ${step} of ${command}`,
-        deadline: 30_000,
+        deadline: 90_000,
         every: 50,
       }).catch(async (error: unknown) => {
         throw new Error(`${String(error)}: ${JSON.stringify(await acting)}`);
@@ -122,7 +118,7 @@ const lost = ({ stdout }: ExecResult): number => {
   return Number(sent) - Number(received);
 };
 
-test('weftd may end at any step of any call', { timeout: 300_000 }, async () => {
+test('weftd may end at any step of any call', { timeout: 600_000 }, async () => {
   const pings = await Promise.all([1, 2].map(pingFrom));
   await Promise.all([play(lab.host(1), BEGINNINGS), play(lab.host(2), ENDINGS)]);
   let now: string[] = [];
