@@ -1,10 +1,10 @@
 /*
  * Puts frames on an interface exactly as they are given, whoever they claim to be from.
  *
- *   forge IFACE [REPEAT]    frames as lines of hex on standard input, each sent REPEAT times
+ *   forge IFACE [REPEAT [BASE]]    frames as lines of hex on standard input, each sent REPEAT times
  *
- * In a frame sent more than once, the four bytes "ffeeddcc" (hex, anywhere) become the number of the copy, so that a flood can
- * claim many senders. Prints how many frames the kernel took. Needs CAP_NET_RAW in the namespace.
+ * In a frame sent more than once, the four bytes "ffeeddcc" (hex, anywhere) become BASE and the number of the copy, so that a
+ * flood can claim many senders. Prints how many frames the kernel took. Needs CAP_NET_RAW in the namespace.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -45,11 +45,16 @@ static unsigned char *counter_of(unsigned char *frame, int length)
     return NULL;
 }
 
-static void send_all(int fd, unsigned char *frame, int length, unsigned repeat, unsigned long *sent)
+struct flood {
+    unsigned repeat;
+    unsigned base;
+};
+
+static void send_all(int fd, unsigned char *frame, int length, struct flood flood, unsigned long *sent)
 {
     unsigned char *place = counter_of(frame, length);
-    for (unsigned i = 0; i < repeat; i++) {
-        unsigned number = htonl(i);
+    for (unsigned i = 0; i < flood.repeat; i++) {
+        unsigned number = htonl(flood.base + i);
         if (place) memcpy(place, &number, sizeof number);
         while (send(fd, frame, (size_t)length, 0) < 0) {
             if (errno != ENOBUFS && errno != EINTR) return;
@@ -62,7 +67,8 @@ static void send_all(int fd, unsigned char *frame, int length, unsigned repeat, 
 int main(int argc, char **argv)
 {
     if (argc < 2) return fprintf(stderr, "usage: forge IFACE [REPEAT] < frames\n"), 2;
-    unsigned repeat = argc > 2 ? (unsigned)strtoul(argv[2], NULL, 10) : 1;
+    struct flood flood = {.repeat = argc > 2 ? (unsigned)strtoul(argv[2], NULL, 10) : 1,
+                          .base = argc > 3 ? (unsigned)strtoul(argv[3], NULL, 10) : 0};
     int fd = socket(AF_PACKET, SOCK_RAW, 0);
     struct sockaddr_ll to = {.sll_family = AF_PACKET, .sll_ifindex = (int)if_nametoindex(argv[1])};
     if (fd < 0 || to.sll_ifindex == 0 || bind(fd, (struct sockaddr *)&to, sizeof to) < 0) return perror(argv[1]), 1;
@@ -72,7 +78,7 @@ int main(int argc, char **argv)
     while (fgets(line, sizeof line, stdin)) {
         int length = decode(line, frame);
         if (length < ETHER_HDR_LEN) return fprintf(stderr, "not a frame: %s", line), 2;
-        send_all(fd, frame, length, repeat, &sent);
+        send_all(fd, frame, length, flood, &sent);
     }
     printf("%lu\n", sent);
     return 0;

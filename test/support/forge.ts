@@ -18,12 +18,12 @@ export class Forger {
   }
 
   /** Each frame `repeat` times, in order. */
-  send(enter: Enter, frames: readonly Buffer[], options: { link?: string; repeat?: number } = {}): void {
-    const { link = 'eth0', repeat = 1 } = options;
+  send(enter: Enter, frames: readonly Buffer[], options: { link?: string; repeat?: number; base?: number } = {}): void {
+    const { link = 'eth0', repeat = 1, base = 0 } = options;
     const [command, ...args] = enter;
     const input = frames.map((frame) => `${frame.toString('hex')}\n`).join('');
     const sent = Number(
-      execFileSync(command, [...args, this.#program, link, String(repeat)], {
+      execFileSync(command, [...args, this.#program, link, String(repeat), String(base)], {
         input,
         encoding: 'utf8',
         timeout: 60_000,

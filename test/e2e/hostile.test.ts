@@ -1,0 +1,233 @@
+/**
+ * A container that is root with NET_RAW and NET_ADMIN, against its own network, another tenant and the hosts:
+ *
+ *   acme/web  host1: evil v1   host2: v2          beta/web  host1: b1   host2: b2
+ */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { EndpointView, NetworkView } from '../../src/control/port.ts';
+import { labUp } from '../../src/lab/lab.ts';
+import type { Lab } from '../../src/lab/lab.ts';
+import { formatAddress } from '../../src/model/address/address.ts';
+import { linkLocalOf, macFor } from '../../src/model/address/mac.ts';
+import { inTenant, json, run } from '../support/docker.ts';
+import { Forger } from '../support/forge.ts';
+import type { Enter } from '../support/forge.ts';
+import { forgeries } from '../support/forgeries.ts';
+import type { Forgery, Party } from '../support/forgeries.ts';
+import { FrameCapture } from '../support/frame-capture.ts';
+import { arp, BROADCAST, ethernet, ipv4, ipv6, udp, vxlan } from '../support/frames.ts';
+import { until } from '../support/until.ts';
+
+const ENDPOINTS = {
+  evil: ['acme/web', 1],
+  v1: ['acme/web', 1],
+  v2: ['acme/web', 2],
+  b1: ['beta/web', 1],
+  b2: ['beta/web', 2],
+} as const;
+type Name = keyof typeof ENDPOINTS;
+const NAMES = Object.keys(ENDPOINTS) as Name[];
+const SUBNETS = {
+  'acme/web': ['10.10.0.0/16', 'fd00:10::/64'],
+  'beta/web': ['10.77.0.0/16', 'fd00:77::/64'],
+};
+const NOBODY = { ipv4: '10.10.9.9', ipv6: 'fd00:10::9999' };
+const [IPV4, ARP, IPV6, UDP] = [0x0800, 0x0806, 0x86dd, 17];
+const OVERLAY_PORT = 14789;
+/** the forging tool writes another number into each copy */
+const MARK = { address: '255.238.221.204', mac: '02:00:ff:ee:dd:cc' };
+
+let lab: Lab;
+let forger: Forger;
+const parties = new Map<Name, Party>();
+const vnis = new Map<string, number>();
+
+beforeAll(async () => {
+  forger = new Forger();
+  lab = await labUp({ name: `hostile-${process.pid}`, hosts: 2, engine: 'none' });
+  for (const [name, subnets] of Object.entries(SUBNETS)) {
+    await run(lab.host(1), 'weft', 'tenant', 'create', name.split('/')[0] ?? '');
+    const options = subnets.flatMap((subnet) => ['--subnet', subnet]);
+    const network = await json<NetworkView>(lab.host(1), 'weft', 'network', 'create', name, ...options);
+    vnis.set(name, network.vni);
+  }
+  await Promise.all(NAMES.map(attach));
+  for (const [from, to] of [
+    ['evil', 'v2'],
+    ['v1', 'v2'],
+    ['b1', 'b2'],
+  ] as const) {
+    await until(() => pings(from, to), { what: `${from} reaches ${to}`, deadline: 30_000 });
+  }
+});
+
+afterAll(async () => {
+  forger.remove();
+  await lab.down();
+});
+
+async function attach(name: Name): Promise<void> {
+  const [network, number] = ENDPOINTS[name];
+  const host = lab.host(number);
+  await run(host, 'ip', 'netns', 'add', name);
+  const words = ['weft', 'endpoint', 'attach', network, '--netns', `/run/netns/${name}`, '--name', name];
+  const { addresses, mac } = await json<EndpointView>(host, ...words);
+  const [first = '', second = ''] = addresses.map((cidr) => cidr.split('/')[0] ?? '').sort(byFamily);
+  parties.set(name, { mac, ipv4: first, ipv6: second, linkLocal: formatAddress(linkLocalOf(mac)) });
+}
+
+function byFamily(a: string, b: string): number {
+  return Number(a.includes(':')) - Number(b.includes(':'));
+}
+
+const party = (name: Name) => parties.get(name)!;
+
+/** A command in the endpoint's namespace, from outside of its host. */
+function enter(name: Name): Enter {
+  return ['nsenter', `--net=/proc/${lab.host(ENDPOINTS[name][1]).initPid}/root/run/netns/${name}`];
+}
+
+async function pings(from: Name, to: Name): Promise<boolean> {
+  const [command, ...args] = [...enter(from), 'ping', '-c', '1', '-W', '1', party(to).ipv4] as const;
+  const [code] = (await once(spawn(command, args, { stdio: 'ignore' }), 'exit')) as [number | null];
+  return code === 0;
+}
+
+function gatewayMac(): string {
+  return macFor(vnis.get('acme/web')!, '10.10.0.1');
+}
+
+/** Of a last frame that each victim may get: what has not come before it does not come. */
+function ends(): Buffer[] {
+  return (['v1', 'v2'] as const).map((name) =>
+    ethernet(
+      { from: party('evil').mac, to: party(name).mac },
+      IPV4,
+      ipv4(
+        { from: party('evil').ipv4, to: party(name).ipv4, protocol: UDP },
+        udp({ from: 9, to: 9 }, Buffer.from('end')),
+      ),
+    ),
+  );
+}
+
+/** Which of these bytes arrived where, after the frames were sent from evil's interface. */
+async function arrivals(frames: Buffer[], traces: Map<string, Buffer>): Promise<string[]> {
+  const watched = ['v1', 'v2', 'b1', 'b2'] as const;
+  const captures = new Map<string, FrameCapture>();
+  for (const name of watched) captures.set(name, await FrameCapture.start(enter(name), 'eth0'));
+  captures.set('underlay', await FrameCapture.start(['nsenter', '-t', String(lab.switchPid), '-n'], 'any'));
+  try {
+    const [toV1, toV2] = ends() as [Buffer, Buffer];
+    forger.send(enter('evil'), [...frames, toV1, toV2]);
+    await until(() => captures.get('v1')!.saw(toV1), { what: 'the last frame at v1' });
+    await until(() => captures.get('v2')!.saw(toV2), { what: 'the last frame at v2' });
+    await until(() => captures.get('underlay')!.saw(toV2), { what: 'the last frame on the underlay' });
+    return [...captures].flatMap(([place, capture]) =>
+      [...traces].filter(([, bytes]) => capture.saw(bytes)).map(([what]) => `${what} at ${place}`),
+    );
+  } finally {
+    await Promise.all([...captures.values()].map((capture) => capture.stop()));
+  }
+}
+
+describe('a hostile container', () => {
+  it('forges nothing that arrives anywhere, and its host counts why', async () => {
+    const all = (['v1', 'v2'] as const).flatMap((name) => forgeries(party('evil'), party(name), NOBODY));
+    const traces = new Map(all.map(({ what, frame }, i) => [`${i} ${what}`, frame]));
+    const frames = all.map(({ frame }) => frame);
+    expect(await arrivals(frames, traces)).toEqual([]);
+    const { drops } = await json<EndpointView>(lab.host(1), 'weft', 'endpoint', 'inspect', 'acme/web/evil');
+    for (const [reason, count] of Object.entries(counts(all))) {
+      expect({ reason, enough: (drops[reason] ?? 0) >= count }).toEqual({ reason, enough: true });
+    }
+    const elsewhere = await json<EndpointView>(lab.host(2), 'weft', 'endpoint', 'inspect', 'acme/web/evil');
+    expect(elsewhere.drops).toEqual({});
+  });
+
+  it('reaches no other tenant: not by the gateway, not by MAC, not by VXLAN of its own', async () => {
+    const traces = new Map<string, Buffer>();
+    const frames: Buffer[] = [];
+    const text = (what: string) => {
+      const bytes = Buffer.from(`astray: ${what}`);
+      traces.set(what, bytes);
+      return bytes;
+    };
+    const evil = party('evil');
+    const toGateway = { from: evil.mac, to: gatewayMac() };
+    for (const name of ['b1', 'b2'] as const) {
+      const other = party(name);
+      const datagram = (what: string) => udp({ from: 9, to: 9 }, text(`${name} ${what}`));
+      const inner = (what: string) =>
+        ethernet(
+          { from: macFor(vnis.get('beta/web')!, '10.77.0.1'), to: other.mac },
+          IPV4,
+          ipv4({ from: '10.77.0.1', to: other.ipv4, protocol: UDP }, datagram(what)),
+        );
+      for (const to of [gatewayMac(), other.mac, BROADCAST]) {
+        frames.push(
+          ethernet(
+            { from: evil.mac, to },
+            IPV4,
+            ipv4({ from: evil.ipv4, to: other.ipv4, protocol: UDP }, datagram(to)),
+          ),
+          ethernet(
+            { from: evil.mac, to },
+            IPV6,
+            ipv6({ from: evil.ipv6, to: other.ipv6, next: UDP }, datagram(`${to} 6`)),
+          ),
+        );
+      }
+      for (const host of lab.hosts) {
+        const encapsulated = vxlan({ vni: vnis.get('beta/web')!, frame: inner(`VXLAN to ${host.name}`) });
+        const packet = udp({ from: 4242, to: OVERLAY_PORT }, encapsulated);
+        const four = { from: evil.ipv4, to: host.address4, protocol: UDP };
+        frames.push(ethernet(toGateway, IPV4, ipv4(four, packet)));
+        const encapsulated6 = vxlan({ vni: vnis.get('beta/web')!, frame: inner(`VXLAN to ${host.name} 6`) });
+        const packet6 = udp({ from: 4242, to: OVERLAY_PORT }, encapsulated6);
+        frames.push(ethernet(toGateway, IPV6, ipv6({ from: evil.ipv6, to: host.address6, next: UDP }, packet6)));
+      }
+    }
+    // Broadcasts are its own network's, and v1 stands there.
+    const found = await arrivals(frames, traces);
+    expect(found.filter((what) => !what.endsWith('at v1'))).toEqual([]);
+    expect(found.every((what) => what.includes(BROADCAST))).toBe(true);
+  });
+
+  it('fills no table with scans and floods, while others lose nothing', async () => {
+    const evil = party('evil');
+    const neighbours = async () =>
+      (await inTenant(lab.host(1), 'acme', 'ip', 'neigh', 'show', 'nud', 'all')).split('\n').length;
+    const entries = async () => (await inTenant(lab.host(1), 'acme', 'bridge', 'fdb', 'show')).split('\n').length;
+    const before = { neighbours: await neighbours(), entries: await entries() };
+    const words = [...enter('v1'), 'ping', '-q', '-i', '0.02', '-c', '200', '-W', '5', party('v2').ipv4] as const;
+    const ping = spawn(words[0], words.slice(1), { stdio: ['ignore', 'pipe', 'inherit'] });
+    let summary = '';
+    ping.stdout.on('data', (data: Buffer) => (summary += data.toString()));
+    const ended = once(ping, 'exit');
+    const asks = { senderMac: evil.mac, sender: evil.ipv4, target: MARK.address };
+    const all = { from: evil.mac, to: BROADCAST };
+    const tiny = udp({ from: 9, to: 9 }, Buffer.from('scan'));
+    const subnet = { repeat: 65_536, base: 0x0a0a0000 };
+    forger.send(enter('evil'), [ethernet(all, ARP, arp(asks))], subnet);
+    const scan = ipv4({ from: evil.ipv4, to: MARK.address, protocol: UDP }, tiny);
+    forger.send(enter('evil'), [ethernet({ from: evil.mac, to: gatewayMac() }, IPV4, scan)], subnet);
+    const forged = ipv4({ from: MARK.address, to: party('v1').ipv4, protocol: UDP }, tiny);
+    forger.send(enter('evil'), [ethernet({ from: MARK.mac, to: party('v1').mac }, IPV4, forged)], { repeat: 65_536 });
+    await ended;
+    expect(summary).toContain('200 received, 0% packet loss');
+    expect(await neighbours()).toBeLessThan(before.neighbours + 20);
+    expect(await entries()).toBe(before.entries);
+    const { drops } = await json<EndpointView>(lab.host(1), 'weft', 'endpoint', 'inspect', 'acme/web/evil');
+    expect(drops['unknown-target']).toBeGreaterThan(65_000);
+    expect(drops['source-mac']).toBeGreaterThanOrEqual(65_536);
+  });
+});
+
+function counts(frames: Forgery[]): Record<string, number> {
+  const byReason: Record<string, number> = {};
+  for (const { reason } of frames) byReason[reason] = (byReason[reason] ?? 0) + 1;
+  return byReason;
+}
