@@ -32,17 +32,18 @@ async function take(step: Step, folder: string): Promise<void> {
 }
 
 async function takeOn(host: LabHost, { commands, shown }: Step, folder: string): Promise<void> {
-  let printed = '';
-  for (const line of commands) printed += await type(host, folder, line);
+  const outputs: string[] = [];
+  for (const line of commands) outputs.push(await type(host, folder, line));
   const last = commands.at(-1) ?? '';
+  const asShown = () => fits(shown, outputs.join(''));
   // a container's name comes with its engine's event, a moment after the container
   const again = last.startsWith('weft endpoint ls');
-  const what = () => `"${shown.join('\n')}" in what ${host.name} shows:\n${printed}`;
-  if (!again) expect(fits(shown, printed), what()).toBe(true);
+  const what = () => `"${shown.join('\n')}" in what ${host.name} shows:\n${outputs.join('')}`;
+  if (!again) expect(asShown(), what()).toBe(true);
   await until(
     async () => {
-      if (fits(shown, printed)) return true;
-      printed = await type(host, folder, last);
+      if (asShown()) return true;
+      outputs.splice(-1, 1, await type(host, folder, last));
       return false;
     },
     { what: what(), deadline: 20_000, every: 200 },
