@@ -219,16 +219,14 @@ async function serve(host: Host, keeper: IdentityKeeper, opened: OpenedStore): P
   const working = [view.run(until)];
   try {
     await untilStore(host, () => view.sync({ deadline: RETRY, signal }));
-    await untilStore(host, () =>
-      registerNode(
-        deps,
-        { ...nodeRecord(host, owner), storeEndpoints: endpoints, signs: authority !== undefined },
-        signal,
-      ),
-    );
+    const record = { ...nodeRecord(host, owner), storeEndpoints: endpoints, signs: authority !== undefined };
     // those this node was given, or gave itself, before it was registered
     const shown = [keeper.current.cert, keeper.current.client.cert];
-    await untilStore(host, () => recordCertificates(deps, owner.id, shown, { signal }));
+    // A store from a backup is told of this node with all that it owns.
+    if (!ownership.isRecovering()) {
+      await untilStore(host, () => registerNode(deps, record, signal));
+      await untilStore(host, () => recordCertificates(deps, owner.id, shown, { signal }));
+    }
     working.push(loop.run(until), housekeep(deps, until), renewal.run(until));
     if (upkeep) working.push(upkeep.run(until));
     if (revocation) working.push(revocation.run(until));

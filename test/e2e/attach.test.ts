@@ -28,20 +28,14 @@ afterAll(async () => {
   await lab.down();
 });
 
+/** As every host sees it: an attach does not wait for etcd, the endpoint is there a moment later. */
 async function attach(host: LabHost, network: string, name: string, ...more: string[]): Promise<EndpointView> {
   await run(host, 'ip', 'netns', 'add', name);
-  return await json<EndpointView>(
-    host,
-    'weft',
-    'endpoint',
-    'attach',
-    network,
-    '--netns',
-    `/run/netns/${name}`,
-    '--name',
-    name,
-    ...more,
-  );
+  const asked = [network, '--netns', `/run/netns/${name}`, '--name', name, ...more];
+  const { id } = await json<EndpointView>(host, 'weft', 'endpoint', 'attach', ...asked);
+  const inspect = () => json<EndpointView>(host, 'weft', 'endpoint', 'inspect', id);
+  await until(async () => (await inspect()).published, { what: 'the endpoint to be in etcd' });
+  return await inspect();
 }
 
 async function ping(host: LabHost, from: string, to: string, ...options: string[]): Promise<boolean> {

@@ -85,6 +85,16 @@ describe('the store of a cluster', () => {
     for (const host of [first, second]) expect(await conditions(host)).toContain('store-restored');
     const after = await json<StoreStatus>(first, 'weft', 'store', 'status');
     expect(after.clusterId).not.toBe(before.clusterId);
+    expect(await refusal(second, 'weft', 'network', 'create', 'acme/again')).toEqual([5, 'node-fenced']);
+    await until(async () => (await second.exec(['weft', 'store', 'resume'])).exitCode === 0, {
+      what: 'all hosts to have written again what they own',
+      deadline: 60_000,
+    });
+    await until(
+      async () =>
+        (await Promise.all([first, second].map(conditions))).every((types) => !types.includes('store-restored')),
+      { what: 'both hosts to go on', deadline: 60_000 },
+    );
     await run(second, 'weft', 'network', 'create', 'acme/again', '--subnet', '10.11.0.0/16');
     expect(await networks(first)).toEqual(['again', 'web']);
   });
