@@ -30,12 +30,14 @@ import {
   verdict,
   type Chain,
   type KeyField,
+  type Rule,
   type SetElement,
   type Table,
   type TableName,
 } from 'netlink-ts';
 import { hostEgress } from './host-egress.ts';
-import { MEMBER_SETS } from './port-guard/sets.ts';
+import { matchPrefix } from './interface-names.ts';
+import { KNOWN4, KNOWN6, knownSets, MEMBER_SETS, SETS } from './port-guard/sets.ts';
 import { portGuardTable } from './port-guard/table.ts';
 import { tenantRouting } from './tenant-routing.ts';
 import type { GuardMember, HostGuardIntent, RulesetIntent, TenantGuardIntent } from '../plan/ruleset.ts';
@@ -59,7 +61,7 @@ export function compileRuleset(intent: RulesetIntent): Table {
 /** Names of the sets whose elements change with the cluster, one by one, while the rules stay. */
 export function memberSetsOf(intent: RulesetIntent): readonly string[] {
   if (intent.kind === 'port-guard') return MEMBER_SETS;
-  return intent.kind === 'host-guard' ? [MEMBERS_SET] : [];
+  return intent.kind === 'host-guard' ? [MEMBERS_SET] : [SETS.known4, SETS.known6];
 }
 
 /** Sorted as the kernel's are when they are read. */
@@ -129,8 +131,28 @@ function tenantGuard(intent: TenantGuardIntent): Table {
   const forward = forwardChain(intent, FILTER, 'drop');
   if (!intent.routing) return { ...WEFT_TABLE, sets: [], chains: [forward] };
   const routing = tenantRouting(intent.routing);
-  const rules = [...forward.rules, ...routing.forward];
-  return { ...WEFT_TABLE, sets: routing.sets, chains: [{ ...forward, rules }, ...routing.chains] };
+  const known = intent.known ? { sets: knownSets(intent.known), rules: knownRules() } : { sets: [], rules: [] };
+  const rules = [...forward.rules, ...known.rules, ...routing.forward];
+  return { ...WEFT_TABLE, sets: [...known.sets, ...routing.sets], chains: [{ ...forward, rules }, ...routing.chains] };
+}
+
+/**
+ * Before anything resolves: the kernel's table of neighbours is one for all namespaces of the host, and whoever scans a
+ * subnet by its gateway would fill it with addresses that nobody has.
+ */
+function knownRules(): Rule[] {
+  const into = matchPrefix('oifname', 'wb');
+  const nobody = 'nobody has this address';
+  return [
+    commented(
+      nobody,
+      rule(into, match.nfproto('ipv4'), match.notInSet(SETS.known4, KNOWN4), counter(), verdict.drop()),
+    ),
+    commented(
+      nobody,
+      rule(into, match.nfproto('ipv6'), match.notInSet(SETS.known6, KNOWN6), counter(), verdict.drop()),
+    ),
+  ];
 }
 
 function memberKey(vtep: string): KeyField[] {

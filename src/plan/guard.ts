@@ -6,6 +6,7 @@ import type { ClusterSettings, ClusterState } from '../model/cluster.ts';
 import { parseAddress } from '../model/address/address.ts';
 import { WeftError } from '../model/errors.ts';
 import type { Endpoint } from '../model/objects.ts';
+import { knownAddresses } from './port-guard/plan.ts';
 import { gatewayMembers } from './routing/gateways.ts';
 import { planHostEgress, planTenantRouting } from './routing/plan.ts';
 import { ownNetworks } from './routing/presence.ts';
@@ -38,7 +39,9 @@ export function planTenantGuard(
 ): TenantGuardIntent {
   const routing = planTenantRouting(state, tenant, context);
   const { overlayPort } = context.settings;
-  return { kind: 'tenant-guard', overlayPort, ...(routing ? { routing } : {}) };
+  if (!routing) return { kind: 'tenant-guard', overlayPort };
+  const known = knownAddresses(state, { tenant, node: context.node });
+  return { kind: 'tenant-guard', overlayPort, routing, known };
 }
 
 /** Undefined while the network or the node is unknown here, or the node's VTEP is not of the cluster's family. */

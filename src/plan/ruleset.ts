@@ -32,6 +32,8 @@ export interface TenantGuardIntent {
   overlayPort: number;
   /** absent: nothing is forwarded */
   routing?: TenantRouting;
+  /** what may be forwarded into the tenant's networks: addresses that somebody has; absent: not looked at */
+  known?: string[];
 }
 
 export type RulesetIntent = HostGuardIntent | TenantGuardIntent | PortGuardIntent;

@@ -59,7 +59,7 @@ beforeAll(async () => {
     ['v1', 'v2'],
     ['b1', 'b2'],
   ] as const) {
-    await until(() => pings(from, to), { what: `${from} reaches ${to}`, deadline: 30_000 });
+    await until(() => pings(from, party(to).ipv4), { what: `${from} reaches ${to}`, deadline: 30_000 });
   }
 });
 
@@ -89,8 +89,8 @@ function enter(name: Name): Enter {
   return ['nsenter', `--net=/proc/${lab.host(ENDPOINTS[name][1]).initPid}/root/run/netns/${name}`];
 }
 
-async function pings(from: Name, to: Name): Promise<boolean> {
-  const [command, ...args] = [...enter(from), 'ping', '-c', '1', '-W', '1', party(to).ipv4] as const;
+async function pings(from: Name, to: string): Promise<boolean> {
+  const [command, ...args] = [...enter(from), 'ping', '-c', '1', '-W', '1', to] as const;
   const [code] = (await once(spawn(command, args, { stdio: 'ignore' }), 'exit')) as [number | null];
   return code === 0;
 }
@@ -198,6 +198,10 @@ describe('a hostile container', () => {
 
   it('fills no table with scans and floods, while others lose nothing', async () => {
     const evil = party('evil');
+    // Without a router nothing is forwarded, and nothing looked up for it.
+    await run(lab.host(1), 'weft', 'network', 'create', 'acme/db', '--subnet', '10.20.0.0/16');
+    await run(lab.host(1), 'weft', 'router', 'create', 'acme/core', '--network', 'web', '--network', 'db');
+    await until(() => pings('evil', '10.20.0.1'), { what: 'evil reaches the other gateway', deadline: 30_000 });
     const neighbours = async () =>
       (await inTenant(lab.host(1), 'acme', 'ip', 'neigh', 'show', 'nud', 'all')).split('\n').length;
     const entries = async () => (await inTenant(lab.host(1), 'acme', 'bridge', 'fdb', 'show')).split('\n').length;
@@ -213,7 +217,9 @@ describe('a hostile container', () => {
     const subnet = { repeat: 65_536, base: 0x0a0a0000 };
     forger.send(enter('evil'), [ethernet(all, ARP, arp(asks))], subnet);
     const scan = ipv4({ from: evil.ipv4, to: MARK.address, protocol: UDP }, tiny);
-    forger.send(enter('evil'), [ethernet({ from: evil.mac, to: gatewayMac() }, IPV4, scan)], subnet);
+    const routed = ethernet({ from: evil.mac, to: gatewayMac() }, IPV4, scan);
+    forger.send(enter('evil'), [routed], subnet);
+    forger.send(enter('evil'), [routed], { repeat: 65_536, base: 0x0a140000 });
     const forged = ipv4({ from: MARK.address, to: party('v1').ipv4, protocol: UDP }, tiny);
     forger.send(enter('evil'), [ethernet({ from: MARK.mac, to: party('v1').mac }, IPV4, forged)], { repeat: 65_536 });
     await ended;

@@ -29,6 +29,8 @@ const PORT = keyField.from('meta iifname');
 const MAC = [PORT, keyField.from('ether saddr')];
 const SOURCE4 = [...MAC, keyField.from('ip saddr')];
 const SOURCE6 = [...MAC, keyField.from('ip6 saddr')];
+export const KNOWN4 = [keyField.from('ip daddr')];
+export const KNOWN6 = [keyField.from('ip6 daddr')];
 
 /** hop-by-hop, routing, fragment, authentication, none, destination, mobility, HIP, shim6; 253 and 254 are for experiments */
 const EXTENSION_HEADERS = [0, 43, 44, 51, 59, 60, 135, 139, 140, 253, 254];
@@ -46,14 +48,21 @@ export function portGuardSets(intent: PortGuardIntent): NftSet[] {
     { name: SETS.macs, key: MAC, flags: [], elements: sortElements(ports.map(macElement)) },
     { name: SETS.sources4, key: SOURCE4, flags: [], elements: sourceElements(ports, SOURCE4, isIpv4) },
     { name: SETS.sources6, key: SOURCE6, flags: [], elements: sourceElements(ports, SOURCE6, isIpv6) },
-    { name: SETS.known4, key: [keyField.from('ip daddr')], flags: [], elements: knownElements(known, isIpv4) },
-    { name: SETS.known6, key: [keyField.from('ip6 daddr')], flags: [], elements: knownElements(known, isIpv6) },
+    ...knownSets(known),
     numbers(SETS.extensions, 'inet_proto', EXTENSION_HEADERS),
     numbers(SETS.reports, 'icmpv6_type', LISTENER_REPORTS),
     messages(),
     perPort(SETS.probes, MINUTE),
     perPort(SETS.broadcasts, MINUTE),
     ...DROP_REASONS.map((reason) => perPort(dropSet(reason), DAY)),
+  ];
+}
+
+/** Of both families: also for the chain that forwards. */
+export function knownSets(known: readonly string[]): NftSet[] {
+  return [
+    { name: SETS.known4, key: KNOWN4, flags: [], elements: knownElements(known, isIpv4) },
+    { name: SETS.known6, key: KNOWN6, flags: [], elements: knownElements(known, isIpv6) },
   ];
 }
 

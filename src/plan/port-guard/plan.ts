@@ -12,13 +12,26 @@ export function planPortGuard(
   state: ClusterState,
   { tenant, node }: { tenant: string; node: string },
 ): PortGuardIntent {
+  const { networks, endpoints } = presentOf(state, tenant, node);
+  const ports = endpoints.filter((endpoint) => endpoint.node === node).map(guardedPort);
+  return { kind: 'port-guard', ports: ports.sort(byPort), known: knownOf(networks, endpoints) };
+}
+
+/** Addresses that somebody answers for in the tenant's networks that this host builds; sorted. */
+export function knownAddresses(state: ClusterState, { tenant, node }: { tenant: string; node: string }): string[] {
+  const { networks, endpoints } = presentOf(state, tenant, node);
+  return knownOf(networks, endpoints);
+}
+
+function presentOf(state: ClusterState, tenant: string, node: string) {
   const present = presentNetworks(state, node);
   const networks = [...state.networks.values()].filter((one) => one.tenant === tenant && present.has(one.id));
   const ids = new Set(networks.map(({ id }) => id));
-  const endpoints = [...state.endpoints.values()].filter(({ network }) => ids.has(network));
-  const known = [...networks.flatMap(gatewaysOf), ...endpoints.flatMap(addressesOf)];
-  const ports = endpoints.filter((endpoint) => endpoint.node === node).map(guardedPort);
-  return { kind: 'port-guard', ports: ports.sort(byPort), known: [...new Set(known)].sort() };
+  return { networks, endpoints: [...state.endpoints.values()].filter(({ network }) => ids.has(network)) };
+}
+
+function knownOf(networks: readonly Network[], endpoints: readonly Endpoint[]): string[] {
+  return [...new Set([...networks.flatMap(gatewaysOf), ...endpoints.flatMap(addressesOf)])].sort();
 }
 
 /** Link-local also where the network has no IPv6: kernels speak from it all the same, and it is the endpoint's own. */
