@@ -168,7 +168,7 @@ async function serve(host: Host, keeper: IdentityKeeper, opened: OpenedStore): P
       return { state, complete: complete && !ownership.isRecovering() };
     },
   };
-  const loop = new ReconcileLoop({ source, kernel, node: owner.id, settings, log });
+  const loop: ReconcileLoop = new ReconcileLoop({ source, kernel, node: owner.id, settings, log });
   const authority = await openAuthority(config.pki);
   const renewal: Renewal = new Renewal({
     pki: config.pki,
@@ -183,8 +183,9 @@ async function serve(host: Host, keeper: IdentityKeeper, opened: OpenedStore): P
   const peers = peerClient(view, keeper);
   const turns = new Turns();
   const now = () => new Date();
-  const ownership = new Ownership({
+  const ownership: Ownership = new Ownership({
     ...{ node: owner, store, records, view, peers, turns, clock, now, log, fits },
+    applied: () => loop.applied().sequence,
     registration: () => [
       { put: keys.node(owner.id), value: view.value(keys.node(owner.id)) ?? nodeRecord(host, owner) },
       { put: keys.nodeName(owner.name), value: owner.id },

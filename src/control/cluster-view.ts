@@ -50,12 +50,15 @@ export class ClusterView {
   readonly #store: Store;
   readonly #own: OwnRecords | undefined;
   readonly #hints = new Hints();
+  /** what the store says of keys for which this node's word counts */
+  readonly #under = new Map<string, Entry>();
 
   /** `own`: for its keys this node's word counts, not the store's. */
   constructor(store: Store, own?: OwnRecords) {
     this.#store = store;
     this.#own = own;
     own?.onAppend((keys) => this.#overlay(keys));
+    own?.onPublished(() => this.#uncover());
   }
 
   /** Follows the store until the signal is aborted. */
@@ -166,6 +169,7 @@ export class ClusterView {
     this.#revision = event.revision;
     if (event.kind === 'snapshot') {
       this.#entries.clear();
+      this.#under.clear();
       this.#hints.beginAnew();
       for (const entry of event.entries) this.#put(entry);
       for (const [key] of this.#own?.entries() ?? []) if (isPublished(key)) this.#layOver(key);
@@ -173,25 +177,37 @@ export class ClusterView {
     } else {
       for (const change of event.changes) {
         if (change.type === 'put') this.#put(change.entry);
-        else if (!this.#own?.decides(change.key)) this.#remove(change.key);
+        else this.#remove(change.key);
       }
     }
     this.#confirm();
-    this.#own?.seen(event.revision);
+    this.#uncover();
     this.#state = undefined;
     for (const waiter of this.#waiters) if (waiter.revision <= event.revision) waiter.resolve();
     for (const listener of this.#listeners) listener({ keys: changed, revision: event.revision });
   }
 
   #put(entry: Entry): void {
-    const value = this.#own?.get(entry.key);
-    if (value !== undefined) this.#entries.set(entry.key, { ...entry, value });
-    else if (!this.#own?.decides(entry.key) && !this.#hints.stored(entry.key, entry))
-      this.#entries.set(entry.key, entry);
+    if (this.#own?.decides(entry.key)) {
+      this.#under.set(entry.key, entry);
+      const value = this.#own.get(entry.key);
+      if (value !== undefined) this.#entries.set(entry.key, { ...entry, value });
+    } else if (!this.#hints.stored(entry.key, entry)) this.#entries.set(entry.key, entry);
+  }
+
+  /** What this node deleted is gone from the store: whatever stands there since then is another's. */
+  #uncover(): void {
+    for (const key of this.#own?.seen(this.#revision) ?? []) {
+      const entry = this.#under.get(key);
+      if (entry) this.#entries.set(key, entry);
+      this.#under.delete(key);
+      this.#state = undefined;
+    }
   }
 
   #remove(key: string): void {
-    if (!this.#hints.stored(key, undefined)) this.#entries.delete(key);
+    if (this.#own?.decides(key)) this.#under.delete(key);
+    else if (!this.#hints.stored(key, undefined)) this.#entries.delete(key);
   }
 
   /** What another node says of its own records before the store shows it; the store's word ends it. */

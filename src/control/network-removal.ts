@@ -139,7 +139,8 @@ async function letGo(deps: ControlDeps, id: string, context: CallContext): Promi
   const network = state.networks.get(id);
   if (!network?.leaving) return;
   const options = { deadline: HANDLER_DEADLINE, ...context };
-  if (!deps.ownership.isUsed(id, true)) await deps.ownership.space.giveBack(id, options);
+  const unused = () => !deps.ownership.isUsed(id, true);
+  if (unused()) await deps.ownership.space.giveBack(id, unused, options);
   if (!network.leaving.force) return;
   const dead = ownersOf(state, network).filter((node) => node !== deps.node.id && !state.live.has(node));
   for (const node of dead) await deps.ownership.space.giveBackOf(id, node, options);

@@ -192,7 +192,8 @@ export async function unbindNetwork(deps: ControlDeps, engineId: string, context
 export async function dropUnused(deps: ControlDeps, id: string, context: CallContext = {}): Promise<void> {
   if (!isUnused(deps, id)) return;
   const options = { deadline: HANDLER_DEADLINE, ...context };
-  if (!deps.ownership.isUsed(id, true)) await deps.ownership.space.giveBack(id, options);
+  const unused = () => !deps.ownership.isUsed(id, true);
+  if (unused()) await deps.ownership.space.giveBack(id, unused, options);
   const decide = () => {
     const { state } = deps.view.current();
     const network = state.networks.get(id);

@@ -16,11 +16,14 @@ export const SPACE = 'space/';
 /** Id of the restoration of the store that this node was last through. */
 export const RESTORATION = 'restoration';
 
+/** Where the journal ended before a boot that is not proven yet wrote to it. */
+export const BOOT = 'boot';
+
 export function spaceKey(network: string): string {
   return `${SPACE}${network}`;
 }
 
 /** Flows from the journal to the store. */
 export function isPublished(key: string): boolean {
-  return !key.startsWith(SPACE) && key !== RESTORATION;
+  return !key.startsWith(SPACE) && key !== RESTORATION && key !== BOOT;
 }

@@ -94,14 +94,16 @@ export class OwnRecords {
     for (const listener of this.#publishedListeners) listener(sequence, revision);
   }
 
-  /** The picture has seen the store up to `revision`: what was deleted before is gone from it. */
-  seen(revision: number): void {
+  /** The picture has seen the store up to `revision`: what was deleted before is gone from it. Returns those keys. */
+  seen(revision: number): string[] {
     let sequence = 0;
     while (this.#published[0] && this.#published[0].revision <= revision) {
       sequence = this.#published.shift()?.sequence ?? sequence;
     }
-    if (sequence === 0) return;
-    for (const [key, at] of this.#gone) if (at <= sequence) this.#gone.delete(key);
+    if (sequence === 0) return [];
+    const gone = [...this.#gone].filter(([, at]) => at <= sequence).map(([key]) => key);
+    for (const key of gone) this.#gone.delete(key);
+    return gone;
   }
 
   #note(operations: JournalOperation[], sequence: number): void {

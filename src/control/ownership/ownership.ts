@@ -43,6 +43,8 @@ export interface OwnershipOptions {
   /** wall clock, for people */
   now: () => Date;
   log: Logger;
+  /** the journal's sequence up to which this host's own kernel follows */
+  applied: () => number;
   /** what this node's registration consists of */
   registration?: () => Operation[];
   /** what use cases know of a need: see SpaceOptions */
@@ -146,7 +148,9 @@ export class Ownership {
       if (!this.standing.isProven()) return;
       await this.publisher.flush(options);
       for (const network of this.space.unsettled()) await this.space.settle(network, options);
-      for (const network of this.#unused()) await this.space.giveBack(network, options);
+      for (const network of this.#unused()) {
+        await this.space.giveBack(network, () => this.#unused().includes(network), options);
+      }
       await this.rest.round(now, signal);
     } catch (error) {
       const failure = toWeftError(error);
@@ -181,7 +185,7 @@ export class Ownership {
       const { network } = value as SpaceRecord;
       if (!networks.get(network)?.leaving || this.isUsed(network, true) || this.#leaving.has(network)) continue;
       const work = this.space
-        .giveBack(network, { deadline: HANDLER_DEADLINE })
+        .giveBack(network, () => !this.isUsed(network, true), { deadline: HANDLER_DEADLINE })
         .catch((error: unknown) =>
           log.debug({ err: error, network }, 'the space in a network that goes is left to the next round'),
         )

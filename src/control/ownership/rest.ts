@@ -16,6 +16,8 @@ export interface RestOptions {
   own: OwnRecords;
   view: ClusterView;
   peers: PeerPort;
+  /** the journal's sequence up to which this host's own kernel follows */
+  applied: () => number;
   log: Logger;
 }
 
@@ -84,8 +86,8 @@ export class Rest {
     );
   }
 
-  #isApplied({ revision }: Resting): boolean {
-    if (revision === undefined) return false;
+  #isApplied({ revision, sequence }: Resting): boolean {
+    if (revision === undefined || this.#options.applied() < sequence) return false;
     return this.#others().every((node) => (this.#applied.get(node) ?? 0) >= revision);
   }
 

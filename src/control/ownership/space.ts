@@ -134,12 +134,13 @@ export class Space {
   }
 
   /** Lets go of everything in a network in which nothing of this node is left. Throws `store-away`. */
-  giveBack(network: string, options: Options): Promise<void> {
+  giveBack(network: string, unused: () => boolean, options: Options): Promise<void> {
     const { turns, own } = this.#options;
     return turns.take(turnOf(network), async () => {
       const parts = ownedIn(own, network);
       const space = spaceOf(own, network);
-      if (parts.length === 0) return;
+      // An attach may have come first.
+      if (parts.length === 0 || !unused()) return;
       const left = [...own.entries(prefixes.addressesOf(network))].map(([key]) => ({ delete: key }));
       await own.append([...left, writeSpace({ ...space, parts: [] })], 'release').durable;
       // What is deleted here must not reach the store after what the next owner writes.

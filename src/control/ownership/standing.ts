@@ -9,6 +9,7 @@ import { keys } from '../../model/keys.ts';
 import { NODE_LEASE_SECONDS } from '../../model/limits.ts';
 import type { EpochRecord, FenceRecord, NodeLife } from '../../model/objects.ts';
 import type { CallOptions, Compare, Entry, Store } from '../../store/port.ts';
+import { BOOT } from './keys.ts';
 import type { OwnRecords } from './own-records.ts';
 
 export type StandingState =
@@ -35,6 +36,13 @@ export interface StandingOptions {
   log: Logger;
 }
 
+/** Where the journal ended with the boot that was proven last. */
+interface BootMark {
+  /** id of that boot */
+  after: string;
+  sequence: number;
+}
+
 interface Held<T> {
   record: T;
   revision: number;
@@ -42,6 +50,8 @@ interface Held<T> {
 
 export class Standing {
   readonly #options: StandingOptions;
+  /** of the journal when this process began: what a boot writes before it is proven is no evidence */
+  readonly #opened: number;
   #state: StandingState = 'unproven';
   #reason = 'the store has not been asked yet in this boot';
   #since: string;
@@ -54,6 +64,7 @@ export class Standing {
   constructor(options: StandingOptions) {
     this.#options = options;
     this.#since = options.now().toISOString();
+    this.#opened = this.#markBoot();
   }
 
   get state(): StandingState {
@@ -124,15 +135,28 @@ export class Standing {
     if (!found && own.journal.published > 0) {
       return this.#stop('recovering', 'the store has lost what this node wrote to it');
     }
-    if (found && found.value.sequence > own.sequence) {
-      return this.#stop(
-        'behind',
-        `its journal ends at ${own.sequence}, the store has it up to ${found.value.sequence}`,
-      );
+    const known = found?.value.bootId === node.bootId ? own.sequence : this.#opened;
+    if (found && found.value.sequence > known) {
+      return this.#stop('behind', `its journal ends at ${known}, the store has it up to ${found.value.sequence}`);
     }
     if (found?.value.bootId !== node.bootId && !(await this.#takeOver(found, options))) return;
     own.publishedUpTo(this.#fence?.record.sequence ?? 0, this.#fence?.revision ?? 0);
     this.#become('proven', '');
+  }
+
+  /**
+   * Where the journal ended before this boot wrote to it. Kept in the journal until the proof, which binds it to this boot: a
+   * process may end before.
+   */
+  #markBoot(): number {
+    const { own, node } = this.#options;
+    const { header, fresh } = own.journal;
+    if (fresh || header.bootId === node.bootId) return own.sequence;
+    const mark = own.get<BootMark>(BOOT);
+    if (mark?.after === header.bootId) return mark.sequence;
+    const { sequence } = own;
+    own.append([{ put: BOOT, value: { after: header.bootId, sequence } satisfies BootMark }], 'release');
+    return sequence;
   }
 
   /** A batch was written with the fence moved on. */
