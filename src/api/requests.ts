@@ -77,13 +77,13 @@ const SCHEMAS: { [M in MethodName]: z.ZodType<Methods[M]['request']> } = {
     put: z.array(z.object({ key: required, value: z.string().max(64 * 1024) })).max(256),
     delete: z.array(required).max(256),
   }),
-  ListEngines: z.object({ node: text }),
   GetEgress: reference,
   SetEgress: z.object({ tenant: required, off: z.boolean(), ipv6: text, allow: ranges }),
   CreateRouter: z.object({ tenant: required, name: required, networks: z.array(required).max(1_024) }),
   ListRouters: list,
   GetRouter: reference,
   DeleteRouter: reference,
+  ListEngines: z.object({ node: text }),
   SyncEngine: z.object({ network: text }),
 };
 
