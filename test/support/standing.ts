@@ -3,8 +3,8 @@ import type { Lab } from '../../src/lab/lab.ts';
 import { leftovers, run } from './docker.ts';
 
 const PKI = '/var/lib/weft/pki';
-/** What comes and goes by itself: who is heard from, what an engine last said. */
-const PASSING = /^(live|engines|certificates)\//;
+/** What comes and goes by itself: who is heard from, what an engine last said, how far a journal is, what space it has. */
+const PASSING = /^(live|engines|certificates|fence|epochs|blocks)\//;
 
 /** Records by their keys. An address that rests counts as free. */
 export async function storeRecords(lab: Lab): Promise<Map<string, string>> {
