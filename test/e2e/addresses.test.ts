@@ -1,0 +1,87 @@
+/** Addresses of three hosts at once: to the last one of a pool, and while etcd is away. */
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { EndpointView, StatusView } from '../../src/control/port.ts';
+import { labDown, labUp } from '../../src/lab/lab.ts';
+import type { Lab } from '../../src/lab/lab.ts';
+import { json, run } from '../support/docker.ts';
+import { until } from '../support/until.ts';
+
+const LAB = 'e2e-addresses';
+const HOSTS = [1, 2, 3];
+const ATTACH_MANY = fileURLToPath(new URL('../support/attach-many.mjs', import.meta.url));
+let lab: Lab;
+
+beforeAll(async () => {
+  lab = await labUp({ name: LAB, hosts: 3 });
+  for (const n of HOSTS) await run(lab.host(n), 'ip', 'netns', 'add', 'many');
+  await run(lab.host(1), 'weft', 'tenant', 'create', 'acme');
+});
+afterAll(() => labDown(LAB));
+
+interface Outcome {
+  addresses: string[];
+  refusals: { code: string; message: string }[];
+}
+
+async function attachMany(host: number, network: string, count: number): Promise<Outcome> {
+  const command = [process.execPath, ATTACH_MANY, network, '/run/netns/many', String(count)];
+  const { stdout, stderr, exitCode } = await lab.host(host).exec(command, { timeout: 240_000 });
+  expect(exitCode, stderr).toBe(0);
+  return JSON.parse(stdout) as Outcome;
+}
+
+const endpoints = (host: number, network: string) =>
+  json<EndpointView[]>(lab.host(host), 'weft', 'endpoint', 'ls', '-t', 'acme', '--network', network);
+
+describe('a pool', () => {
+  test('is given to its last address to three hosts that ask at once, and to nobody twice', async () => {
+    await run(lab.host(1), 'weft', 'network', 'create', 'acme/full', '--subnet', '10.60.0.0/24');
+    const outcomes = await Promise.all(HOSTS.map((n) => attachMany(n, 'acme/full', 100)));
+    const given = outcomes.flatMap(({ addresses }) => addresses);
+    const refused = outcomes.flatMap(({ refusals }) => refusals);
+    expect(refused.map(({ code }) => code)).toEqual(Array.from({ length: 47 }, () => 'pool-exhausted'));
+    expect(refused[0]?.message).toContain('acme/full');
+    expect(given).toHaveLength(253);
+    expect(new Set(given).size).toBe(253);
+    for (const n of HOSTS) {
+      await until(async () => (await endpoints(n, 'full')).length === 253, { what: `host${n} to see them all` });
+    }
+  });
+});
+
+describe('while etcd is away', () => {
+  test('endpoints come and go, their peers reach them, and etcd holds the same afterwards', async () => {
+    await run(lab.host(1), 'weft', 'network', 'create', 'acme/web', '--subnet', '10.61.0.0/16');
+    for (const n of HOSTS) {
+      await run(lab.host(n), 'ip', 'netns', 'add', 'first');
+      await run(lab.host(n), 'weft', 'endpoint', 'attach', 'acme/web', '--netns', '/run/netns/first');
+    }
+    await until(async () => (await endpoints(3, 'web')).every(({ published }) => published), {
+      what: 'the first ones',
+    });
+    await lab.host(1).freeze('etcd');
+    await until(async () => (await json<StatusView>(lab.host(2), 'weft', 'status')).store.state === 'away', {
+      what: 'host2 to notice',
+    });
+    const [kept = '', gone = ''] = (await attachMany(2, 'acme/web', 2)).addresses.map(
+      (cidr) => cidr.split('/')[0] ?? '',
+    );
+    const ping = ['nsenter', '--net=/run/netns/first', 'ping', '-c1', '-W1', kept];
+    await until(async () => (await lab.host(3).exec(ping)).exitCode === 0, {
+      what: 'host3 to reach what came meanwhile',
+    });
+    const mine = await endpoints(2, 'web');
+    const leaving = mine.find(({ addresses }) => addresses[0]?.startsWith(`${gone}/`));
+    expect(leaving).toMatchObject({ published: false });
+    await run(lab.host(2), 'weft', 'endpoint', 'detach', leaving?.id ?? '');
+    await lab.host(1).thaw('etcd');
+    await until(
+      async () => {
+        const seen = await Promise.all(HOSTS.map((n) => endpoints(n, 'web')));
+        return seen.every((list) => list.length === 4 && list.every(({ published }) => published));
+      },
+      { what: 'etcd to hold what the journals hold', deadline: 60_000 },
+    );
+  });
+});
