@@ -231,7 +231,7 @@ async function serve(host: Host, keeper: IdentityKeeper, opened: OpenedStore): P
     working.push(loop.run(until), housekeep(deps, until), renewal.run(until));
     if (upkeep) working.push(upkeep.run(until));
     if (revocation) working.push(revocation.run(until));
-    await untilStore(host, () => ownership.standing.prove({ deadline: RETRY, signal }));
+    await settleStanding(host, deps);
     working.push(live(host, deps, until));
     await answer(host, deps, keeper, AbortSignal.any([until, records.failed]));
     if (records.failed.aborted) throw records.failed.reason;
@@ -242,6 +242,21 @@ async function serve(host: Host, keeper: IdentityKeeper, opened: OpenedStore): P
     peers.close();
     await journal.close();
     kernel.close();
+  }
+}
+
+/**
+ * Until the lease of a former boot has ended, or proved to be another host's: engines wait at their socket meanwhile, since
+ * what they ask for first, right after a boot, is addresses.
+ */
+async function settleStanding(host: Host, { ownership }: ControlDeps): Promise<void> {
+  const { standing } = ownership;
+  const { signal, manager } = host;
+  while (!signal.aborted) {
+    await untilStore(host, () => standing.prove({ deadline: RETRY, signal }));
+    if (standing.state !== 'unproven') return;
+    manager.status(standing.reason);
+    await pause(signal);
   }
 }
 

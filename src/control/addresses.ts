@@ -3,7 +3,6 @@
  * comes to this node that of ownership/; the record's states are held -> bound -> held -> resting -> gone.
  */
 import { formatAddress, parseAddress } from '../model/address/address.ts';
-import type { Address } from '../model/address/address.ts';
 import { contains, formatCidr, parseCidr } from '../model/address/cidr.ts';
 import { WeftError } from '../model/errors.ts';
 import { chooseAddress } from '../model/ipam/choose-address.ts';
@@ -74,25 +73,9 @@ function choose(
     // Whoever asks on this host for exactly what rests here is taken for its last owner: engines rarely tell more.
     restOver: () => asked !== undefined,
   };
-  if (ownership.standing.mayGive()) return chooseAddress(space, table, request);
-  return formerOnly(chooseAddress(space, table, request), () =>
-    [...table.resting()].map(({ address }): Address => ({ family: pool.cidr.family, value: address })),
-  );
-}
-
-/**
- * After a new boot, before the store was asked, a node may give again what its journal says it gave before: nobody else has
- * had it meanwhile. Anything new waits.
- */
-function formerOnly(choice: Choice, resting: () => Address[]): Choice {
-  if (!choice.ok) return choice;
-  if (choice.way === 'former') return choice;
-  const former = resting();
-  const same = former.find(({ value }) => value === choice.address.value);
-  if (choice.way === 'wish') return same ? choice : { ok: false, reason: 'exhausted-here', capacity: 0n, resting: 0n };
-  const [first] = former;
-  if (first) return { ok: true, address: first, way: 'former' };
-  return { ok: false, reason: 'exhausted-here', capacity: 0n, resting: 0n };
+  // What rested here may be another's by now when this disk is a copy or an old one: nothing is given before the proof.
+  if (!ownership.standing.mayGive()) return { ok: false, reason: 'exhausted-here', capacity: 0n, resting: 0n };
+  return chooseAddress(space, table, request);
 }
 
 /** The need can be met from what this node owns now. */

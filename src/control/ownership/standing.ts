@@ -114,6 +114,7 @@ export class Standing {
 
   /** What every transaction of this node compares beside its own: a fenced node writes nothing. */
   compare(): Compare[] {
+    if (this.#state === 'fenced') throw this.refusal();
     return this.#epoch ? [{ key: keys.epoch(this.#options.node.id), revision: this.#epoch.revision }] : [];
   }
 
@@ -205,9 +206,10 @@ export class Standing {
     }
     const record = entry?.value as EpochRecord | undefined;
     if (!entry || !record) return undefined;
-    this.#epoch = { record, revision: entry.revision };
     const known = own.journal.published > 0 || own.sequence > 0;
-    return known && record.epoch > own.journal.header.epoch ? undefined : record;
+    if (known && record.epoch > own.journal.header.epoch) return undefined;
+    this.#epoch = { record, revision: entry.revision };
+    return record;
   }
 
   #stop(state: StandingState, reason: string): void {
