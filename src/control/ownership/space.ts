@@ -342,12 +342,16 @@ export class Space {
   async #free(network: string, node: string, options: Options): Promise<void> {
     const { view } = this.#options;
     for (let tried = 0; tried < TRIES; tried++) {
-      const owned = view
-        .list<BlockRecord>(prefixes.blocksOf(network))
-        .filter((record) => ownedParts(record, node).length > 0);
+      const owned = view.keys(prefixes.blocksOf(network)).filter((key) => {
+        const record = view.value<BlockRecord>(key);
+        return record !== undefined && ownedParts(record, node).length > 0;
+      });
       if (owned.length === 0) return;
       let raced = false;
-      for (const record of owned) raced = !(await this.#swap(record, giveBackAll(record, node), options)) || raced;
+      for (const key of owned) {
+        const record = view.value<BlockRecord>(key);
+        if (record) raced = !(await this.#swap(record, giveBackAll(record, node), options)) || raced;
+      }
       if (raced) await view.sync(options);
     }
   }
@@ -355,9 +359,11 @@ export class Space {
   /** Puts down what the store says is this node's. The picture must be as new as the store. */
   async #adopt(network: string, options: Options): Promise<void> {
     const { own, view, log } = this.#options;
-    for (const record of view.list<BlockRecord>(prefixes.blocksOf(network))) {
-      const unknown = this.#unknownParts(record);
-      if (unknown.length === 0) continue;
+    for (const key of view.keys(prefixes.blocksOf(network))) {
+      // Read at its turn: the record that is written must be the one whose revision is compared.
+      const record = view.value<BlockRecord>(key);
+      const unknown = record ? this.#unknownParts(record) : [];
+      if (!record || unknown.length === 0) continue;
       // A call of ours whose answer was lost may still be on its way: written again, the block is not what it compares.
       if (!(await this.#swap(record, record, options))) continue;
       let space = spaceOf(own, network);
