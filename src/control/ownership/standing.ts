@@ -141,6 +141,7 @@ export class Standing {
       return this.#stop('behind', `its journal ends at ${known}, the store has it up to ${found.value.sequence}`);
     }
     if (found?.value.bootId !== node.bootId && !(await this.#takeOver(found, options))) return;
+    await this.#bind();
     own.publishedUpTo(this.#fence?.record.sequence ?? 0, this.#fence?.revision ?? 0);
     this.#become('proven', '');
   }
@@ -167,7 +168,7 @@ export class Standing {
 
   /** Another boot of this node wrote last. While its lease lives it may be another host with a copy of the disk. */
   async #takeOver(found: Entry<FenceRecord> | undefined, options: CallOptions): Promise<boolean> {
-    const { store, node, own } = this.#options;
+    const { store, node } = this.#options;
     const life = (await store.get(keys.live(node.id), options)).entry?.value as NodeLife | undefined;
     if (life && life.bootId !== node.bootId) {
       const now = this.#options.clock();
@@ -189,9 +190,16 @@ export class Standing {
     );
     if (!succeeded) return false;
     this.#fence = { record, revision };
-    const { header } = own.journal;
-    await own.journal.rebind({ ...header, node: node.id, bootId: node.bootId, epoch: this.#epoch?.record.epoch ?? 1 });
     return true;
+  }
+
+  /** The journal is this boot's from now on; also after a take-over whose answer was lost. */
+  async #bind(): Promise<void> {
+    const { node, own } = this.#options;
+    const { header } = own.journal;
+    const epoch = this.#epoch?.record.epoch ?? header.epoch;
+    if (header.bootId === node.bootId && header.epoch === epoch) return;
+    await own.journal.rebind({ ...header, node: node.id, bootId: node.bootId, epoch });
   }
 
   /** undefined: the cluster counts another epoch than this journal, or none although the journal has one. */
@@ -206,8 +214,7 @@ export class Standing {
     }
     const record = entry?.value as EpochRecord | undefined;
     if (!entry || !record) return undefined;
-    const known = own.journal.published > 0 || own.sequence > 0;
-    if (known && record.epoch > own.journal.header.epoch) return undefined;
+    if (record.epoch > own.journal.header.epoch) return undefined;
     this.#epoch = { record, revision: entry.revision };
     return record;
   }
