@@ -55,7 +55,8 @@ function implement(
     implementation[name] = (call: ServerUnaryCall<unknown, unknown>, reply: sendUnaryData<unknown>) => {
       const signal = endOf(call);
       const peer = identify && { peer: peerOf(call, identify) };
-      const done = async () => work(parseRequest(name as MethodName, readable(call.request, name)), { signal, ...peer });
+      const done = async () =>
+        work(parseRequest(name as MethodName, readable(call.request, name)), { signal, ...peer });
       done().then(
         (response) => reply(null, response),
         (error: unknown) => reply(failed(error, name)),

@@ -54,9 +54,7 @@ export class ForeignForward {
 
   async #foreignTables(): Promise<TableName[]> {
     const tables = await this.#nft.listTables();
-    return tables.flatMap(({ family, name }) =>
-      FAMILIES.has(family) && name !== 'weft' ? [{ family, name }] : [],
-    );
+    return tables.flatMap(({ family, name }) => (FAMILIES.has(family) && name !== 'weft' ? [{ family, name }] : []));
   }
 
   async #bring(name: TableName, wanted: boolean): Promise<{ places: string[]; changed: boolean }> {

@@ -124,7 +124,9 @@ describe('weft.v1', () => {
   });
 
   it('answers with a text that was cut in the middle of a character', async () => {
-    control.getNetwork.mockRejectedValue(new WeftError('network-not-found', 'no network "\ud83d"', { object: '\ud83d' }));
+    control.getNetwork.mockRejectedValue(
+      new WeftError('network-not-found', 'no network "\ud83d"', { object: '\ud83d' }),
+    );
     await expect(client.call('GetNetwork', { ref: 'acme/web' })).rejects.toMatchObject({ code: 'network-not-found' });
   });
 
