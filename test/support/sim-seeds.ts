@@ -1,0 +1,42 @@
+/** Many simulations, one seed each: what a seed decides, how many are tried, and what is said of the first that fails. */
+import type { Bug } from './sim-bugs.ts';
+import { simulate } from './sim-run.ts';
+import type { SimOptions, SimResult } from './sim-run.ts';
+
+const STEPS = 200;
+/** lines of the trace that are shown */
+const SHOWN = 80;
+
+/** Mostly few nodes, which meet each other often; at times 50. */
+export function optionsOf(seed: number, grave = seed % 3 === 0): SimOptions {
+  const nodes = seed % 100 === 99 ? 50 : 3 + (seed % 4);
+  return { seed, steps: STEPS, nodes, grave };
+}
+
+/** Those that only show where disks are copied or nodes forgotten. */
+const GRAVE = new Set<Bug>(['skip-fence', 'skip-reread']);
+
+/** Throws with the story of the first seed that fails. `WEFT_SIM_SEED` names the only one to be tried. */
+export async function trySeeds(first: number, count: number): Promise<void> {
+  const only = process.env.WEFT_SIM_SEED;
+  if (only !== undefined) return assertHolds(await simulate(optionsOf(Number(only))), Number(only));
+  for (let seed = first; seed < first + count; seed++) assertHolds(await simulate(optionsOf(seed)), seed);
+}
+
+function assertHolds({ failure, trace }: SimResult, seed: number): void {
+  if (failure === undefined) return;
+  const lines = trace.split('\n').slice(-SHOWN).join('\n');
+  throw new Error(
+    `seed ${seed}: ${failure}\n${lines}\nagain: WEFT_SIM_SEED=${seed} npx vitest run --project unit test/unit/simulation`,
+  );
+}
+
+/** The first seed at which a planted bug shows while the product without it passes; undefined: none of `count`. */
+export async function catches(bug: Bug, count: number): Promise<number | undefined> {
+  for (let seed = 0; seed < count; seed++) {
+    const options = optionsOf(seed, GRAVE.has(bug));
+    const planted = await simulate({ ...options, bug });
+    if (planted.failure !== undefined && (await simulate(options)).failure === undefined) return seed;
+  }
+  return undefined;
+}
