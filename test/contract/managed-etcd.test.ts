@@ -2,6 +2,7 @@ import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createServer } from 'node:net';
+import type { Server } from 'node:net';
 import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openEtcdStore } from '../../src/store/etcd.ts';
@@ -29,6 +30,8 @@ describe.skipIf(!hasEtcd).each(['detached', 'unit'] as const)('a managed etcd, k
     daemon.abort();
     daemon = new AbortController();
     etcd = await ensureManagedEtcd({ ...options, signal: daemon.signal, ...changes });
+    // a unit is started without waiting for its process
+    await until(() => etcd.pid() !== undefined, { what: 'etcd to have a process' });
   }
 
   async function credentials(of: string): Promise<{ ca: string; cert: string; key: string }> {
@@ -205,8 +208,7 @@ describe.skipIf(!hasEtcd).each(['detached', 'unit'] as const)('a managed etcd, k
     const pid = etcd.pid() ?? 0;
     await etcd.stop();
     expect(await markOf(pid)).toBeUndefined();
-    const other = createServer().listen(options.clientPort, '127.0.0.1');
-    await once(other, 'listening');
+    const other = await listenOn(options.clientPort ?? 0);
     await expect(restartDaemon()).rejects.toThrow(`127.0.0.1:${options.clientPort}`);
     other.close();
     await restartDaemon();
@@ -221,3 +223,18 @@ describe.skipIf(!hasEtcd).each(['detached', 'unit'] as const)('a managed etcd, k
     });
   });
 });
+
+/** The port is an ephemeral one: for a moment it may be somebody's own end of a connection. */
+async function listenOn(port: number): Promise<Server> {
+  let server: Server | undefined;
+  const listens = async () => {
+    server = createServer().listen(port, '127.0.0.1');
+    return once(server, 'listening').then(
+      () => true,
+      () => false,
+    );
+  };
+  await until(listens, { what: `port ${port} to be free`, deadline: 30_000, every: 200 });
+  if (!server) throw new Error('not listening');
+  return server;
+}
