@@ -28,31 +28,41 @@ export async function inTurn(contestants, rounds) {
 }
 
 export function median(numbers) {
-  const sorted = [...numbers].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+  return percentile(numbers, 50);
 }
 
-/** A row of Markdown for each contestant: median, spread, and how it compares with the first one. */
-export function report(title, { operations, results }) {
-  const base = results[0].runs.length > 0 ? median(results[0].runs.map(({ milliseconds }) => milliseconds)) : NaN;
-  console.log(`\n### ${title}\n`);
-  console.log('| | a second | median ms | spread ms | time beside ours | heap bytes each |');
-  console.log('|---|---|---|---|---|---|');
-  for (const { name, runs, failure, bytes } of results) {
-    if (runs.length === 0 || failure !== undefined) {
-      console.log(`| ${name} | ${failure ?? 'did not run'} | | | | |`);
-      continue;
-    }
+/** Between the two nearest of them; NaN of none. */
+export function percentile(numbers, percent) {
+  const sorted = [...numbers].sort((a, b) => a - b);
+  if (sorted.length === 0) return NaN;
+  const at = ((sorted.length - 1) * percent) / 100;
+  const [low, high] = [sorted[Math.floor(at)], sorted[Math.ceil(at)]];
+  return low + (high - low) * (at - Math.floor(at));
+}
+
+const RUNS_COLUMNS = [
+  ['rate', 'a second', 0],
+  ['median', 'median ms', 1],
+  ['spread', 'spread ms'],
+  ['ratio', 'time beside ours', 2],
+  ['heap', 'heap bytes each', 0],
+];
+
+/** A table (table.mjs) with a row for each contestant: median, spread, and how it compares with the first one. */
+export function runsTable(title, { operations, results }) {
+  const base = median(results[0].runs.map(({ milliseconds }) => milliseconds));
+  const rows = results.map(({ name, runs, failure, bytes }) => {
+    if (runs.length === 0 || failure !== undefined) return { name, failure: failure ?? 'did not run' };
     const times = runs.map(({ milliseconds }) => milliseconds);
     const middle = median(times);
-    const cells = [
-      Math.round((operations / middle) * 1_000).toLocaleString('en'),
-      middle.toFixed(1),
-      `${Math.min(...times).toFixed(1)}-${Math.max(...times).toFixed(1)}`,
-      `${(middle / base).toFixed(2)}`,
-      bytes === undefined ? '-' : Math.round(bytes / operations).toLocaleString('en'),
-    ];
-    console.log(`| ${name} | ${cells.join(' | ')} |`);
-  }
+    return {
+      name,
+      rate: (operations / middle) * 1_000,
+      median: middle,
+      spread: `${Math.min(...times).toFixed(1)}-${Math.max(...times).toFixed(1)}`,
+      ratio: middle / base,
+      ...(bytes !== undefined && { heap: bytes / operations }),
+    };
+  });
+  return { title, columns: RUNS_COLUMNS, rows };
 }

@@ -5,8 +5,9 @@ import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { openJournal } from '../../../dist/store/journal/journal.js';
 import { nodeFiles } from '../../../dist/store/journal/node-files.js';
-import { inTurn, report } from '../rounds.mjs';
+import { inTurn, runsTable } from '../rounds.mjs';
 
+const ROUNDS = 5;
 const APPENDS = 4_096;
 const SINGLE = 512;
 const log = { debug: () => undefined, info: () => undefined, warn: (_, message) => console.error(message) };
@@ -71,15 +72,17 @@ function plain(appends) {
   });
 }
 
-export async function bench({ rounds }) {
+export async function* bench({ rounds = ROUNDS }) {
   const single = [
     { name: 'journal, 1 at a time', run: () => journal(1, SINGLE) },
     { name: 'write and fdatasync', run: () => plain(SINGLE) },
   ];
-  report(`${SINGLE} entries, one after the other`, { operations: SINGLE, results: await inTurn(single, rounds) });
+  const singly = await inTurn(single, rounds);
+  yield runsTable(`${SINGLE} entries, one after the other`, { operations: SINGLE, results: singly });
   const groups = [16, 256].map((concurrent) => ({
     name: `journal, ${concurrent} at a time`,
     run: () => journal(concurrent, APPENDS),
   }));
-  report(`${APPENDS} entries, many at a time`, { operations: APPENDS, results: await inTurn(groups, rounds) });
+  const together = await inTurn(groups, rounds);
+  yield runsTable(`${APPENDS} entries, many at a time`, { operations: APPENDS, results: together });
 }

@@ -7,9 +7,10 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { inTurn, report } from '../rounds.mjs';
+import { inTurn, runsTable } from '../rounds.mjs';
 import { address, GROUP } from './child.mjs';
 
+const ROUNDS = 5;
 const PEER = 'netlink@0.3.0';
 const NAMESPACE = `bench-${process.pid}`;
 const DEADLINE = 120_000;
@@ -51,7 +52,7 @@ const TASKS = [
   },
 ];
 
-export async function bench({ rounds }) {
+export async function* bench({ rounds = ROUNDS }) {
   const folder = mkdtempSync(join(tmpdir(), 'weft-bench-'));
   try {
     const missing = installPeer(folder);
@@ -65,7 +66,7 @@ export async function bench({ rounds }) {
         { name: 'ip', run: () => inFreshNamespace(task, () => runIp(task)) },
         { name: PEER, ...node('peer.mjs'), ...(missing && { run: () => Promise.reject(new Error(missing)) }) },
       ];
-      report(`${task.count.toLocaleString('en')} ${task.title}`, {
+      yield runsTable(`${task.count.toLocaleString('en')} ${task.title}`, {
         operations: task.count,
         results: await inTurn(contestants, rounds),
       });
