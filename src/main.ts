@@ -11,6 +11,8 @@ import type { Logger } from 'pino';
 import { startMetrics } from './api/metrics.ts';
 import { startApiServer } from './api/server.ts';
 import { startTcpServer } from './api/tcp-server.ts';
+import { timingMetrics } from './api/timing-metrics.ts';
+import type { TimingMetrics } from './api/timing-metrics.ts';
 import { readCommandLine } from './command-line.ts';
 import { loadConfig } from './config.ts';
 import type { Config } from './config.ts';
@@ -168,7 +170,8 @@ async function serve(host: Host, keeper: IdentityKeeper, opened: OpenedStore): P
       return { state, complete: complete && !ownership.isRecovering() };
     },
   };
-  const loop: ReconcileLoop = new ReconcileLoop({ source, kernel, node: owner.id, settings, log });
+  const timings = timingMetrics();
+  const loop: ReconcileLoop = new ReconcileLoop({ source, kernel, node: owner.id, settings, log, timings });
   const authority = await openAuthority(config.pki);
   const renewal: Renewal = new Renewal({
     pki: config.pki,
@@ -207,6 +210,7 @@ async function serve(host: Host, keeper: IdentityKeeper, opened: OpenedStore): P
     ipamOnly: config.docker.ipamOnly,
     hostRoutes,
     now,
+    timings,
     at: host.at,
     log,
   };
@@ -233,7 +237,7 @@ async function serve(host: Host, keeper: IdentityKeeper, opened: OpenedStore): P
     if (revocation) working.push(revocation.run(until));
     await settleStanding(host, deps);
     working.push(live(host, deps, until));
-    await answer(host, deps, keeper, AbortSignal.any([until, records.failed]));
+    await answer(host, { ...deps, timings }, keeper, AbortSignal.any([until, records.failed]));
     if (records.failed.aborted) throw records.failed.reason;
   } finally {
     ended.abort();
@@ -269,13 +273,14 @@ async function live({ log }: Host, { store, node, ownership }: ControlDeps, sign
 /** Serves until the signal; what fails to start ends the daemon. */
 async function answer(
   { config, manager, log, underlay }: Host,
-  deps: ControlDeps,
+  deps: ControlDeps & { timings: TimingMetrics },
   keeper: IdentityKeeper,
   signal: AbortSignal,
 ): Promise<void> {
   const control = createControl(deps);
+  const { timings } = deps;
   const nodeName = deps.node.name;
-  const api = await startApiServer({ socketPath: `${config.run}/weft.sock`, control, nodeName, log });
+  const api = await startApiServer({ socketPath: `${config.run}/weft.sock`, control, nodeName, log, timings });
   const tcp = await startTcpServer({
     ...{ address: underlay.address, port: config.api.port, control, nodeName, log },
     certificates: keeper,
@@ -284,11 +289,14 @@ async function answer(
   onForgotten(deps.view, () => tcp.lookAgain());
   const { enabled: measured, port } = config.metrics;
   const notAfter = () => keeper.current.notAfter;
-  const metrics = measured ? await startMetrics({ port, control, notAfter, log }) : undefined;
+  const metrics = measured ? await startMetrics({ port, control, notAfter, timings, log }) : undefined;
   const { socket: socketPath, enabled } = config.docker;
   const descriptor = manager.passedSocket('docker');
   const docker = enabled
-    ? await startDockerPlugin({ socketPath, descriptor, control: control.engines, nodeName, log, at: deps.at, signal })
+    ? await startDockerPlugin({
+        ...{ socketPath, descriptor, control: control.engines, nodeName, log, timings, signal },
+        at: deps.at,
+      })
     : undefined;
   const following = enabled
     ? followEngine({ ...dockerSelf(config, deps), following: control.following, log }, signal)

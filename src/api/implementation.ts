@@ -12,6 +12,7 @@ import { HealthImplementation } from 'grpc-health-check';
 import type { Logger } from 'pino';
 import type { CallContext, Control } from '../control/port.ts';
 import { toWeftError } from '../model/errors.ts';
+import type { Timings } from '../model/timings.ts';
 import { loadApi } from './definition.ts';
 import type { MethodName, StreamName } from './definition.ts';
 import { serviceErrors } from './errors.ts';
@@ -25,6 +26,7 @@ export interface ImplementOptions {
   control: Control;
   nodeName: string;
   log: Logger;
+  timings?: Timings;
   /** over TCP: who calls */
   identify?: IdentifyNode;
 }
@@ -40,7 +42,7 @@ export function addServices(server: Server, options: ImplementOptions, closing: 
 }
 
 function implement(
-  { control, nodeName, log, identify }: ImplementOptions,
+  { control, nodeName, log, identify, timings }: ImplementOptions,
   closing: AbortSignal,
 ): UntypedServiceImplementation {
   const implementation: UntypedServiceImplementation = {};
@@ -57,10 +59,14 @@ function implement(
       const peer = identify && { peer: peerOf(call, identify) };
       const done = async () =>
         work(parseRequest(name as MethodName, readable(call.request, name)), { signal, ...peer });
-      done().then(
-        (response) => reply(null, response),
-        (error: unknown) => reply(failed(error, name)),
-      );
+      const began = performance.now();
+      const told = () => timings?.call(name, performance.now() - began);
+      done()
+        .finally(told)
+        .then(
+          (response) => reply(null, response),
+          (error: unknown) => reply(failed(error, name)),
+        );
     };
   }
   for (const [name, handle] of Object.entries(streamHandlers(control))) {

@@ -9,12 +9,14 @@ import { Gauge, Registry } from 'prom-client';
 import type { Logger } from 'pino';
 import type { Control, StatusView } from '../control/port.ts';
 import { WeftError } from '../model/errors.ts';
+import type { TimingMetrics } from './timing-metrics.ts';
 
 export interface MetricsOptions {
   port: number;
   control: Control;
   /** of this node's certificate */
   notAfter: () => Date;
+  timings: TimingMetrics;
   log: Logger;
 }
 
@@ -30,6 +32,7 @@ export async function startMetrics(options: MetricsOptions): Promise<{ port: num
   const delay = monitorEventLoopDelay({ resolution: DELAY_RESOLUTION });
   delay.enable();
   const registry = new Registry();
+  for (const metric of options.timings.metrics) registry.registerMetric(metric);
   const refresh = defineMetrics(registry, delay, options.notAfter);
   const server = createServer((request, response) => {
     if (request.method !== 'GET' || request.url !== PATH) {

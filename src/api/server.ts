@@ -6,6 +6,7 @@ import { Server, ServerCredentials } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
 import type { Control } from '../control/port.ts';
 import { WeftError } from '../model/errors.ts';
+import type { Timings } from '../model/timings.ts';
 import { MESSAGE_LIMIT } from './definition.ts';
 import { drain } from './drain.ts';
 import { addServices } from './implementation.ts';
@@ -15,6 +16,7 @@ export interface ApiServerOptions {
   control: Control;
   nodeName: string;
   log: Logger;
+  timings?: Timings;
 }
 
 /** Throws `already-running` when somebody answers on the socket, `configuration-invalid` when it is no socket. */

@@ -5,6 +5,7 @@
  */
 import { WeftError, toWeftError } from '../model/errors.ts';
 import { HANDLER_DEADLINE } from '../model/limits.ts';
+import type { Timings } from '../model/timings.ts';
 import type { CallOptions, Compare, Operation, Store } from '../store/port.ts';
 import type { ClusterView } from './cluster-view.ts';
 import { isOwn } from './ownership/keys.ts';
@@ -32,6 +33,7 @@ export interface CommitDeps {
   store: Store;
   view: ClusterView;
   ownership: Ownership;
+  timings?: Timings | undefined;
 }
 
 export const ATTEMPTS = 20;
@@ -53,7 +55,9 @@ export async function commit<T>(
     let decision: Decision<T>;
     try {
       if (!deps.view.complete) throw new WeftError('store-away', 'the cluster has not been read yet');
+      const began = performance.now();
       decision = decide();
+      if (decision.then.length > 0) deps.timings?.phase('decide', performance.now() - began);
     } catch (error) {
       if (error instanceof SpaceNeeded) {
         await deps.ownership.space.obtain(error.need, options());
@@ -84,7 +88,9 @@ async function write<T>(
   const own = then.filter(isOfThisNode).length;
   if (own === then.length) {
     const { sequence, durable } = ownership.records.append(then.map(plain), decision.release ? 'release' : 'normal');
+    const began = performance.now();
     await durable;
+    deps.timings?.phase('journal', performance.now() - began);
     return { revision: view.revision, sequence };
   }
   if (own > 0) throw new WeftError('internal', 'a decision writes both what this node owns and what it does not');

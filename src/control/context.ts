@@ -2,6 +2,7 @@ import type { Logger } from 'pino';
 import type { Cidr } from '../model/address/cidr.ts';
 import type { ClusterSettings } from '../model/cluster.ts';
 import type { Condition } from '../model/status.ts';
+import type { Timings } from '../model/timings.ts';
 import type { Reconciler } from '../reconcile/port.ts';
 import type { Store } from '../store/port.ts';
 import type { ClusterView } from './cluster-view.ts';
@@ -55,6 +56,7 @@ export interface ControlDeps {
   hostRoutes: () => Promise<Cidr[]>;
   trust: TrustPort;
   now: () => Date;
+  timings?: Timings | undefined;
   /** where a test may end the daemon; absent in one that serves */
   at?: AtFailpoint | undefined;
   log: Logger;

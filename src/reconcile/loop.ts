@@ -8,6 +8,7 @@ import type { ClusterSettings, ClusterState } from '../model/cluster.ts';
 import { describeCause } from '../model/errors.ts';
 import { linkNames } from '../model/names.ts';
 import type { Condition } from '../model/status.ts';
+import type { Timings } from '../model/timings.ts';
 import { diff } from '../plan/diff.ts';
 import { planGuard, planTenantGuard } from '../plan/guard.ts';
 import { UPLINK_CHANGED } from '../plan/kernel-port.ts';
@@ -24,6 +25,7 @@ import { HostConditions, hostFindings } from './host-conditions.ts';
 import type { ObjectStatus, Reconciler, WaitTarget, Wake } from './port.ts';
 import { Repairs } from './repairs.ts';
 import { Retries } from './retries.ts';
+import { RoundTimes } from './round-times.ts';
 import { Troubles } from './troubles.ts';
 import type { Failure } from './troubles.ts';
 import { Waiters } from './waiters.ts';
@@ -43,6 +45,7 @@ export interface LoopOptions {
   node: string;
   settings: ClusterSettings;
   log: Logger;
+  timings?: Timings;
   clock?: () => number;
   random?: () => number;
 }
@@ -147,6 +150,7 @@ export class ReconcileLoop implements Reconciler {
     const { state, complete } = this.#options.source.current();
     const dirty = this.#wakes.take();
     const now = this.#clock();
+    const times = new RoundTimes(this.#clock, dirty.since);
     // Before the first snapshot there is nothing to plan from, and an empty world must not be taken for one. The snapshot
     // and this node's registration wake the loop again.
     if (!complete || !state.nodes.has(this.#options.node)) {
@@ -167,10 +171,12 @@ export class ReconcileLoop implements Reconciler {
       return;
     }
     await this.#try(FORWARD, () => this.#passForeign(state));
+    times.lap('host');
     for (const tenant of tenants) {
-      const done = await this.#try(tenant, () => this.#reconcile(state, tenant));
+      const done = await this.#try(tenant, () => this.#reconcile(state, tenant, times));
       if (done) this.#waiters.reached(tenant, state);
     }
+    times.tell(this.#options.timings);
     await this.#containers.settle();
     if (all) await this.#try(NAMESPACES, () => this.#removeStale(state));
     if (all) await this.#reportDrops(state);
@@ -215,16 +221,21 @@ export class ReconcileLoop implements Reconciler {
     return [];
   }
 
-  async #reconcile(state: ClusterState, tenant: string): Promise<OperationFailure[]> {
+  async #reconcile(state: ClusterState, tenant: string, times: RoundTimes): Promise<OperationFailure[]> {
     const { node, settings } = this.#options;
     const plan = planTenant(state, { node, settings, tenant });
     this.#containers.want(tenant, plan?.objects ?? []);
-    const failures = plan ? await this.#bringTo(state, plan, tenant) : await this.#takeDown(state, tenant);
+    times.lap('plan');
+    const failures = plan ? await this.#bringTo(state, plan, { tenant, times }) : await this.#takeDown(state, tenant);
     this.#statuses.update(state, { tenant, node, plan, failures });
     return failures;
   }
 
-  async #bringTo(state: ClusterState, plan: TenantPlan, tenant: string): Promise<OperationFailure[]> {
+  async #bringTo(
+    state: ClusterState,
+    plan: TenantPlan,
+    { tenant, times }: { tenant: string; times: RoundTimes },
+  ): Promise<OperationFailure[]> {
     const { kernel, node, settings } = this.#options;
     const { namespace } = plan;
     if (await kernel.ensureNamespace(namespace)) {
@@ -234,10 +245,13 @@ export class ReconcileLoop implements Reconciler {
     for (const kind of await kernel.guardTenant(namespace, guard)) this.#repaired(namespace, kind);
     const ports = planPortGuard(state, { tenant, node });
     for (const kind of await kernel.guardPorts(namespace, ports)) this.#repaired(namespace, kind);
+    times.lap('guard');
     const operations = diff(plan.objects, await kernel.observe(namespace));
     const repairs = this.#repairs.find(namespace, operations);
     const round = this.#retries.split(tenant, operations, this.#clock());
+    times.lap('observe');
     const tried = await kernel.apply(namespace, round.due, (endpoint) => this.#statuses.wasPlumbed(endpoint));
+    times.lap('apply');
     this.#retries.record(tenant, round, { failures: tried, now: this.#clock() });
     const failures = [...round.held, ...tried];
     const failed = new Set(failures.map(({ operation }) => keyOf(operation.object)));
@@ -245,6 +259,7 @@ export class ReconcileLoop implements Reconciler {
     const standing = plan.objects.filter((object) => !failed.has(keyOf(object)));
     this.#repairs.remember(namespace, standing);
     if (round.due.length > 0) {
+      times.changed();
       this.#options.log.debug({ namespace, operations: round.due.length, failures: tried.length }, 'applied');
     }
     return failures;

@@ -4,11 +4,13 @@ import type { Wake } from './port.ts';
 export interface Dirty {
   all: boolean;
   tenants: Set<string>;
+  /** when the first of those was added that would not wait; undefined without one */
+  since: number | undefined;
 }
 
 export class Wakes {
   readonly #clock: () => number;
-  #dirty: Dirty = { all: false, tenants: new Set() };
+  #dirty: Dirty = clean();
   /** when a round may take it; Infinity while nothing is dirty */
   #due = Infinity;
   #notify: (() => void) | undefined;
@@ -21,7 +23,9 @@ export class Wakes {
   add(wake: Wake, delay = 0): void {
     if (wake.kind === 'all') this.#dirty.all = true;
     if (wake.kind === 'tenant') this.#dirty.tenants.add(wake.tenant);
-    this.#due = Math.min(this.#due, this.#clock() + delay);
+    const now = this.#clock();
+    if (delay === 0) this.#dirty.since ??= now;
+    this.#due = Math.min(this.#due, now + delay);
     this.#notify?.();
   }
 
@@ -31,7 +35,7 @@ export class Wakes {
 
   take(): Dirty {
     const dirty = this.#dirty;
-    this.#dirty = { all: false, tenants: new Set() };
+    this.#dirty = clean();
     this.#due = Infinity;
     return dirty;
   }
@@ -60,4 +64,8 @@ export class Wakes {
       this.#notify = done;
     });
   }
+}
+
+function clean(): Dirty {
+  return { all: false, tenants: new Set(), since: undefined };
 }

@@ -15,6 +15,7 @@ import { FAILPOINTS } from '../../control/failpoints.ts';
 import type { EngineControl } from '../../control/port.ts';
 import { ERRORS, WeftError, toWeftError } from '../../model/errors.ts';
 import { HANDLER_DEADLINE } from '../../model/limits.ts';
+import type { Timings } from '../../model/timings.ts';
 import { ipamDriver } from './ipam-driver.ts';
 import { networkDriver } from './network-driver.ts';
 import { clearSocket, removeSocket, restrictSocket } from './socket.ts';
@@ -41,6 +42,7 @@ export interface DockerPluginOptions {
   signal: AbortSignal;
   /** of one call, in milliseconds */
   deadline?: number;
+  timings?: Timings;
   at?: AtFailpoint | undefined;
 }
 
@@ -159,7 +161,9 @@ function addMethod(app: FastifyInstance, options: DockerPluginOptions, name: str
     } catch (cause) {
       const error = toWeftError(cause);
       options.log.warn({ method: name, code: error.code, err: error }, 'refused Docker');
-      return sendError(reply, error, nodeName);
+      return await sendError(reply, error, nodeName);
+    } finally {
+      options.timings?.call(name, performance.now() - started);
     }
   });
 }
