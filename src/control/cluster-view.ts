@@ -58,7 +58,7 @@ export class ClusterView {
     this.#store = store;
     this.#own = own;
     own?.onAppend((keys) => this.#overlay(keys));
-    own?.onPublished(() => this.#uncover());
+    own?.onPublished(() => this.#published());
   }
 
   /** Follows the store until the signal is aborted. */
@@ -193,6 +193,13 @@ export class ClusterView {
       const value = this.#own.get(entry.key);
       if (value !== undefined) this.#entries.set(entry.key, { ...entry, value });
     } else if (!this.#hints.stored(entry.key, entry)) this.#entries.set(entry.key, entry);
+  }
+
+  /** The watch may have shown the records before the transaction's answer said that they are in the store. */
+  #published(): void {
+    this.#uncover();
+    this.#state = undefined;
+    for (const listener of this.#listeners) listener({ keys: [], revision: this.#revision });
   }
 
   /** What this node deleted is gone from the store: whatever stands there since then is another's. */
