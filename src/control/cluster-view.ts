@@ -4,27 +4,14 @@
  */
 import type { ClusterState } from '../model/cluster.ts';
 import { keys, prefixes } from '../model/keys.ts';
-import type {
-  AddressRecord,
-  Binding,
-  Egress,
-  Endpoint,
-  EndpointDescription,
-  EngineRecord,
-  FenceRecord,
-  Network,
-  Node,
-  NodeLife,
-  Router,
-  Tenant,
-} from '../model/objects.ts';
+import type { FenceRecord } from '../model/objects.ts';
 import { WeftError } from '../model/errors.ts';
-import type { BlockRecord } from '../model/ipam/blocks.ts';
 import type { Entry, Store, StoreEvent } from '../store/port.ts';
 import { Hints } from './hints.ts';
 import { isPublished } from './ownership/keys.ts';
 import type { OwnRecords } from './ownership/own-records.ts';
 import type { Hint } from './ownership/ports.ts';
+import { Picture } from './picture.ts';
 
 export interface ViewChange {
   /** null: everything may have changed */
@@ -41,7 +28,7 @@ interface Waiter {
 const CATCH_UP = 500;
 
 export class ClusterView {
-  readonly #entries = new Map<string, Entry>();
+  readonly #entries = new Picture();
   readonly #waiters = new Set<Waiter>();
   readonly #listeners = new Set<(change: ViewChange) => void>();
   #revision = 0;
@@ -94,13 +81,11 @@ export class ClusterView {
   }
 
   list<T>(prefix: string): T[] {
-    const found: T[] = [];
-    for (const [key, entry] of this.#entries) if (key.startsWith(prefix)) found.push(entry.value as T);
-    return found;
+    return [...this.#entries.values(prefix)] as T[];
   }
 
   keys(prefix: string): string[] {
-    return [...this.#entries.keys()].filter((key) => key.startsWith(prefix));
+    return [...this.#entries.keys(prefix)];
   }
 
   current(): { state: ClusterState; complete: boolean } {
@@ -191,8 +176,8 @@ export class ClusterView {
     if (this.#own?.decides(entry.key)) {
       this.#under.set(entry.key, entry);
       const value = this.#own.get(entry.key);
-      if (value !== undefined) this.#entries.set(entry.key, { ...entry, value });
-    } else if (!this.#hints.stored(entry.key, entry)) this.#entries.set(entry.key, entry);
+      if (value !== undefined) this.#entries.set({ ...entry, value });
+    } else if (!this.#hints.stored(entry.key, entry)) this.#entries.set(entry);
   }
 
   /** The watch may have shown the records before the transaction's answer said that they are in the store. */
@@ -206,7 +191,7 @@ export class ClusterView {
   #uncover(): void {
     for (const key of this.#own?.seen(this.#revision) ?? []) {
       const entry = this.#under.get(key);
-      if (entry) this.#entries.set(key, entry);
+      if (entry) this.#entries.set(entry);
       this.#under.delete(key);
       this.#state = undefined;
     }
@@ -224,7 +209,7 @@ export class ClusterView {
       const value = this.#hints.value(key);
       const before = this.#entries.get(key);
       if (value === undefined) this.#entries.delete(key);
-      else this.#entries.set(key, { revision: this.#revision, created: this.#revision, ...before, key, value });
+      else this.#entries.set({ revision: this.#revision, created: this.#revision, ...before, key, value });
     }
     if (keys.length === 0) return;
     this.#state = undefined;
@@ -234,7 +219,7 @@ export class ClusterView {
   /** A node's fence in the picture says up to where its records in it are its last word. */
   #confirm(): void {
     for (const { key, entry } of this.#hints.confirmed((node) => this.#fenceOf(node))) {
-      if (entry) this.#entries.set(key, entry);
+      if (entry) this.#entries.set(entry);
       else this.#entries.delete(key);
     }
   }
@@ -254,43 +239,15 @@ export class ClusterView {
     const value = this.#own?.get(key);
     const before = this.#entries.get(key);
     if (value === undefined) this.#entries.delete(key);
-    else this.#entries.set(key, { revision: this.#revision, created: this.#revision, ...before, key, value });
+    else this.#entries.set({ revision: this.#revision, created: this.#revision, ...before, key, value });
   }
 
   #build(): ClusterState {
-    const byId = <T extends { id: string }>(prefix: string) => new Map(this.list<T>(prefix).map((o) => [o.id, o]));
-    return {
+    return this.#entries.state({
       revision: this.#revision,
       sequence: this.#own?.sequence ?? 0,
-      tenants: byId<Tenant>(prefixes.tenants),
-      networks: byId<Network>(prefixes.networks),
-      nodes: byId<Node>(prefixes.nodes),
-      live: new Set(this.list<NodeLife>(prefixes.live).map((life) => life.node)),
-      endpoints: byId<Endpoint>(prefixes.endpoints),
       unpublished: new Set([...(this.#own?.pending() ?? []), ...this.#hints.keys()].flatMap(endpointIn)),
-      bindings: this.#byKey<Binding>(prefixes.bindings),
-      addresses: this.#byKey<AddressRecord>(prefixes.addresses),
-      blocks: this.#byKey<BlockRecord>(prefixes.blocks),
-      descriptions: new Map(this.list<EndpointDescription>(prefixes.descriptions).map((one) => [one.endpoint, one])),
-      engines: this.#byKey<EngineRecord>(prefixes.engines),
-      egress: new Map(this.list<Egress>(prefixes.egress).map((one) => [one.tenant, one])),
-      routers: byId<Router>(prefixes.routers),
-      revisions: this.#revisions(prefixes.tenants, prefixes.networks, prefixes.endpoints),
-    };
-  }
-
-  #revisions(...kinds: string[]): Map<string, number> {
-    const found = new Map<string, number>();
-    for (const [key, entry] of this.#entries) {
-      if (kinds.some((prefix) => key.startsWith(prefix))) found.set((entry.value as { id: string }).id, entry.revision);
-    }
-    return found;
-  }
-
-  #byKey<T>(prefix: string): Map<string, T> {
-    const found = new Map<string, T>();
-    for (const [key, entry] of this.#entries) if (key.startsWith(prefix)) found.set(key, entry.value as T);
-    return found;
+    });
   }
 }
 

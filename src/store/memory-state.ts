@@ -4,6 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { WeftError } from '../model/errors.ts';
+import { PrefixMap } from '../model/prefix-map.ts';
 import type { Change, Compare, Entry, TransactionResult } from './port.ts';
 import type { EncodedOperation } from './transaction.ts';
 
@@ -15,7 +16,7 @@ interface Record {
 }
 
 /** One committed transaction, in commit order. */
-interface Commit {
+export interface Commit {
   revision: number;
   changes: Change[];
 }
@@ -36,9 +37,9 @@ export class MemoryState {
   #compacted = 0;
   #history: Commit[] = [];
   #leases = 0;
-  #records = new Map<string, Record>();
+  readonly #records = new PrefixMap<Record>();
   #leaseKeys = new Map<string, Set<string>>();
-  readonly #watchers = new Set<() => void>();
+  readonly #watchers = new Set<(commit?: Commit) => void>();
 
   get revision(): number {
     return this.#revision;
@@ -50,7 +51,7 @@ export class MemoryState {
 
   backup(): MemoryBackup {
     const leaseKeys = [...this.#leaseKeys].map(([id, keys]): [string, string[]] => [id, [...keys]]);
-    return { revision: this.#revision, records: structuredClone([...this.#records]), leaseKeys };
+    return { revision: this.#revision, records: structuredClone([...this.#records.entries()]), leaseKeys };
   }
 
   /** All goes back to the backup; history before it is not kept. */
@@ -58,7 +59,8 @@ export class MemoryState {
     if (options.newCluster) this.#clusterId = randomUUID();
     this.#revision = this.#compacted = backup.revision;
     this.#history = [];
-    this.#records = new Map(structuredClone(backup.records));
+    this.#records.clear();
+    for (const [key, record] of structuredClone(backup.records)) this.#records.set(key, record);
     this.#leaseKeys = new Map(backup.leaseKeys.map(([id, keys]) => [id, new Set(keys)]));
     for (const wake of [...this.#watchers]) wake();
   }
@@ -70,8 +72,7 @@ export class MemoryState {
   }
 
   list(prefix: string): Entry[] {
-    const keys = [...this.#records.keys()].filter((key) => key.startsWith(prefix)).sort();
-    return keys.flatMap((key) => this.read(key) ?? []);
+    return [...this.#records.keys(prefix)].sort().flatMap((key) => this.read(key) ?? []);
   }
 
   transact(compare: Compare[], operations: EncodedOperation[]): TransactionResult {
@@ -106,8 +107,8 @@ export class MemoryState {
     this.#history = [];
   }
 
-  /** Calls back after each commit, until the returned function is called. */
-  onCommit(wake: () => void): () => void {
+  /** Calls back after each commit with what it changed, and after a restore without, until the returned function is called. */
+  onCommit(wake: (commit?: Commit) => void): () => void {
     this.#watchers.add(wake);
     return () => this.#watchers.delete(wake);
   }
@@ -127,7 +128,7 @@ export class MemoryState {
   }
 
   #holds(compare: Compare): boolean {
-    if ('emptyPrefix' in compare) return ![...this.#records.keys()].some((key) => key.startsWith(compare.emptyPrefix));
+    if ('emptyPrefix' in compare) return this.#records.keys(compare.emptyPrefix).next().done === true;
     return (this.#records.get(compare.key)?.revision ?? 0) === compare.revision;
   }
 
@@ -137,8 +138,9 @@ export class MemoryState {
     const changes = operations.flatMap((operation) => this.#apply(operation, revision));
     if (changes.length === 0) return;
     this.#revision = revision;
-    this.#history.push({ revision, changes });
-    for (const wake of [...this.#watchers]) wake();
+    const commit = { revision, changes };
+    this.#history.push(commit);
+    for (const wake of [...this.#watchers]) wake(commit);
   }
 
   #apply(operation: EncodedOperation, revision: number): Change[] {
@@ -154,10 +156,7 @@ export class MemoryState {
       case 'delete':
         return this.#remove(operation.key);
       case 'deletePrefix':
-        return [...this.#records.keys()]
-          .filter((key) => key.startsWith(operation.prefix))
-          .sort()
-          .flatMap((key) => this.#remove(key));
+        return [...this.#records.keys(operation.prefix)].sort().flatMap((key) => this.#remove(key));
     }
   }
 

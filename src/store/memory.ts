@@ -172,7 +172,7 @@ export class MemoryStore implements Store {
     const stops: (() => void)[] = [];
     await new Promise<void>((resolve) => {
       stops.push(
-        this.#shared.onCommit(resolve),
+        this.#shared.onCommit(() => resolve()),
         this.#states.onChange(() => resolve()),
       );
       const onEnd = (): void => resolve();

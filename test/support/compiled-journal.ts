@@ -7,7 +7,7 @@ const SOURCE = new URL('../../src/', import.meta.url).pathname;
 /** The journal as it is now, compiled into `folder` for processes that cannot read TypeScript; where its modules are. */
 export async function compileJournal(folder: string): Promise<string> {
   const journal = (await readdir(join(SOURCE, 'store/journal'))).map((name) => `store/journal/${name}`);
-  for (const name of [...journal, 'store/log.ts', 'model/errors.ts']) {
+  for (const name of [...journal, 'store/log.ts', 'model/errors.ts', 'model/prefix-map.ts']) {
     const { outputText } = ts.transpileModule(await readFile(join(SOURCE, name), 'utf8'), {
       compilerOptions: {
         target: ts.ScriptTarget.ES2023,

@@ -2,9 +2,10 @@
  * The one etcd of a simulation: the state of the in-memory store, the history that watches are served from, leases by the
  * simulated clock, backups. What is committed is told to whoever judges it.
  */
+import { PrefixMap } from '../../src/model/prefix-map.ts';
 import { MemoryState } from '../../src/store/memory-state.ts';
 import type { MemoryBackup } from '../../src/store/memory-state.ts';
-import type { Change, Compare, TransactionResult } from '../../src/store/port.ts';
+import type { Change, Compare, Entry, TransactionResult } from '../../src/store/port.ts';
 import type { EncodedOperation } from '../../src/store/transaction.ts';
 import type { SimClock } from './sim-clock.ts';
 
@@ -26,6 +27,8 @@ interface GrantedLease {
 
 export class SimEtcd {
   readonly state = new MemoryState();
+  /** what `state` holds, read once */
+  readonly #entries = new PrefixMap<Entry>();
   /** counts the processes that were etcd: a message to a former one never arrives */
   incarnation = 0;
   readonly #clock: SimClock;
@@ -39,11 +42,21 @@ export class SimEtcd {
 
   constructor(clock: SimClock) {
     this.#clock = clock;
-    this.state.onCommit(() => this.#follow());
+    this.state.onCommit((commit) => this.#follow(commit));
   }
 
   get revision(): number {
     return this.state.revision;
+  }
+
+  read(key: string): Entry | undefined {
+    return this.#entries.get(key);
+  }
+
+  /** By key. */
+  list(prefix: string): Entry[] {
+    const found = [...this.#entries.entries(prefix)];
+    return found.sort(([a], [b]) => (a < b ? -1 : 1)).map(([, entry]) => entry);
   }
 
   transact(compare: Compare[], operations: EncodedOperation[], writer: Writer): TransactionResult {
@@ -108,20 +121,30 @@ export class SimEtcd {
     this.incarnation++;
     this.state.restore(backup, { newCluster: true });
     this.compact();
+    this.#entries.clear();
+    for (const entry of this.state.list('')) this.#entries.set(entry.key, frozen(entry));
     for (const [id] of backup.leaseKeys)
       if (!this.#leases.has(id)) this.#leases.set(id, { ttl: 10_000, expiry: undefined });
     for (const id of this.#leases.keys()) this.renewed(id, false);
     for (const listener of this.#restarted) listener();
   }
 
-  #follow(): void {
-    const last = this.#log.at(-1)?.revision ?? this.#compacted;
-    const commits = this.state.since(last, '');
+  #follow(commit: SimCommit | undefined): void {
+    if (!commit) return;
     // The history is kept here, where finding its end costs nothing.
     this.state.compact();
-    for (const commit of commits ?? []) {
-      this.#log.push(commit);
-      for (const listener of this.#listeners) listener(commit, this.#writer);
+    for (const change of commit.changes) {
+      if (change.type === 'put') this.#entries.set(change.entry.key, frozen(change.entry));
+      else this.#entries.delete(change.key);
     }
+    this.#log.push(commit);
+    for (const listener of this.#listeners) listener(commit, this.#writer);
   }
+}
+
+/** Readers share what they read; whoever changes it fails. */
+function frozen<T>(value: T): T {
+  if (typeof value !== 'object' || value === null) return value;
+  for (const inner of Object.values(value)) frozen(inner);
+  return Object.freeze(value);
 }

@@ -233,15 +233,15 @@ export class Judge {
 
   /** etcd holds an older day: what it says is no evidence against anybody. */
   #restored(): void {
-    const { state } = this.#world.etcd;
+    const { etcd } = this.#world;
     this.#owners.clear();
     this.#blocks.clear();
     this.#liveSince.clear();
     for (const prefix of [prefixes.addresses, prefixes.endpoints]) {
-      for (const { key, value } of state.list(prefix)) this.#owners.set(key, (value as { node: string }).node);
+      for (const { key, value } of etcd.list(prefix)) this.#owners.set(key, (value as { node: string }).node);
     }
-    for (const { key, value } of state.list(prefixes.blocks)) this.#blocks.set(key, value as BlockRecord);
-    for (const { key } of state.list(prefixes.live)) this.#lease(key.slice(prefixes.live.length), true);
+    for (const { key, value } of etcd.list(prefixes.blocks)) this.#blocks.set(key, value as BlockRecord);
+    for (const { key } of etcd.list(prefixes.live)) this.#lease(key.slice(prefixes.live.length), true);
     for (const host of this.#world.hosts) host.applied = 0;
     for (const released of this.#released.values()) released.revision = undefined;
   }

@@ -149,7 +149,7 @@ class Simulation {
   /** etcd holds what the journals hold, and all nodes see the same. */
   #assertOneTruth(): void {
     const { etcd, hosts } = this.#world;
-    const stored = new Map(etcd.state.list('').map(({ key, value }) => [key, JSON.stringify(value)]));
+    const stored = new Map(etcd.list('').map(({ key, value }) => [key, JSON.stringify(value)]));
     const owned = new Map<string, string>();
     for (const { daemon, name } of hosts) {
       if (!daemon?.deps) throw new Violation(`${name} does not serve at the end: ${String(daemon?.failure)}`);
@@ -193,8 +193,7 @@ class Simulation {
       await this.#pass(1_000);
     }
     await this.#until('the last address has rested', () => {
-      const { state } = this.#world.etcd;
-      return state.list(prefixes.addresses).length === 0;
+      return this.#world.etcd.list(prefixes.addresses).length === 0;
     });
     await this.#pass(6_000);
   }
@@ -204,7 +203,7 @@ class Simulation {
     if (judge.live.size > 0)
       throw new Violation(`${judge.live.size} endpoints are left: ${[...judge.live.keys()].join()}`);
     for (const prefix of [prefixes.addresses, prefixes.endpoints]) {
-      const left = etcd.state.list(prefix).map(({ key, value }) => `${key} ${JSON.stringify(value)}`);
+      const left = etcd.list(prefix).map(({ key, value }) => `${key} ${JSON.stringify(value)}`);
       if (left.length > 0) throw new Violation(`left over: ${left.join('; ')}`);
     }
   }

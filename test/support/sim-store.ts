@@ -79,13 +79,13 @@ export class SimStore implements Store {
   }
 
   get(key: string, options: CallOptions = {}): Promise<{ entry: Entry | undefined; revision: number }> {
-    const { state } = this.#options.etcd;
-    return this.#call(`read ${key}`, options, () => ({ entry: state.read(key), revision: state.revision }));
+    const { etcd } = this.#options;
+    return this.#call(`read ${key}`, options, () => ({ entry: etcd.read(key), revision: etcd.revision }));
   }
 
   list(prefix: string, options: CallOptions = {}): Promise<{ entries: Entry[]; revision: number }> {
-    const { state } = this.#options.etcd;
-    return this.#call(`list ${prefix}`, options, () => ({ entries: state.list(prefix), revision: state.revision }));
+    const { etcd } = this.#options;
+    return this.#call(`list ${prefix}`, options, () => ({ entries: etcd.list(prefix), revision: etcd.revision }));
   }
 
   transact(transaction: Transaction, options: CallOptions = {}): Promise<TransactionResult> {
@@ -258,8 +258,8 @@ export class SimStore implements Store {
   }
 
   #snapshot(prefix: string): StoreEvent {
-    const { state } = this.#options.etcd;
-    return { kind: 'snapshot', revision: state.revision, entries: state.list(prefix) };
+    const { etcd } = this.#options;
+    return { kind: 'snapshot', revision: etcd.revision, entries: etcd.list(prefix) };
   }
 
   #call<T>(what: string, { deadline = DEADLINE, signal }: CallOptions, apply: () => T): Promise<T> {

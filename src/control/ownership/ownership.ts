@@ -11,7 +11,8 @@ import { needsAnother, usedOf } from '../../model/ipam/owned-space.ts';
 import { poolOf } from '../../model/ipam/pool.ts';
 import type { Pool } from '../../model/ipam/pool.ts';
 import { topBlockOf } from '../../model/ipam/top-blocks.ts';
-import { prefixes } from '../../model/keys.ts';
+import { keys, prefixes } from '../../model/keys.ts';
+import type { Network } from '../../model/objects.ts';
 import type { Condition } from '../../model/status.ts';
 import { HANDLER_DEADLINE } from '../../model/limits.ts';
 import type { CallOptions, Operation, Store } from '../../store/port.ts';
@@ -96,8 +97,8 @@ export class Ownership {
       },
     });
     this.#hints = new HintSender({ node, own, view, peers: options.peers, log });
-    view.onChange(({ keys }) => {
-      if (!keys || keys.some((key) => key.startsWith(prefixes.networks) || key.startsWith(prefixes.endpoints))) {
+    view.onChange(({ keys: changed }) => {
+      if (!changed || changed.some((key) => key.startsWith(prefixes.networks) || key.startsWith(prefixes.endpoints))) {
         this.#leave();
       }
     });
@@ -180,10 +181,14 @@ export class Ownership {
   #leave(): void {
     const { view, log } = this.#options;
     if (!this.standing.isProven()) return;
-    const { networks } = view.current().state;
     for (const [, value] of this.records.entries(SPACE)) {
       const { network } = value as SpaceRecord;
-      if (!networks.get(network)?.leaving || this.isUsed(network, true) || this.#leaving.has(network)) continue;
+      if (
+        !view.value<Network>(keys.network(network))?.leaving ||
+        this.isUsed(network, true) ||
+        this.#leaving.has(network)
+      )
+        continue;
       const work = this.space
         .giveBack(network, () => !this.isUsed(network, true), { deadline: HANDLER_DEADLINE })
         .catch((error: unknown) =>

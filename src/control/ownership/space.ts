@@ -376,9 +376,11 @@ export class Space {
   /** What the record says is this node's, and the journal neither has nor is giving away. */
   #unknownParts(record: BlockRecord): Cidr[] {
     const { own, node } = this.#options;
+    const owned = ownedParts(record, node.id);
+    if (owned.length === 0) return [];
     const space = spaceOf(own, record.network);
     const known = [...space.parts, ...space.moving.map(({ cidr }) => cidr)].map((text) => spanOf(cidrFrom(text)));
-    return ownedParts(record, node.id).filter((part) => without([spanOf(part)], known).length > 0);
+    return owned.filter((part) => without([spanOf(part)], known).length > 0);
   }
 
   async #swap(

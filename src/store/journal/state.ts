@@ -1,11 +1,12 @@
 /** The records after the last append, in memory, with the way back to what is durable. */
+import { PrefixMap } from '../../model/prefix-map.ts';
 import type { JournalOperation } from './port.ts';
 
 /** What was there before an append, in the order in which it was replaced. */
 export type Undo = readonly { key: string; existed: boolean; value: unknown }[];
 
 export class State {
-  #records = new Map<string, unknown>();
+  readonly #records = new PrefixMap<unknown>();
 
   get size(): number {
     return this.#records.size;
@@ -15,8 +16,8 @@ export class State {
     return this.#records.get(key);
   }
 
-  *entries(prefix = ''): Generator<[string, unknown]> {
-    for (const record of this.#records) if (record[0].startsWith(prefix)) yield record;
+  entries(prefix?: string): Generator<[string, unknown], void, undefined> {
+    return this.#records.entries(prefix);
   }
 
   set(key: string, value: unknown): void {
@@ -39,14 +40,14 @@ export class State {
 
   /** As it was before the appends of `undone`, newest last. */
   before(undone: readonly Undo[]): [string, unknown][] {
-    if (undone.length === 0) return [...this.#records];
-    const records = new Map(this.#records);
+    if (undone.length === 0) return [...this.#records.entries()];
+    const records = new Map(this.#records.entries());
     for (const undo of undone.toReversed()) revert(records, undo);
     return [...records];
   }
 }
 
-function revert(records: Map<string, unknown>, undo: Undo): void {
+function revert(records: Map<string, unknown> | PrefixMap<unknown>, undo: Undo): void {
   for (const { key, existed, value } of undo.toReversed()) {
     if (existed) records.set(key, value);
     else records.delete(key);
