@@ -1,7 +1,6 @@
 /** The kernel port over netlink: one host namespace, the tenants' namespaces below one folder. */
-import { NetlinkError, NftSocket, openNamespace, OutcomeUnknownError, RouteSocket } from 'netlink-ts';
+import { NftSocket, openNamespace, RouteSocket } from 'netlink-ts';
 import type { Namespace } from 'netlink-ts';
-import { describeCause, WeftError } from '../model/errors.ts';
 import type { Operation } from '../plan/diff.ts';
 import type {
   ForeignChains,
@@ -11,21 +10,20 @@ import type {
   OperationFailure,
   PortDrops,
 } from '../plan/kernel-port.ts';
-import { isLink, keyOf, standsOn } from '../plan/objects.ts';
 import type { PortGuardIntent } from '../plan/port-guard/intent.ts';
 import type { Observed, PortPeer } from '../plan/objects.ts';
 import type { HostGuardIntent, RulesetIntent, TenantGuardIntent } from '../plan/ruleset.ts';
-import { deleteEntry, putEntry, putSetting } from './entries.ts';
+import { applyOperations } from './apply.ts';
 import { KernelEvents } from './events.ts';
 import { ForeignForward } from './foreign-forward.ts';
-import { createLink, deleteLink, indexOf, settle } from './links.ts';
 import type { LinkContext } from './links.ts';
 import { TenantNamespaces, wireOption } from './namespaces.ts';
 import type { WireLog } from './namespaces.ts';
 import { observe, settingOf } from './observe.ts';
 import { readDrops } from './port-guard/drops.ts';
 import { routeOnLink } from './sandbox-routes.ts';
-import { ensureRuleset, removeRuleset } from './ruleset.ts';
+import { removeRuleset } from './ruleset.ts';
+import { Rulesets } from './rulesets.ts';
 
 export interface KernelOptions {
   /** where the tenants' namespace files stand: /run/weft/netns */
@@ -45,8 +43,8 @@ export class NetlinkKernel implements KernelPort {
   readonly #host: { namespace: Namespace; rt: RouteSocket; nft: NftSocket };
   readonly #tenants: TenantNamespaces;
   readonly #events: KernelEvents;
-  /** by namespace, '' the host's: what was applied last */
-  readonly #rulesets = new Map<string, Map<RulesetIntent['kind'], RulesetIntent>>();
+  /** of each namespace; one that is bound anew has another socket */
+  readonly #rulesets = new WeakMap<NftSocket, Rulesets>();
   readonly #foreign: ForeignForward;
 
   constructor(options: KernelOptions) {
@@ -69,14 +67,12 @@ export class NetlinkKernel implements KernelPort {
 
   async ensureNamespace(name: string): Promise<boolean> {
     const made = await this.#tenants.ensure(name);
-    if (made) this.#rulesets.delete(name);
     this.#events.follow(name, this.#tenants.use(name).namespace);
     return made;
   }
 
   removeNamespace(name: string): Promise<void> {
     this.#events.forget(name);
-    this.#rulesets.delete(name);
     this.#tenants.remove(name);
     return Promise.resolve();
   }
@@ -92,15 +88,7 @@ export class NetlinkKernel implements KernelPort {
   ): Promise<OperationFailure[]> {
     const namespacePaths = () => this.#tenants.list().map((one) => this.#tenants.path(one));
     const context: LinkContext = { tenant: this.#tenants.use(name), host: this.#host, rebuild, namespacePaths };
-    const failures: OperationFailure[] = [];
-    const broken = new Map<string, Error>();
-    for (const operation of operations) {
-      const error = broken.get(standsOn(operation.object)) ?? (await failureOf(context, operation));
-      if (!error) continue;
-      failures.push({ operation, error });
-      if (isLink(operation.object)) broken.set(operation.object.name, error);
-    }
-    return failures;
+    return await applyOperations(context, operations);
   }
 
   routeOnLink(peer: PortPeer): Promise<boolean> {
@@ -108,12 +96,12 @@ export class NetlinkKernel implements KernelPort {
   }
 
   guardHost(intent: HostGuardIntent): Promise<string[]> {
-    return this.#guard('', this.#host.nft, intent);
+    return this.#guard(this.#host.nft, intent);
   }
 
   async unguardHost(): Promise<void> {
     await removeRuleset(this.#host.nft);
-    this.#rulesets.delete('');
+    this.#rulesets.delete(this.#host.nft);
   }
 
   passForeign(wanted: boolean): Promise<ForeignChains> {
@@ -126,11 +114,11 @@ export class NetlinkKernel implements KernelPort {
   }
 
   guardTenant(name: string, intent: TenantGuardIntent): Promise<string[]> {
-    return this.#guard(name, this.#tenants.use(name).nft, intent);
+    return this.#guard(this.#tenants.use(name).nft, intent);
   }
 
   guardPorts(name: string, intent: PortGuardIntent): Promise<string[]> {
-    return this.#guard(name, this.#tenants.use(name).nft, intent);
+    return this.#guard(this.#tenants.use(name).nft, intent);
   }
 
   drops(name: string): Promise<Map<string, PortDrops>> {
@@ -149,43 +137,9 @@ export class NetlinkKernel implements KernelPort {
     this.#host.namespace.close();
   }
 
-  async #guard(namespace: string, nft: NftSocket, intent: RulesetIntent): Promise<string[]> {
-    const applied = this.#rulesets.get(namespace) ?? new Map<RulesetIntent['kind'], RulesetIntent>();
-    const last = applied.get(intent.kind);
-    const { repaired } = await ensureRuleset(nft, intent, last ? { last } : {});
-    this.#rulesets.set(namespace, applied.set(intent.kind, intent));
-    return repaired;
+  #guard(nft: NftSocket, intent: RulesetIntent): Promise<string[]> {
+    const rulesets = this.#rulesets.get(nft) ?? new Rulesets(nft);
+    this.#rulesets.set(nft, rulesets);
+    return rulesets.ensure(intent);
   }
-}
-
-async function failureOf(context: LinkContext, operation: Operation): Promise<Error | undefined> {
-  try {
-    await perform(context, operation);
-    return undefined;
-  } catch (error) {
-    return named(operation, error);
-  }
-}
-
-async function perform(context: LinkContext, operation: Operation): Promise<void> {
-  const { object } = operation;
-  const { rt } = context.tenant;
-  if (object.kind === 'sysctl') {
-    putSetting(context.tenant, object);
-  } else if (isLink(object)) {
-    if (operation.type === 'create') await createLink(context, object);
-    else if (operation.type === 'update') await settle(context, object);
-    else await deleteLink(rt, object.name);
-  } else if (operation.type === 'delete') {
-    await deleteEntry(rt, object, await indexOf(rt, object.link));
-  } else {
-    await putEntry(rt, object, await indexOf(rt, object.link));
-  }
-}
-
-function named(operation: Operation, error: unknown): Error {
-  if (error instanceof WeftError || error instanceof OutcomeUnknownError) return error;
-  const what = `${operation.type} ${keyOf(operation.object)}`;
-  const text = error instanceof NetlinkError ? error.message : describeCause(error);
-  return new WeftError('kernel-refused', `${what}: ${text}`, { object: keyOf(operation.object), cause: error });
 }

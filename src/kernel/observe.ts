@@ -3,7 +3,7 @@ import { NetlinkError, NUD_NOARP, NUD_PERMANENT, readSysctl } from 'netlink-ts';
 import type { BridgePortData, Link, RouteSocket } from 'netlink-ts';
 import { ALIAS_PREFIX, UPLINK } from '../plan/objects.ts';
 import type { KernelObject, LinkObject, Observed, PortFlags } from '../plan/objects.ts';
-import { LINK_GROUP } from './link-group.ts';
+import { LINK_GROUP, REMOVED_GROUP } from './link-group.ts';
 import type { NamespaceHandle } from './namespaces.ts';
 import { observeRoutes, observeUplink } from './uplinks.ts';
 
@@ -66,7 +66,8 @@ export async function observe(
 }
 
 function isOurs(link: Link): boolean {
-  return NAMES.test(link.name) && (link.alias?.startsWith(ALIAS_PREFIX) === true || link.group === LINK_GROUP);
+  const marked = link.group === LINK_GROUP || link.group === REMOVED_GROUP;
+  return NAMES.test(link.name) && (link.alias?.startsWith(ALIAS_PREFIX) === true || marked);
 }
 
 function linkObject(link: Link, byIndex: Map<number, Link>): LinkObject | undefined {

@@ -7,6 +7,7 @@ import { isDeepStrictEqual } from 'node:util';
 import {
   NetlinkError,
   type ElementChange,
+  type NftChangeOptions,
   type NftSocket,
   type SetElement,
   type Table,
@@ -42,14 +43,29 @@ export async function ensureRuleset(
   try {
     const found = await nft.readTable(wanted, call);
     const repaired = driftOf(found, options.last && compileRuleset(options.last), { wanted, members });
-    if (isDeepStrictEqual(found, wanted)) return { created: false, changed: false, repaired };
-    if (found && isDeepStrictEqual(skeletonOf(found, members), skeletonOf(wanted, members)))
-      await changeMembers(nft, { found, wanted, members }, call);
-    else await nft.replaceTable(wanted, call);
-    return { created: found === undefined, changed: true, repaired };
+    const changed = await bringTable(nft, { found, wanted, intent }, call);
+    return { created: found === undefined, changed, repaired };
   } catch (error) {
     throw refused('apply', wanted, error);
   }
+}
+
+/** From the table that stands to `wanted`, the one of the intent; false when they are the same. Throws as `ensureRuleset`. */
+export async function bringTable(
+  nft: NftSocket,
+  { found, wanted, intent }: { found: Table | undefined; wanted: Table; intent: RulesetIntent },
+  options: NftChangeOptions = {},
+): Promise<boolean> {
+  const members = memberSetsOf(intent);
+  if (isDeepStrictEqual(found, wanted)) return false;
+  try {
+    if (found && isDeepStrictEqual(skeletonOf(found, members), skeletonOf(wanted, members)))
+      await changeMembers(nft, { found, wanted, members }, options);
+    else await nft.replaceTable(wanted, options);
+  } catch (error) {
+    throw refused('apply', wanted, error);
+  }
+  return true;
 }
 
 /** A table that is not there is a success. */
@@ -71,18 +87,18 @@ interface MemberChange {
 async function changeMembers(
   nft: NftSocket,
   { found, wanted, members }: MemberChange,
-  call: { signal?: AbortSignal },
+  options: NftChangeOptions,
 ): Promise<void> {
   const changes = members.map((set): ElementChange => {
     const [has, needs] = [elementsOf(found, set), elementsOf(wanted, set)];
     return { set, add: missingFrom(has, needs), delete: missingFrom(needs, has) };
   });
   try {
-    await nft.changeElements(wanted, changes, call);
+    await nft.changeElements(wanted, changes, options);
   } catch (error) {
     // an element or the table went after it was read
     if (!(error instanceof NetlinkError && error.code === 'ENOENT')) throw error;
-    await nft.replaceTable(wanted, call);
+    await nft.replaceTable(wanted, options);
   }
 }
 

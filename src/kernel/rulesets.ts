@@ -1,0 +1,61 @@
+/**
+ * The rulesets of weft's in one namespace, and the generation of nftables at which each was seen to stand. The kernel counts
+ * every batch that anybody commits there: while the number is the same nobody has changed anything, and what is wanted now is
+ * compared with memory. Else the table is read again (ruleset.ts). A change from memory is bound to the generation, so that
+ * it is never made of a ruleset that is another by then.
+ */
+import { StaleGenerationError } from 'netlink-ts';
+import type { NftSocket, Table } from 'netlink-ts';
+import type { RulesetIntent } from '../plan/ruleset.ts';
+import { compileRuleset } from './guard-tables.ts';
+import { bringTable, ensureRuleset } from './ruleset.ts';
+
+interface Seen {
+  intent: RulesetIntent;
+  table: Table;
+  /** undefined: others may have changed it while it was looked at */
+  generation: number | undefined;
+}
+
+export class Rulesets {
+  readonly #nft: NftSocket;
+  readonly #seen = new Map<RulesetIntent['kind'], Seen>();
+
+  constructor(nft: NftSocket) {
+    this.#nft = nft;
+  }
+
+  /** What had to be changed that stood before. Throws as `ensureRuleset` does. */
+  async ensure(intent: RulesetIntent): Promise<string[]> {
+    const generation = await this.#nft.generation();
+    const seen = this.#seen.get(intent.kind);
+    if (seen?.generation === generation && (await this.#fromMemory(seen.table, intent, generation))) return [];
+    const { repaired, changed } = await ensureRuleset(this.#nft, intent, seen ? { last: seen.intent } : {});
+    await this.#remember({ intent, table: compileRuleset(intent) }, { before: generation, changed });
+    return repaired;
+  }
+
+  /** False when somebody was faster. */
+  async #fromMemory(found: Table, intent: RulesetIntent, generation: number): Promise<boolean> {
+    const table = compileRuleset(intent);
+    try {
+      const changed = await bringTable(this.#nft, { found, wanted: table, intent }, { generation });
+      await this.#remember({ intent, table }, { before: generation, changed });
+      return true;
+    } catch (error) {
+      if (error instanceof StaleGenerationError) return false;
+      throw error;
+    }
+  }
+
+  /** One batch of ours moves the number by one: then all else that stood before stands still. */
+  async #remember(
+    one: Omit<Seen, 'generation'>,
+    { before, changed }: { before: number; changed: boolean },
+  ): Promise<void> {
+    const after = await this.#nft.generation();
+    const alone = after === before + (changed ? 1 : 0);
+    if (alone) for (const other of this.#seen.values()) if (other.generation === before) other.generation = after;
+    this.#seen.set(one.intent.kind, { ...one, generation: alone ? after : undefined });
+  }
+}
