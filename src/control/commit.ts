@@ -10,6 +10,7 @@ import type { CallOptions, Compare, Operation, Store } from '../store/port.ts';
 import type { ClusterView } from './cluster-view.ts';
 import { isOwn } from './ownership/keys.ts';
 import { SpaceNeeded } from './ownership/need.ts';
+import type { Need } from './ownership/need.ts';
 import type { Ownership } from './ownership/ownership.ts';
 import type { CallContext } from './port.ts';
 
@@ -38,6 +39,8 @@ export interface CommitDeps {
 
 export const ATTEMPTS = 20;
 
+type Options = CallOptions & { deadline: number };
+
 /** `decide` is pure over the view and is called again after every lost race; empty `then` writes nothing. */
 export async function commit<T>(
   deps: CommitDeps,
@@ -45,55 +48,71 @@ export async function commit<T>(
   context: CallContext = {},
 ): Promise<Committed<T>> {
   const end = performance.now() + HANDLER_DEADLINE;
-  const options = () => ({
+  const options = (): Options => ({
     deadline: Math.max(1, end - performance.now()),
     ...(context.signal ? { signal: context.signal } : {}),
   });
   let synced = false;
   for (let attempt = 0; attempt < ATTEMPTS && performance.now() < end; attempt++) {
     context.signal?.throwIfAborted();
-    let decision: Decision<T>;
-    try {
+    let taken: Taken<T> | undefined;
+    const now = () => {
       if (!deps.view.complete) throw new WeftError('store-away', 'the cluster has not been read yet');
       const began = performance.now();
-      decision = decide();
+      const decision = decide();
       if (decision.then.length > 0) deps.timings?.phase('decide', performance.now() - began);
+      taken = { decision, appended: append(deps, decision) };
+    };
+    try {
+      now();
     } catch (error) {
       if (error instanceof SpaceNeeded) {
-        await deps.ownership.space.obtain(error.need, options());
-        continue;
+        await deps.ownership.space.obtain(error.need, options(), () => needOf(now));
+      } else {
+        if (synced || toWeftError(error).code === 'internal') throw error;
+        await deps.view.sync(options());
+        synced = true;
       }
-      if (synced || toWeftError(error).code === 'internal') throw error;
-      await deps.view.sync(options());
-      synced = true;
-      continue;
     }
-    const written = await write(deps, decision, options());
-    if (written) return { ...written, result: decision.result };
+    if (!taken) continue;
+    const written = await write(deps, taken, options());
+    if (written) return { ...written, result: taken.decision.result };
     await deps.view.sync(options());
     synced = true;
   }
   throw new WeftError('store-conflict', `others changed the same objects in each of ${ATTEMPTS} attempts`);
 }
 
+type Appended = ReturnType<Ownership['records']['append']>;
+
+/** What was decided, and where it was appended in the same step when it is about this node's own records. */
+interface Taken<T> {
+  decision: Decision<T>;
+  appended: Appended | undefined;
+}
+
+function append<T>({ ownership }: CommitDeps, { then, release }: Decision<T>): Appended | undefined {
+  const own = then.filter(isOfThisNode).length;
+  if (own === 0) return undefined;
+  if (own < then.length)
+    throw new WeftError('internal', 'a decision writes both what this node owns and what it does not');
+  return ownership.records.append(then.map(plain), release ? 'release' : 'normal');
+}
+
 /** undefined when somebody was faster. */
 async function write<T>(
   deps: CommitDeps,
-  decision: Decision<T>,
-  options: Required<Pick<CallOptions, 'deadline'>> & CallOptions,
+  { decision: { compare, then }, appended }: Taken<T>,
+  options: Options,
 ): Promise<{ revision: number; sequence: number } | undefined> {
   const { view, ownership, store } = deps;
-  const { compare, then } = decision;
   if (then.length === 0) return { revision: view.revision, sequence: ownership.records.sequence };
-  const own = then.filter(isOfThisNode).length;
-  if (own === then.length) {
-    const { sequence, durable } = ownership.records.append(then.map(plain), decision.release ? 'release' : 'normal');
+  if (appended) {
     const began = performance.now();
-    await durable;
+    await appended.durable;
     deps.timings?.phase('journal', performance.now() - began);
-    return { revision: view.revision, sequence };
+    return { revision: view.revision, sequence: appended.sequence };
   }
-  if (own > 0) throw new WeftError('internal', 'a decision writes both what this node owns and what it does not');
   if (ownership.isRecovering()) throw ownership.standing.refusal();
   const written = await store.transact({ compare: [...compare, ...ownership.standing.compare()], then }, options);
   if (!written.succeeded) {
@@ -108,6 +127,17 @@ async function write<T>(
 function isOfThisNode(operation: Operation): boolean {
   if ('put' in operation) return isOwn(operation.put);
   return 'delete' in operation && isOwn(operation.delete);
+}
+
+/** What the work still lacks; undefined when it was done. */
+function needOf(work: () => void): Need | undefined {
+  try {
+    work();
+    return undefined;
+  } catch (error) {
+    if (error instanceof SpaceNeeded) return error.need;
+    throw error;
+  }
 }
 
 function plain(operation: Operation): { put: string; value: unknown } | { delete: string } {

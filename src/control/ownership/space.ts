@@ -7,8 +7,7 @@ import type { Logger } from 'pino';
 import { formatCidr, parseCidr } from '../../model/address/cidr.ts';
 import type { Cidr } from '../../model/address/cidr.ts';
 import { parseAddress } from '../../model/address/address.ts';
-import { toWeftError } from '../../model/errors.ts';
-import type { WeftError } from '../../model/errors.ts';
+import { toWeftError, WeftError } from '../../model/errors.ts';
 import { addressPart, cidrFrom, freeBlock, ownedParts, partOf } from '../../model/ipam/blocks.ts';
 import type { BlockRecord, Owner } from '../../model/ipam/blocks.ts';
 import { chooseCarve } from '../../model/ipam/choose-carve.ts';
@@ -23,6 +22,7 @@ import type { CallOptions, Store } from '../../store/port.ts';
 import type { ClusterView } from '../cluster-view.ts';
 import type { Turns } from '../turns.ts';
 import type { AddressIndex } from './address-index.ts';
+import { Looks } from './looks.ts';
 import type { Need } from './need.ts';
 import type { OwnRecords } from './own-records.ts';
 import type { PeerPort, SplitAnswer, SplitRequest } from './ports.ts';
@@ -64,29 +64,60 @@ type Options = CallOptions & { deadline: number };
 export class Space {
   readonly #options: SpaceOptions;
   readonly #background = new Set<Promise<void>>();
+  readonly #looks = new Looks();
 
   constructor(options: SpaceOptions) {
     this.#options = options;
   }
 
-  /** Returns once the need fits what this node owns; throws what stands in its way. */
-  obtain(need: Need, options: Options): Promise<void> {
-    const { turns, fits, standing } = this.#options;
+  /**
+   * Calls `use` as soon as the need fits what this node owns, before anybody else who waits for space in the same network:
+   * among many, those who come later would be faster otherwise, again and again. `use` says what it lacks then. Throws what
+   * stands in the way.
+   */
+  obtain(need: Need, options: Options, use: () => Need | undefined): Promise<void> {
+    const { turns, fits, exhausted } = this.#options;
+    const asked = performance.now();
+    // The deadline is the caller's: those before it in the queue use it up as well.
+    const end = asked + options.deadline;
+    const left = () => ({ ...options, deadline: Math.max(1, end - performance.now()) });
     return turns.take(turnOf(need.network.id), async () => {
-      const end = performance.now() + options.deadline;
-      const left = () => ({ ...options, deadline: Math.max(1, end - performance.now()) });
-      await this.#proven(left());
-      if (fits(need)) return;
-      standing.assertGives();
-      for (const [i, pool] of need.pools.entries()) {
-        try {
-          const one = { ...need, pool };
-          return await (need.wanted === undefined ? this.#any(one, left) : this.#address(one, need.wanted, left));
-        } catch (error) {
-          if (toWeftError(error).code !== 'pool-exhausted' || i + 1 === need.pools.length) throw error;
+      let next: Need | undefined = need;
+      while (next?.network.id === need.network.id) {
+        options.signal?.throwIfAborted();
+        await this.#proven(left());
+        if (!fits(next)) {
+          // Of many that wait for the last addresses one looks for all who waited when it began.
+          if (this.#looks.foundNone(next, asked)) throw exhausted(next);
+          if (left().deadline <= 1) throw waited(next, options.deadline);
+          await this.#fetch(next, left);
         }
+        next = use();
       }
     });
+  }
+
+  async #fetch(need: Need, left: () => Options): Promise<void> {
+    const began = performance.now();
+    this.#looks.anew(need);
+    try {
+      await this.#look(need, left);
+    } catch (error) {
+      if (toWeftError(error).code === 'pool-exhausted') this.#looks.inVain(need, began);
+      throw error;
+    }
+  }
+
+  async #look(need: Need, left: () => Options): Promise<void> {
+    this.#options.standing.assertGives();
+    for (const [i, pool] of need.pools.entries()) {
+      try {
+        const one = { ...need, pool };
+        return await (need.wanted === undefined ? this.#any(one, left) : this.#address(one, need.wanted, left));
+      } catch (error) {
+        if (toWeftError(error).code !== 'pool-exhausted' || i + 1 === need.pools.length) throw error;
+      }
+    }
   }
 
   /** More of the pool, when that is free, without anybody waiting for it. */
@@ -426,6 +457,17 @@ export class Space {
       .map((key) => `${key}@${view.revisionOf(key)}`)
       .join();
   }
+}
+
+function waited({ network }: Need, milliseconds: number): WeftError {
+  return new WeftError(
+    'not-ready',
+    `others on this host were given addresses of ${network.name} for ${milliseconds} ms`,
+    {
+      object: network.name,
+      next: 'repeat the call',
+    },
+  );
 }
 
 function turnOf(network: string): string {

@@ -1,7 +1,7 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Housekeeping } from '../../../src/control/housekeeping.ts';
 import { WeftError } from '../../../src/model/errors.ts';
-import { RESTING_TIME } from '../../../src/model/limits.ts';
+import { HANDLER_DEADLINE, RESTING_TIME } from '../../../src/model/limits.ts';
 import { TestCluster } from '../../support/control.ts';
 
 let cluster: TestCluster;
@@ -53,6 +53,40 @@ describe('attach', () => {
       if (result.status === 'rejected')
         expect(result.reason).toMatchObject({ code: 'pool-exhausted', object: 'acme/web' });
     }
+  });
+
+  it('gives addresses that come one by one to as many of those who wait, and tells the others that the pool is full', async () => {
+    const { one, two } = await twoHosts('10.10.0.0/26');
+    const on = (node: typeof one, addresses: string[] = []) =>
+      node.control.attach({ network: 'acme/web', netns: '/run/netns/c', addresses });
+    // Between two that are in use lies one that is not: no split gives more than that.
+    for (let last = 2; last <= 62; last += 2) await on(two, [`10.10.0.${last}`]);
+    const results = await Promise.allSettled(Array.from({ length: 60 }, () => on(one)));
+    const refusals = results.flatMap((result) => (result.status === 'rejected' ? [result.reason as WeftError] : []));
+    expect(refusals.map(({ code }) => code)).toEqual(Array.from({ length: 30 }, () => 'pool-exhausted'));
+  });
+
+  it('waits behind others no longer than its deadline, and says so', async () => {
+    const { one } = await twoHosts('10.10.0.0/28');
+    const on = () => one.control.attach({ network: 'acme/web', netns: '/run/netns/c' });
+    const { id } = await one.control.getNetwork('acme/web');
+    const results: Promise<unknown>[] = [];
+    // Somebody before them takes longer than they may.
+    const clock = vi.spyOn(performance, 'now');
+    try {
+      await one.deps.turns.take(`space/${id}`, async () => {
+        results.push(...Array.from({ length: 20 }, on));
+        await one.deps.view.sync({ deadline: 1_000 });
+        const late = performance.now() + HANDLER_DEADLINE;
+        clock.mockImplementation(() => late);
+      });
+      for (const { status, reason } of (await Promise.allSettled(results)) as PromiseRejectedResult[]) {
+        expect([status, (reason as WeftError).code]).toEqual(['rejected', 'not-ready']);
+      }
+    } finally {
+      clock.mockRestore();
+    }
+    expect((await on()).addresses).toHaveLength(2);
   });
 
   it('leaves nothing behind when the kernel refuses', async () => {
