@@ -7,7 +7,7 @@
  * go removes the rest: the caller, or any node's housekeeping when the caller died.
  */
 import { WeftError } from '../model/errors.ts';
-import { keys } from '../model/keys.ts';
+import { keys, prefixes } from '../model/keys.ts';
 import type { ClusterState } from '../model/cluster.ts';
 import { HANDLER_DEADLINE, LEAK_GRACE } from '../model/limits.ts';
 import type { Binding, Endpoint, Network } from '../model/objects.ts';
@@ -133,7 +133,7 @@ async function stay(deps: ControlDeps, id: string): Promise<void> {
   });
 }
 
-/** This node's space in a leaving network, when nothing of its own is in it; of a forced one also what is left of the dead. */
+/** This node's space in a leaving network, when nothing of its own is in it; and what is left of nodes that are not heard from. */
 async function letGo(deps: ControlDeps, id: string, context: CallContext): Promise<void> {
   const { state } = deps.view.current();
   const network = state.networks.get(id);
@@ -141,9 +141,37 @@ async function letGo(deps: ControlDeps, id: string, context: CallContext): Promi
   const options = { deadline: HANDLER_DEADLINE, ...context };
   const unused = () => !deps.ownership.isUsed(id, true);
   if (unused()) await deps.ownership.space.giveBack(id, unused, options);
-  if (!network.leaving.force) return;
-  const dead = ownersOf(state, network).filter((node) => node !== deps.node.id && !state.live.has(node));
-  for (const node of dead) await deps.ownership.space.giveBackOf(id, node, options);
+  if (!network.leaving.force && !(await commit(deps, () => decideForGood(deps, id), context)).result) return;
+  const silent = ownersOf(state, network).filter((node) => !isHeardFrom(deps, node));
+  for (const node of silent) await deps.ownership.space.giveBackOf(id, node, options);
+}
+
+/**
+ * Nodes that are heard from have let go, and nobody has an endpoint or a binding: nodes that are down hold nothing up. The mark
+ * becomes final before their space is touched, since a network that stayed would give it to others, and they come back with it
+ * in their journals. What such a node gave out while it was cut off goes when it is back.
+ */
+function decideForGood(deps: ControlDeps, id: string): Decision<boolean> {
+  const { state } = deps.view.current();
+  const network = state.networks.get(id);
+  const owners = network ? ownersOf(state, network) : [];
+  const used = network && [...usersOf(state, network), ...bindingsOf(state, network)].length > 0;
+  const down = owners.length > 0 && !owners.some((node) => isHeardFrom(deps, node));
+  if (!network?.leaving || used || !down) return { compare: [], then: [], result: false };
+  if (network.leaving.force) return { compare: [], then: [], result: true };
+  return {
+    compare: [
+      { key: keys.network(id), revision: deps.view.revisionOf(keys.network(id)) },
+      { emptyPrefix: prefixes.endpointsOf(id) },
+      { emptyPrefix: prefixes.bindingsOf(id) },
+    ],
+    then: [{ put: keys.network(id), value: { ...network, leaving: { ...network.leaving, force: true } } }],
+    result: true,
+  };
+}
+
+function isHeardFrom(deps: ControlDeps, node: string): boolean {
+  return node === deps.node.id || deps.view.current().state.live.has(node);
 }
 
 interface Waiting {
@@ -161,7 +189,8 @@ async function until(deps: ControlDeps, { id, deadline, context, done }: Waiting
   for await (const state of deps.view.follow(signal)) {
     const network = state.networks.get(id);
     if (!network) return;
-    if (done({ users: usersOf(state, network).length, owners: ownersOf(state, network).length })) return;
+    const owners = ownersOf(state, network).filter((node) => isHeardFrom(deps, node));
+    if (done({ users: usersOf(state, network).length, owners: owners.length })) return;
   }
 }
 

@@ -1,0 +1,88 @@
+/** A network goes while a node that owns space in it is down; what that node finds when it is back. */
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { Housekeeping } from '../../../src/control/housekeeping.ts';
+import { keys } from '../../../src/model/keys.ts';
+import { LEAK_GRACE } from '../../../src/model/limits.ts';
+import { TestCluster } from '../../support/control.ts';
+import { until } from '../../support/until.ts';
+
+type TestNode = Awaited<ReturnType<TestCluster['node']>>;
+
+let cluster: TestCluster;
+let one: TestNode;
+let two: TestNode;
+let network: string;
+
+beforeEach(async () => {
+  cluster = new TestCluster();
+  [one, two] = [await cluster.node('host1'), await cluster.node('host2')];
+  await one.control.createTenant({ name: 'acme' });
+  const subnets = [{ cidr: '10.10.0.0/24' }];
+  ({ id: network } = await one.control.createNetwork({ tenant: 'acme', name: 'web', subnets }));
+});
+afterEach(() => cluster.close());
+
+const attach = (node: TestNode) => node.control.attach({ network: 'acme/web', netns: '/run/netns/c' });
+const spaceOf = (node: TestNode) => [...node.deps.ownership.records.entries('space/')].map(([key]) => key);
+
+/** host2 is cut off, and its lease has ended. */
+async function goesDown(): Promise<void> {
+  await cluster.published();
+  two.store.setAway(true);
+  await one.store.transact({ compare: [], then: [{ delete: keys.live(two.deps.node.id) }] });
+  await one.deps.view.sync({ deadline: 1_000 });
+}
+
+async function isBack(): Promise<void> {
+  two.store.setAway(false);
+  const life = { node: two.deps.node.id, bootId: two.deps.node.bootId };
+  await two.store.transact({ compare: [], then: [{ put: keys.live(life.node), value: life }] });
+  await two.deps.view.sync({ deadline: 1_000 });
+}
+
+describe('a network in which a node that is down owns space', () => {
+  it('is deleted at once; the node drops its space when it is back, and gives nothing out', async () => {
+    await two.control.detach((await attach(two)).id);
+    await goesDown();
+    await one.control.deleteNetwork({ ref: 'acme/web', force: false });
+    expect(await one.control.listNetworks({})).toEqual([]);
+    expect((await one.store.list('blocks/')).entries).toEqual([]);
+    expect(spaceOf(two)).toEqual([`space/${network}`]);
+    await isBack();
+    await expect(attach(two)).rejects.toMatchObject({ code: 'network-not-found' });
+    await two.deps.ownership.round(0, new AbortController().signal);
+    expect(spaceOf(two)).toEqual([]);
+    expect(await cluster.keys('addresses/', 'blocks/')).toEqual([]);
+  });
+
+  it('stays with all its space while it is in use', async () => {
+    await attach(one);
+    await two.control.detach((await attach(two)).id);
+    await goesDown();
+    const before = (await one.store.list('blocks/')).entries.map(({ value }) => value);
+    await expect(one.control.deleteNetwork({ ref: 'acme/web', force: false })).rejects.toMatchObject({
+      code: 'network-in-use',
+    });
+    expect((await one.store.list('blocks/')).entries.map(({ value }) => value)).toEqual(before);
+    expect((await one.control.getNetwork('acme/web')).state).toBe('ready');
+  });
+
+  it('takes with it what that node gave out while it was cut off, once it is back', async () => {
+    await two.control.detach((await attach(two)).id);
+    await goesDown();
+    await attach(two);
+    await one.control.deleteNetwork({ ref: 'acme/web', force: false });
+    let now = 0;
+    const housekeeping = new Housekeeping(two.deps, () => now);
+    await isBack();
+    await until(
+      async () => {
+        now += LEAK_GRACE;
+        await housekeeping.round(new AbortController().signal);
+        return [...two.deps.ownership.records.entries()].length === 0;
+      },
+      { what: 'the node to drop what it has of the network' },
+    );
+    expect(await cluster.keys('endpoints/', 'addresses/', 'blocks/')).toEqual([]);
+  });
+});
