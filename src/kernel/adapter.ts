@@ -19,11 +19,12 @@ import { ForeignForward } from './foreign-forward.ts';
 import type { LinkContext } from './links.ts';
 import { TenantNamespaces, wireOption } from './namespaces.ts';
 import type { WireLog } from './namespaces.ts';
-import { observe, settingOf } from './observe.ts';
+import { observe } from './observe.ts';
 import { readDrops } from './port-guard/drops.ts';
 import { routeOnLink } from './sandbox-routes.ts';
 import { removeRuleset } from './ruleset.ts';
 import { Rulesets } from './rulesets.ts';
+import { ownSettingOf, settingOf, Settings } from './settings.ts';
 
 export interface KernelOptions {
   /** where the tenants' namespace files stand: /run/weft/netns */
@@ -42,6 +43,7 @@ export class NetlinkKernel implements KernelPort {
   readonly #options: KernelOptions;
   readonly #host: { namespace: Namespace; rt: RouteSocket; nft: NftSocket };
   readonly #tenants: TenantNamespaces;
+  readonly #settings: Settings;
   readonly #events: KernelEvents;
   /** of each namespace; one that is bound anew has another socket */
   readonly #rulesets = new WeakMap<NftSocket, Rulesets>();
@@ -57,7 +59,8 @@ export class NetlinkKernel implements KernelPort {
     };
     this.#tenants = new TenantNamespaces(options.folder, options.wire);
     this.#foreign = new ForeignForward(this.#host.nft);
-    this.#events = new KernelEvents(options.onMonitorFailure);
+    this.#settings = new Settings(options.sysctls);
+    this.#events = new KernelEvents(options.onMonitorFailure, (name) => this.#settings.forget(name));
     this.#events.follow(null, namespace);
   }
 
@@ -67,6 +70,7 @@ export class NetlinkKernel implements KernelPort {
 
   async ensureNamespace(name: string): Promise<boolean> {
     const made = await this.#tenants.ensure(name);
+    if (made) this.#settings.forget(name);
     this.#events.follow(name, this.#tenants.use(name).namespace);
     return made;
   }
@@ -78,7 +82,8 @@ export class NetlinkKernel implements KernelPort {
   }
 
   observe(name: string): Promise<Observed> {
-    return observe(this.#tenants.use(name), this.#host.rt, this.#options.sysctls);
+    const handle = this.#tenants.use(name);
+    return observe(handle, this.#host.rt, this.#settings.of(name, handle.namespace));
   }
 
   async apply(
@@ -88,7 +93,9 @@ export class NetlinkKernel implements KernelPort {
   ): Promise<OperationFailure[]> {
     const namespacePaths = () => this.#tenants.list().map((one) => this.#tenants.path(one));
     const context: LinkContext = { tenant: this.#tenants.use(name), host: this.#host, rebuild, namespacePaths };
-    return await applyOperations(context, operations);
+    const failures = await applyOperations(context, operations);
+    if (operations.some(({ object }) => object.kind === 'sysctl')) this.#settings.forget(name);
+    return failures;
   }
 
   routeOnLink(peer: PortPeer): Promise<boolean> {
@@ -109,7 +116,9 @@ export class NetlinkKernel implements KernelPort {
   }
 
   forwarding(): Promise<HostForwarding> {
-    const isOn = (path: string) => settingOf(this.#host, path) === '1';
+    const read = (path: string) =>
+      this.#options.host === undefined ? ownSettingOf(path) : settingOf(this.#host.namespace, path);
+    const isOn = (path: string) => read(path) === '1';
     return Promise.resolve({ ipv4: isOn('net/ipv4/ip_forward'), ipv6: isOn('net/ipv6/conf/all/forwarding') });
   }
 

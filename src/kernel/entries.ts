@@ -6,7 +6,7 @@ import { parseInterfaceAddress } from '../model/address/cidr.ts';
 import { WeftError } from '../model/errors.ts';
 import type { AddressObject, FdbObject, NeighbourObject, RouteObject, SysctlObject } from '../plan/objects.ts';
 import type { NamespaceHandle } from './namespaces.ts';
-import { settingOf } from './observe.ts';
+import { settingOf } from './settings.ts';
 import { ROUTE_PROTOCOL } from './uplinks.ts';
 
 type Entry = AddressObject | FdbObject | NeighbourObject | RouteObject;
@@ -41,7 +41,8 @@ export async function deleteEntry(rt: RouteSocket, entry: Entry, index: number):
 
 /** A setting that this kernel does not have is not wrong. */
 export function putSetting(handle: NamespaceHandle, setting: SysctlObject): void {
-  if (settingOf(handle, setting.path) !== undefined) writeSysctl(handle.namespace, setting.path, setting.value);
+  if (settingOf(handle.namespace, setting.path) !== undefined)
+    writeSysctl(handle.namespace, setting.path, setting.value);
 }
 
 function routeSpec({ destination, gateway }: RouteObject) {

@@ -18,9 +18,11 @@ export class KernelEvents {
   #queue: KernelEvent[] = [];
   #wake: (() => void) | undefined;
   readonly #failed: (error: unknown) => void;
+  readonly #settingChanged: (namespace: string) => void;
 
-  constructor(failed: (error: unknown) => void) {
+  constructor(failed: (error: unknown) => void, settingChanged: (namespace: string) => void) {
     this.#failed = failed;
+    this.#settingChanged = settingChanged;
   }
 
   /** Idempotent; a namespace bound anew under the same name is followed anew. */
@@ -42,7 +44,10 @@ export class KernelEvents {
     if (name !== null) {
       const groups = [RTNLGRP_IPV4_NETCONF, RTNLGRP_IPV6_NETCONF];
       const settings = openMonitor({ protocol: NETLINK_ROUTE, groups, netns: namespace.fd, signal });
-      this.#run(settings, () => this.#add({ namespace: name, what: 'setting' }));
+      this.#run(settings, () => {
+        this.#settingChanged(name);
+        this.#add({ namespace: name, what: 'setting' });
+      });
     }
     const commits = openMonitor({
       protocol: NETLINK_NETFILTER,

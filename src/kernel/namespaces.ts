@@ -3,7 +3,7 @@
  * can be unbound, deleted or bound anew behind our back, so its inode is compared with that of the open handle before
  * each use, and the sockets are opened again when they differ.
  */
-import { mkdirSync, readdirSync } from 'node:fs';
+import { mkdirSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { createNamespace, deleteNamespace, NetlinkError, NftSocket, openNamespace, RouteSocket } from 'netlink-ts';
 import type { Namespace } from 'netlink-ts';
@@ -77,9 +77,8 @@ export class TenantNamespaces {
   }
 
   #stands(name: string, handle: NamespaceHandle): boolean {
-    const found = tryOpen(this.path(name));
-    found?.close();
-    return found?.inode === handle.namespace.inode;
+    // Asked before each use. A file that no namespace is bound to has an inode of its own file system's, far below nsfs'.
+    return statSync(this.path(name), { throwIfNoEntry: false })?.ino === handle.namespace.inode;
   }
 
   #lookUp(name: string): NamespaceHandle | undefined {

@@ -1,5 +1,5 @@
 /** Dumps of a tenant's namespace as the objects a plan speaks of. Only what is ours is reported; see `isOurs`. */
-import { NetlinkError, NUD_NOARP, NUD_PERMANENT, readSysctl } from 'netlink-ts';
+import { NUD_NOARP, NUD_PERMANENT } from 'netlink-ts';
 import type { BridgePortData, Link, RouteSocket } from 'netlink-ts';
 import { ALIAS_PREFIX, UPLINK } from '../plan/objects.ts';
 import type { KernelObject, LinkObject, Observed, PortFlags } from '../plan/objects.ts';
@@ -14,11 +14,11 @@ export interface Observation extends Observed {
   indices: Map<string, number>;
 }
 
-/** `host`: a socket in the host's namespace, where the other ends of uplinks are */
+/** `host`: a socket in the host's namespace, where the other ends of uplinks are; `settings`: as they were read */
 export async function observe(
   handle: NamespaceHandle,
   host: RouteSocket,
-  sysctls: readonly string[],
+  settings: readonly KernelObject[],
 ): Promise<Observation> {
   const { rt } = handle;
   const [links, addresses, neighbours, entries] = await Promise.all([
@@ -29,7 +29,7 @@ export async function observe(
   ]);
   const byIndex = new Map(links.map((link) => [link.index, link]));
   const ours = new Map(links.filter(isOurs).map((link) => [link.index, link]));
-  const objects: KernelObject[] = sysctls.flatMap((path) => readSetting(handle, path));
+  const objects = [...settings];
   for (const link of ours.values()) {
     const object = link.name === UPLINK ? await observeUplink(link, host) : linkObject(link, byIndex);
     if (object) objects.push(object);
@@ -106,19 +106,4 @@ function portFlags(port: BridgePortData | undefined): PortFlags {
     mcastFlood: port?.mcastFlood ?? true,
     bcastFlood: port?.bcastFlood ?? true,
   };
-}
-
-/** A kernel without the setting (no br_netfilter, no IPv6) has nothing that could be wrong. */
-function readSetting(handle: NamespaceHandle, path: string): KernelObject[] {
-  const value = settingOf(handle, path);
-  return value === undefined ? [] : [{ kind: 'sysctl', path, value }];
-}
-
-export function settingOf(handle: NamespaceHandle, path: string): string | undefined {
-  try {
-    return readSysctl(handle.namespace, path);
-  } catch (error) {
-    if (error instanceof NetlinkError && error.code === 'ENOENT') return undefined;
-    throw error;
-  }
 }

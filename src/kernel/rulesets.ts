@@ -12,6 +12,8 @@ import { bringTable, ensureRuleset } from './ruleset.ts';
 
 interface Seen {
   intent: RulesetIntent;
+  /** the intent, to be compared: cheaper than to compile it, or to walk two of them */
+  text: string;
   table: Table;
   /** undefined: others may have changed it while it was looked at */
   generation: number | undefined;
@@ -29,18 +31,25 @@ export class Rulesets {
   async ensure(intent: RulesetIntent): Promise<string[]> {
     const generation = await this.#nft.generation();
     const seen = this.#seen.get(intent.kind);
-    if (seen?.generation === generation && (await this.#fromMemory(seen.table, intent, generation))) return [];
+    const text = JSON.stringify(intent);
+    if (seen?.generation === generation) {
+      if (seen.text === text) return [];
+      if (await this.#fromMemory(seen, { intent, text })) return [];
+    }
     const { repaired, changed } = await ensureRuleset(this.#nft, intent, seen ? { last: seen.intent } : {});
-    await this.#remember({ intent, table: compileRuleset(intent) }, { before: generation, changed });
+    await this.#remember({ intent, text, table: compileRuleset(intent) }, { before: generation, changed });
     return repaired;
   }
 
   /** False when somebody was faster. */
-  async #fromMemory(found: Table, intent: RulesetIntent, generation: number): Promise<boolean> {
+  async #fromMemory(
+    { table: found, generation = 0 }: Seen,
+    { intent, text }: Pick<Seen, 'intent' | 'text'>,
+  ): Promise<boolean> {
     const table = compileRuleset(intent);
     try {
       const changed = await bringTable(this.#nft, { found, wanted: table, intent }, { generation });
-      await this.#remember({ intent, table }, { before: generation, changed });
+      await this.#remember({ intent, text, table }, { before: generation, changed });
       return true;
     } catch (error) {
       if (error instanceof StaleGenerationError) return false;

@@ -1,6 +1,8 @@
 import { createRequire } from 'node:module';
 import { endianness } from 'node:os';
 
+const require = createRequire(import.meta.url);
+
 /** An open socket inside the addon; used after `close` it throws EBADF. */
 export type SocketHandle = object;
 
@@ -27,7 +29,7 @@ export interface Addon {
  */
 export function addon(): Addon {
   if (endianness() !== 'LE') throw new Error('netlink-ts works on little-endian machines only');
-  return createRequire(import.meta.url)('../../build/Release/netlink.node') as Addon;
+  return require('../../build/Release/netlink.node') as Addon;
 }
 
 export interface SystemError extends Error {
