@@ -2,8 +2,8 @@
  * Kernel multicast as wakes: links that come, change or go, addresses and entries that are deleted, rulesets that are committed. Events
  * of our own doing wake too; the round that follows finds nothing to do and makes no events, so that ends by itself.
  */
-import { monitorRoutes, NETLINK_NETFILTER, NETLINK_ROUTE, openMonitor } from 'netlink-ts';
-import type { Namespace, RouteEvent, RouteTopic } from 'netlink-ts';
+import { AttributeReader, monitorRoutes, NETLINK_NETFILTER, NETLINK_ROUTE, openMonitor } from 'netlink-ts';
+import type { MonitorEvent, Namespace, RouteEvent, RouteTopic } from 'netlink-ts';
 import { UPLINK_CHANGED } from '../plan/kernel-port.ts';
 import type { KernelEvent } from '../plan/kernel-port.ts';
 import { UPLINKS } from './host-egress.ts';
@@ -12,6 +12,9 @@ const NFNLGRP_NFTABLES = 7;
 /** changes of forwarding and its like below /proc/sys/net */
 const RTNLGRP_IPV4_NETCONF = 24;
 const RTNLGRP_IPV6_NETCONF = 25;
+/** struct netconfmsg, aligned */
+const NETCONF_HEADER = 4;
+const NETCONFA_IFINDEX = 1;
 
 export class KernelEvents {
   readonly #followed = new Map<string, { inode: number; stop: AbortController }>();
@@ -44,7 +47,8 @@ export class KernelEvents {
     if (name !== null) {
       const groups = [RTNLGRP_IPV4_NETCONF, RTNLGRP_IPV6_NETCONF];
       const settings = openMonitor({ protocol: NETLINK_ROUTE, groups, netns: namespace.fd, signal });
-      this.#run(settings, () => {
+      this.#run(settings, (event) => {
+        if (isOfLink(event)) return;
         this.#settingChanged(name);
         this.#add({ namespace: name, what: 'setting' });
       });
@@ -122,4 +126,12 @@ function describe(event: RouteEvent): string | undefined {
   if (event.kind === 'overrun') return 'missed events';
   if (event.kind === 'link') return `link ${event.link.name}`;
   return event.change === 'delete' ? event.kind : undefined;
+}
+
+/** Each new link tells of its settings; those of the namespace have numbers below 0 in its place (-1 all, -2 default). */
+function isOfLink(event: MonitorEvent): boolean {
+  if (event.kind === 'overrun') return false;
+  const attributes = new AttributeReader(event.message.payload.subarray(NETCONF_HEADER));
+  while (attributes.next()) if (attributes.type === NETCONFA_IFINDEX) return attributes.i32() >= 0;
+  return false;
 }
