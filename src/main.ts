@@ -29,6 +29,7 @@ import { createControl } from './control/service.ts';
 import { Turns } from './control/turns.ts';
 import { wakesOf } from './control/wakes.ts';
 import { followEngine } from './engines/docker/engine/follower.ts';
+import { pictureOfEngine } from './engines/docker/engine/picture.ts';
 import { startDockerPlugin } from './engines/docker/server.ts';
 import { armFailpoints } from './failpoints.ts';
 import { assertMountNamespace, bootId, lockHost } from './host.ts';
@@ -198,6 +199,8 @@ async function serve(host: Host, keeper: IdentityKeeper, opened: OpenedStore): P
   });
   const deps: ControlDeps = {
     ownership,
+    examiners: peers,
+    engineShows: config.docker.enabled ? (until) => pictureOfEngine(dockerSelf(config, deps), until) : undefined,
     trust: trustPort(keeper, authority, renewal),
     store,
     upkeep,

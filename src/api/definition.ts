@@ -26,6 +26,7 @@ import type {
   WatchEvent,
   WatchRequest,
 } from '../control/port.ts';
+import type { Examination, ExamineRequest, NodeExamination } from '../control/examination/port.ts';
 import type { EgressRequest, EgressView, RouterRequest, RouterView } from '../control/routing-port.ts';
 import type { PageRequest } from './pages.ts';
 
@@ -72,6 +73,8 @@ export interface Methods {
   ResumeStore: { request: { force: boolean }; response: { missing: string[] } };
   SplitSpace: { request: SplitSpaceRequest; response: { answer: string } };
   Hint: { request: HintRequest; response: object };
+  Examine: { request: ExamineRequest; response: Examination };
+  ExamineNode: { request: ExamineRequest; response: NodeExamination };
   ListEngines: { request: { node: string }; response: { engines: EngineView[] } };
   SyncEngine: { request: { network: string }; response: EngineView };
 }

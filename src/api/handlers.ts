@@ -69,6 +69,8 @@ export function handlers(control: Control): Handlers {
     ResumeStore: (request, context) => control.resumeStore(request, context),
     SplitSpace: (request, context) => control.splitSpace(request, context),
     Hint: (request, context) => done(control.hint(request, context)),
+    Examine: (request, context) => control.examine(request, context),
+    ExamineNode: (request, context) => control.examineNode(request, context),
     ListEngines: async ({ node }) => ({ engines: await control.listEngines(node === '' ? {} : { node }) }),
     SyncEngine: ({ network }, context) => control.syncEngine(network === '' ? {} : { network }, context),
     AdoptNetwork: ({ ref }, context) => control.adoptNetwork(ref, context),

@@ -1,5 +1,6 @@
 /** The other nodes, over mTLS: one connection each, made when it is first needed. */
 import type { ChannelCredentials } from '@grpc/grpc-js';
+import type { ExaminationPeers, NodeExamination } from '../control/examination/port.ts';
 import type { PeerPort, SplitAnswer } from '../control/ownership/ports.ts';
 import { WeftError } from '../model/errors.ts';
 import { connect } from './client.ts';
@@ -16,7 +17,7 @@ interface Connection {
   client: WeftClient;
 }
 
-export class PeerClient implements PeerPort {
+export class PeerClient implements PeerPort, ExaminationPeers {
   readonly #options: PeerClientOptions;
   readonly #connections = new Map<string, Connection>();
 
@@ -37,6 +38,12 @@ export class PeerClient implements PeerPort {
   async hint(...[node, hint, options]: Parameters<PeerPort['hint']>): Promise<void> {
     const put = hint.put.map(({ key, value }) => ({ key, value: JSON.stringify(value) }));
     await this.#to(node).call('Hint', { sequence: hint.sequence, put, delete: hint.delete }, options);
+  }
+
+  async examineNode(
+    ...[node, request, options]: Parameters<ExaminationPeers['examineNode']>
+  ): Promise<NodeExamination> {
+    return await this.#to(node).call('ExamineNode', request, options);
   }
 
   close(): void {

@@ -77,6 +77,8 @@ const SCHEMAS: { [M in MethodName]: z.ZodType<Methods[M]['request']> } = {
     put: z.array(z.object({ key: required, value: z.string().max(64 * 1024) })).max(256),
     delete: z.array(required).max(256),
   }),
+  Examine: z.object({ audit: z.boolean() }),
+  ExamineNode: z.object({ audit: z.boolean() }),
   GetEgress: reference,
   SetEgress: z.object({ tenant: required, off: z.boolean(), ipv6: text, allow: ranges }),
   CreateRouter: z.object({ tenant: required, name: required, networks: z.array(required).max(1_024) }),

@@ -5,6 +5,7 @@ import { ERRORS, EXIT, toWeftError, WeftError } from '../model/errors.ts';
 import { VERSION } from '../version.ts';
 import { completionCommands } from './completion.ts';
 import { dockerCommand } from './docker.ts';
+import { doctorCommand } from './doctor.ts';
 import { egressCommand } from './egress.ts';
 import { endpointCommand } from './endpoint.ts';
 import { eventsCommand } from './events.ts';
@@ -20,7 +21,8 @@ import { tokenCommand } from './token.ts';
 
 const EPILOGUE = `
 Names are TENANT, TENANT/NETWORK, TENANT/NETWORK/ENDPOINT; an id or a unique beginning of one serves as well.
-Exit codes: 0 done, 1 failed, 2 usage, 3 not found, 4 conflict or exhausted, 5 not allowed, 6 daemon or store away, 7 timeout.
+Exit codes: 0 done, 1 failed, 2 usage, 3 not found, 4 conflict or exhausted, 5 not allowed, 6 daemon or store away, 7 timeout,
+10 findings.
 
 Examples:
   weft status
@@ -55,6 +57,7 @@ export async function buildProgram(words: readonly string[]): Promise<Command> {
   program.addCommand(storeCommand());
   program.addCommand(dockerCommand());
   program.addCommand(eventsCommand());
+  program.addCommand(doctorCommand());
   program.addCommand(explainCommand());
   const [completion, complete] = completionCommands(program);
   if (completion) program.addCommand(completion);

@@ -71,6 +71,11 @@ export class ClusterView {
     return this.#entries.get(key);
   }
 
+  /** What the store says of a key, also where this node's word counts. */
+  stored(key: string): Entry | undefined {
+    return this.#own?.decides(key) ? this.#under.get(key) : this.#entries.get(key);
+  }
+
   /** 0 for an absent key: what a compare of a transaction needs. */
   revisionOf(key: string): number {
     return this.#entries.get(key)?.revision ?? 0;

@@ -6,6 +6,7 @@ import type { Timings } from '../model/timings.ts';
 import type { Reconciler } from '../reconcile/port.ts';
 import type { Store } from '../store/port.ts';
 import type { ClusterView } from './cluster-view.ts';
+import type { EnginePicture, ExaminationPeers } from './examination/port.ts';
 import type { AtFailpoint } from './failpoints.ts';
 import type { Ownership } from './ownership/ownership.ts';
 import type { CallContext } from './port.ts';
@@ -55,6 +56,10 @@ export interface ControlDeps {
   /** ranges this host's own routes reach, so that a chosen subnet does not hide them */
   hostRoutes: () => Promise<Cidr[]>;
   trust: TrustPort;
+  /** what this host's engine shows; absent without one */
+  engineShows?: ((signal: AbortSignal) => Promise<EnginePicture>) | undefined;
+  /** the other nodes, when they are examined */
+  examiners?: ExaminationPeers | undefined;
   now: () => Date;
   timings?: Timings | undefined;
   /** where a test may end the daemon; absent in one that serves */

@@ -5,6 +5,7 @@
 import type { EngineContainer, EngineProblem, EngineRef, EngineState, Origin, StaticRoute } from '../model/objects.ts';
 import type { Condition } from '../model/status.ts';
 import type { StoreState } from '../store/port.ts';
+import type { ExaminationControl } from './examination/port.ts';
 import type { RoutingControl } from './routing-port.ts';
 
 export interface CallContext {
@@ -265,7 +266,7 @@ export interface WatchRequest extends ListFilter {
   kinds: string[];
 }
 
-export interface Control extends RoutingControl {
+export interface Control extends RoutingControl, ExaminationControl {
   status(): Promise<StatusView>;
 
   createTenant(request: { name: string }, context?: CallContext): Promise<TenantView>;

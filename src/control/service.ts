@@ -14,6 +14,7 @@ import { adoptNetwork, engineView, offerAgain } from './engines/in-step.ts';
 import { claimNetwork, followEngineNetworks, reportEngine } from './engines/step.ts';
 import { releaseAddress, requestAddress } from './engines/pool-addresses.ts';
 import { requestPool } from './engines/pools.ts';
+import { examinationControl } from './examination/examine.ts';
 import { peerControl } from './peer-service.ts';
 import { forgottenConditions } from './forgotten.ts';
 import { resumeStore } from './resume.ts';
@@ -121,6 +122,7 @@ export function createControl(deps: ControlDeps): Control {
     ...membershipControl(deps, fresh),
     ...routingControl(deps, fresh),
     ...peerControl(deps),
+    ...examinationControl(deps),
     resumeStore: (request, context) => resumeStore(deps, request, context),
 
     listEngines: async (filter) => listed(listEngines, filter),

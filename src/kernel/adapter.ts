@@ -10,6 +10,7 @@ import type {
   OperationFailure,
   PortDrops,
 } from '../plan/kernel-port.ts';
+import { ALIAS_PREFIX } from '../plan/objects.ts';
 import type { PortGuardIntent } from '../plan/port-guard/intent.ts';
 import type { Observed, PortPeer } from '../plan/objects.ts';
 import type { HostGuardIntent, RulesetIntent, TenantGuardIntent } from '../plan/ruleset.ts';
@@ -17,12 +18,13 @@ import { applyOperations } from './apply.ts';
 import { KernelEvents } from './events.ts';
 import { ForeignForward } from './foreign-forward.ts';
 import type { LinkContext } from './links.ts';
-import { TenantNamespaces, wireOption } from './namespaces.ts';
+import { LINK_GROUP } from './link-group.ts';
+import { TenantNamespaces, tryOpen, wireOption } from './namespaces.ts';
 import type { WireLog } from './namespaces.ts';
 import { observe } from './observe.ts';
 import { readDrops } from './port-guard/drops.ts';
 import { routeOnLink } from './sandbox-routes.ts';
-import { removeRuleset } from './ruleset.ts';
+import { removeRuleset, rulesetStands } from './ruleset.ts';
 import { Rulesets } from './rulesets.ts';
 import { ownSettingOf, settingOf, Settings } from './settings.ts';
 
@@ -84,6 +86,23 @@ export class NetlinkKernel implements KernelPort {
   observe(name: string): Promise<Observed> {
     const handle = this.#tenants.use(name);
     return observe(handle, this.#host.rt, this.#settings.of(name, handle.namespace));
+  }
+
+  async hostLinks(): Promise<string[]> {
+    const links = await this.#host.rt.links.list();
+    return links
+      .filter(({ group, alias }) => group === LINK_GROUP || alias?.startsWith(ALIAS_PREFIX) === true)
+      .map(({ name }) => name);
+  }
+
+  isNamespace(path: string): Promise<boolean> {
+    const namespace = tryOpen(path);
+    namespace?.close();
+    return Promise.resolve(namespace !== undefined);
+  }
+
+  isGuarded(name: string | null, intent: RulesetIntent): Promise<boolean> {
+    return rulesetStands(name === null ? this.#host.nft : this.#tenants.use(name).nft, intent);
   }
 
   async apply(

@@ -68,6 +68,16 @@ export async function bringTable(
   return true;
 }
 
+/** Whether the table is as the intent has it, members and all. */
+export async function rulesetStands(nft: NftSocket, intent: RulesetIntent): Promise<boolean> {
+  const wanted = compileRuleset(intent);
+  try {
+    return isDeepStrictEqual(await nft.readTable(wanted), wanted);
+  } catch (error) {
+    throw refused('read', wanted, error);
+  }
+}
+
 /** A table that is not there is a success. */
 export async function removeRuleset(nft: NftSocket, options: { signal?: AbortSignal } = {}): Promise<void> {
   try {

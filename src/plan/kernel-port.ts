@@ -2,7 +2,7 @@
 import type { Operation } from './diff.ts';
 import type { Observed, PortPeer } from './objects.ts';
 import type { DropReason, PortGuardIntent } from './port-guard/intent.ts';
-import type { HostGuardIntent, TenantGuardIntent } from './ruleset.ts';
+import type { HostGuardIntent, RulesetIntent, TenantGuardIntent } from './ruleset.ts';
 
 export interface OperationFailure {
   operation: Operation;
@@ -43,6 +43,12 @@ export interface KernelPort {
   /** succeeds for what is gone */
   removeNamespace(name: string): Promise<void>;
   observe(name: string): Promise<Observed>;
+  /** Names of the links in the host's namespace that bear weft's mark. */
+  hostLinks(): Promise<string[]>;
+  /** Whether the file is a network namespace. */
+  isNamespace(path: string): Promise<boolean>;
+  /** Whether a ruleset stands as the intent has it; `name` null: in the host's namespace. */
+  isGuarded(name: string | null, intent: RulesetIntent): Promise<boolean>;
   /** In order; what depends on a failed link is left out and reported with it. */
   apply(name: string, operations: Operation[], rebuild: (endpoint: string) => boolean): Promise<OperationFailure[]>;
   /** Routes of a container's interface to `peer.links`; false while the interface is not in its sandbox. */

@@ -11,6 +11,7 @@ import type { Condition } from '../model/status.ts';
 import type { Timings } from '../model/timings.ts';
 import { diff } from '../plan/diff.ts';
 import { planGuard, planTenantGuard } from '../plan/guard.ts';
+import type { KernelPicture } from '../plan/kernel-picture.ts';
 import { UPLINK_CHANGED } from '../plan/kernel-port.ts';
 import type { KernelPort, OperationFailure, PortDrops } from '../plan/kernel-port.ts';
 import { keyOf } from '../plan/objects.ts';
@@ -22,6 +23,7 @@ import { ContainerRoutes } from './container-routes.ts';
 import { DropReports } from './drops.ts';
 import { EndpointStatuses } from './endpoint-statuses.ts';
 import { HostConditions, hostFindings } from './host-conditions.ts';
+import { isPresent, lookAtKernel } from './kernel-look.ts';
 import type { ObjectStatus, Reconciler, WaitTarget, Wake } from './port.ts';
 import { Repairs } from './repairs.ts';
 import { Retries } from './retries.ts';
@@ -102,6 +104,12 @@ export class ReconcileLoop implements Reconciler {
     if (endpoint?.node !== node || namespace === undefined) return {};
     if (!(await kernel.namespaces()).includes(namespace)) return {};
     return (await kernel.drops(namespace)).get(linkNames.port(id)) ?? {};
+  }
+
+  async look(): Promise<KernelPicture | undefined> {
+    const { source, kernel, node, settings } = this.#options;
+    const { state, complete } = source.current();
+    return complete && state.nodes.has(node) ? await lookAtKernel(kernel, state, { node, settings }) : undefined;
   }
 
   /** With nothing dirty, whatever the store has beyond the last round does not concern this host's kernel. */
@@ -342,11 +350,6 @@ export class ReconcileLoop implements Reconciler {
   #untilNext(): number {
     return Math.max(0, Math.min(this.#resync, this.#troubles.next()) - this.#clock());
   }
-}
-
-/** Something of this host's is on a network of ours. */
-function isPresent(state: ClusterState, node: string): boolean {
-  return [...state.endpoints.values(), ...state.bindings.values()].some((one) => one.node === node);
 }
 
 function isOver(signal: AbortSignal): boolean {

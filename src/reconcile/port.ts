@@ -1,5 +1,6 @@
 /** What the rest of weft may ask of the reconcile loop (design.md section 6). */
 import type { Condition } from '../model/status.ts';
+import type { KernelPicture } from '../plan/kernel-picture.ts';
 import type { PortDrops } from '../plan/kernel-port.ts';
 
 /** `host`: what this host's own namespace holds */
@@ -29,6 +30,8 @@ export interface Reconciler {
   endpointStatus(id: string): ObjectStatus;
   /** Frames of an endpoint of this host that were dropped; none for one that the kernel does not have yet. */
   drops(id: string): Promise<PortDrops>;
+  /** What this host's kernel holds beside its plan, changing nothing; undefined while there is no complete plan. */
+  look(): Promise<KernelPicture | undefined>;
   applied(): { revision: number; sequence: number };
   repairs(): { total: number; byKind: Record<string, number> };
   conditions(): Condition[];

@@ -33,6 +33,9 @@ export class InstantReconciler implements Reconciler {
   drops() {
     return Promise.resolve({ 'source-mac': 3 });
   }
+  look() {
+    return Promise.resolve(undefined);
+  }
   applied() {
     return { revision: Number.MAX_SAFE_INTEGER, sequence: Number.MAX_SAFE_INTEGER };
   }
@@ -99,6 +102,7 @@ export class TestCluster {
       ipamOnly: options.ipamOnly ?? false,
       hostRoutes: () => Promise.resolve([]),
       trust: noTrust,
+      examiners: { examineNode: (node, request) => this.#control(node).examineNode(request) },
       now,
       log,
     };
@@ -124,13 +128,15 @@ export class TestCluster {
     return { control, deps, store, reconciler };
   }
 
+  #control(node: string): Control {
+    const control = this.#controls.get(node);
+    if (!control) throw new WeftError('daemon-away', `no node ${node}`);
+    return control;
+  }
+
   /** As the nodes' calls to each other arrive, without a network between. */
   #peers(self: string): PeerPort {
-    const to = (node: string): Control => {
-      const control = this.#controls.get(node);
-      if (!control) throw new WeftError('daemon-away', `no node ${node}`);
-      return control;
-    };
+    const to = (node: string) => this.#control(node);
     const context = { peer: { node: self, address: '127.0.0.1' } };
     return {
       split: async (node, request) => {

@@ -12,6 +12,7 @@ import type {
   TokenView,
   WatchEvent,
 } from '../../src/control/port.ts';
+import type { Examination, NodeExamination } from '../../src/control/examination/port.ts';
 import type { EgressView, RouterView } from '../../src/control/routing-port.ts';
 
 const AT = '2026-01-02T03:04:05.678Z';
@@ -141,6 +142,31 @@ export const status: StatusView = {
   conditions: [{ type: 'not-applied', object: 'link we1', message: 'no', since: AT }],
 };
 
+const leaked = {
+  code: 'address-leaked',
+  node: 'host1',
+  object: 'acme/web 10.1.2.3',
+  evidence: 'nobody has it',
+  command: 'weft node ls',
+};
+
+export const examination: Examination = {
+  nodes: [
+    { node: 'host1', answered: true, applied: { revision: 7, sequence: 4 }, reason: '' },
+    { node: 'host2', answered: false, applied: { revision: 0, sequence: 0 }, reason: 'no answer' },
+  ],
+  findings: [leaked],
+};
+
+export const nodeExamination: NodeExamination = {
+  node: '01H',
+  name: 'host1',
+  applied: { revision: 7, sequence: 4 },
+  findings: [leaked],
+  holdings: [{ network: '01N', address: '10.1.2.3', endpoint: '01E' }],
+  space: [{ network: '01N', part: '10.1.2.0/24' }],
+};
+
 /** One network that changes, and the end. */
 async function* events(): AsyncIterable<WatchEvent> {
   const stamp = { revision: 7, at: AT };
@@ -185,6 +211,8 @@ export function fakeControl() {
     resumeStore: vi.fn<Control['resumeStore']>().mockResolvedValue({ missing: [] }),
     splitSpace: vi.fn<Control['splitSpace']>().mockResolvedValue({ answer: 'none' }),
     hint: vi.fn<Control['hint']>().mockResolvedValue(),
+    examine: vi.fn<Control['examine']>().mockResolvedValue(examination),
+    examineNode: vi.fn<Control['examineNode']>().mockResolvedValue(nodeExamination),
     listEngines: vi.fn<Control['listEngines']>().mockResolvedValue([engine]),
     syncEngine: vi.fn<Control['syncEngine']>().mockResolvedValue(engine),
     adoptNetwork: vi.fn<Control['adoptNetwork']>().mockResolvedValue(network),

@@ -22,6 +22,10 @@ export class FakeKernel implements KernelPort {
   guarded = false;
   /** engines have moved the containers' interfaces to where they belong */
   inSandbox = true;
+  /** in the host's namespace, with weft's mark */
+  readonly links = new Set<string>();
+  /** namespaces of containers that ended */
+  readonly gone = new Set<string>();
   readonly dropped = new Map<string, PortDrops>();
   readonly #events: KernelEvent[] = [];
   #wake: (() => void) | undefined;
@@ -43,6 +47,18 @@ export class FakeKernel implements KernelPort {
 
   observe(name: string): Promise<Observed> {
     return Promise.resolve({ objects: [...(this.worlds.get(name)?.values() ?? [])].map(forget), foreign: [] });
+  }
+
+  hostLinks(): Promise<string[]> {
+    return Promise.resolve([...this.links]);
+  }
+
+  isNamespace(path: string): Promise<boolean> {
+    return Promise.resolve(!this.gone.has(path));
+  }
+
+  isGuarded(): Promise<boolean> {
+    return Promise.resolve(this.guarded);
   }
 
   apply(name: string, operations: Operation[]): Promise<OperationFailure[]> {

@@ -58,6 +58,9 @@ class FollowingKernel implements Reconciler {
     }
     return { revision: this.#host.applied, sequence: this.#sequence };
   }
+  look() {
+    return Promise.resolve(undefined);
+  }
   drops() {
     return Promise.resolve({});
   }

@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { parse } from 'yaml';
 import { startApiServer } from '../../../src/api/server.ts';
 import { runProgram } from '../../../src/cli/program.ts';
-import { endpoint, engine, fakeControl, network } from '../../support/fake-control.ts';
+import { endpoint, engine, examination, fakeControl, network } from '../../support/fake-control.ts';
 
 let folder: string;
 let control: ReturnType<typeof fakeControl>;
@@ -26,6 +26,7 @@ beforeEach(async () => {
   vi.spyOn(console, 'error').mockImplementation((text: string) => void err.push(text));
 });
 afterEach(async () => {
+  process.exitCode = undefined;
   vi.restoreAllMocks();
   vi.unstubAllEnvs();
   await server.close();
@@ -225,5 +226,22 @@ describe('explain', () => {
   it('finds the code that was meant', async () => {
     expect((await weft('explain', 'error', 'pool-exhaused')).err).toContain('weft explain error pool-exhausted');
     expect((await weft('explain', 'error')).out).toContain('pool-exhausted');
+  });
+});
+
+describe('doctor', () => {
+  it('prints each finding with what shows it and what to do, and says who did not answer', async () => {
+    const { code, out } = await weft('doctor', '--audit');
+    expect(code).toBe(10);
+    expect(control.examine.mock.calls[0]?.[0]).toEqual({ audit: true });
+    expect(out).toMatch(/^address-leaked on host1: acme\/web 10\.1\.2\.3\n +nobody has it\n +next: weft node ls$/m);
+    expect(out).toMatch(/^did not answer: host2$/m);
+  });
+
+  it('is done with exit code 0 when nothing is wrong, and gives programs the whole', async () => {
+    control.examine.mockResolvedValue({ ...examination, findings: [] });
+    const { code, out } = await weft('doctor', '-o', 'json');
+    expect([code, JSON.parse(out)]).toEqual([0, { ...examination, findings: [] }]);
+    expect(control.examine.mock.calls[0]?.[0]).toEqual({ audit: false });
   });
 });

@@ -1,0 +1,60 @@
+/** This node's own part of an examination. */
+import { setTimeout as delay } from 'node:timers/promises';
+import { auditNode } from '../../audit/node.ts';
+import type { Finding } from '../../model/finding.ts';
+import { inOrderOfNodes, lasting } from '../../model/finding.ts';
+import { prefixes } from '../../model/keys.ts';
+import type { AddressRecord } from '../../model/objects.ts';
+import type { ControlDeps } from '../context.ts';
+import { SPACE } from '../ownership/keys.ts';
+import type { SpaceRecord } from '../ownership/space-records.ts';
+import type { CallContext } from '../port.ts';
+import type { ExamineRequest, NodeExamination } from './port.ts';
+import { nodePicture } from './node-picture.ts';
+
+/** Between two looks, in milliseconds: an attach, a detach or a repair that the first met is over by the second. */
+export const PAUSE = 1_500;
+/** More of them say no more, and an answer has its size. */
+const MOST_FINDINGS = 500;
+
+export async function examineNode(
+  deps: ControlDeps,
+  { audit }: ExamineRequest,
+  { signal }: CallContext = {},
+): Promise<NodeExamination> {
+  const look = async () => (audit ? auditNode(await nodePicture(deps, signal)) : []);
+  const findings = await lastingFindings(look, signal);
+  return {
+    node: deps.node.id,
+    name: deps.node.name,
+    applied: deps.reconciler.applied(),
+    findings: bounded(inOrderOfNodes(findings), deps.node.name),
+    ...(audit ? owned(deps) : { holdings: [], space: [] }),
+  };
+}
+
+export async function lastingFindings(
+  look: () => Promise<Finding[]>,
+  signal: AbortSignal | undefined,
+): Promise<Finding[]> {
+  const first = await look();
+  if (first.length === 0) return [];
+  await delay(PAUSE, undefined, signal ? { signal } : {});
+  return lasting(first, await look());
+}
+
+function bounded(findings: Finding[], node: string): Finding[] {
+  if (findings.length <= MOST_FINDINGS) return findings;
+  const left = findings.length - MOST_FINDINGS;
+  const more = { code: 'more-findings', node, object: node, evidence: `${left} more`, command: 'mend these first' };
+  return [...findings.slice(0, MOST_FINDINGS), more];
+}
+
+function owned({ ownership: { records } }: ControlDeps): Pick<NodeExamination, 'holdings' | 'space'> {
+  const addresses = [...records.entries(prefixes.addresses)].map(([, value]) => value as AddressRecord);
+  const spaces = [...records.entries(SPACE)].map(([, value]) => value as SpaceRecord);
+  return {
+    holdings: addresses.map(({ network, address, endpoint }) => ({ network, address, endpoint: endpoint ?? '' })),
+    space: spaces.flatMap(({ network, parts }) => parts.map((part) => ({ network, part }))),
+  };
+}

@@ -1,0 +1,97 @@
+/** An examination of the cluster: every node is asked at once, each with its deadline, and their answers are compared. */
+import { auditCluster } from '../../audit/cluster.ts';
+import type { SilentNode } from '../../audit/pictures.ts';
+import { toWeftError } from '../../model/errors.ts';
+import { inOrderOfNodes } from '../../model/finding.ts';
+import type { Finding } from '../../model/finding.ts';
+import { prefixes } from '../../model/keys.ts';
+import type { ForgottenNode, Node } from '../../model/objects.ts';
+import type { ControlDeps } from '../context.ts';
+import type { CallContext } from '../port.ts';
+import { examineNode, lastingFindings } from './examine-node.ts';
+import type { ExaminationControl, Examination, ExamineRequest, NodeExamination } from './port.ts';
+
+/** of a node that is heard from, and of one that is not, in milliseconds */
+const ANSWER_DEADLINE = 8_000;
+const SILENT_DEADLINE = 2_000;
+/** The store may be away: then the picture is as old as it is. */
+const SYNC_DEADLINE = 1_000;
+
+export function examinationControl(deps: ControlDeps): ExaminationControl {
+  return {
+    examine: (request, context) => examine(deps, request, context),
+    examineNode: (request, context) => examineNode(deps, request, context),
+  };
+}
+
+async function examine(deps: ControlDeps, request: ExamineRequest, context: CallContext = {}): Promise<Examination> {
+  await deps.view.sync({ deadline: SYNC_DEADLINE, ...context }).catch((error: unknown) => {
+    deps.log.debug({ err: error }, 'an examination goes by what was read before');
+  });
+  const { revision } = deps.view;
+  let answers = await askAll(deps, request, context);
+  let asked = false;
+  const findings = await lastingFindings(async () => {
+    if (asked) answers = await askAll(deps, request, context);
+    asked = true;
+    return judged(deps, answers, { ...request, revision });
+  }, context.signal);
+  return {
+    nodes: [
+      ...answers.spoken.map(({ name, applied }) => ({ node: name, answered: true, applied, reason: '' })),
+      ...answers.silent.map(({ name, reason }) => ({
+        ...{ node: name, answered: false, applied: { revision: 0, sequence: 0 }, reason },
+      })),
+    ].sort((a, b) => (a.node < b.node ? -1 : 1)),
+    findings: inOrderOfNodes(findings),
+  };
+}
+
+interface Answers {
+  spoken: NodeExamination[];
+  silent: SilentNode[];
+}
+
+/** What nodes found wrong with themselves has been looked at twice by them. */
+function judged(
+  { view }: ControlDeps,
+  { spoken, silent }: Answers,
+  { audit, revision }: ExamineRequest & { revision: number },
+): Finding[] {
+  const own = spoken.flatMap(({ findings }) => findings);
+  const { state } = view.current();
+  const forgotten = new Set(view.list<ForgottenNode>(prefixes.forgotten).map(({ id }) => id));
+  const all = auditCluster({ state, forgotten, answers: audit ? spoken : [], silent, revision });
+  // Without an audit all that counts of it is who did not answer.
+  return [...own, ...(audit ? all : all.filter(({ code }) => code === 'node-silent'))];
+}
+
+async function askAll(deps: ControlDeps, request: ExamineRequest, context: CallContext): Promise<Answers> {
+  const answers: Answers = { spoken: [], silent: [] };
+  const nodes = [...deps.view.current().state.nodes.values()];
+  await Promise.all(
+    nodes.map(async (node) => {
+      try {
+        answers.spoken.push(await ask(deps, node, { request, context }));
+      } catch (error) {
+        context.signal?.throwIfAborted();
+        const live = deps.view.current().state.live.has(node.id);
+        const reason = toWeftError(error).message;
+        answers.silent.push({ node: node.id, name: node.name, live, reason });
+      }
+    }),
+  );
+  return answers;
+}
+
+async function ask(
+  deps: ControlDeps,
+  node: Node,
+  { request, context }: { request: ExamineRequest; context: CallContext },
+): Promise<NodeExamination> {
+  if (node.id === deps.node.id) return await examineNode(deps, request, context);
+  const deadline = deps.view.current().state.live.has(node.id) ? ANSWER_DEADLINE : SILENT_DEADLINE;
+  const options = { deadline, ...(context.signal && { signal: context.signal }) };
+  if (!deps.examiners) throw new TypeError('other nodes cannot be asked');
+  return await deps.examiners.examineNode(node.id, request, options);
+}

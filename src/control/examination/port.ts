@@ -1,0 +1,51 @@
+/** Examining the cluster: what each node finds wrong with itself, and what only all their answers show. */
+import type { Holding, SpaceHolding } from '../../audit/pictures.ts';
+import type { Finding } from '../../model/finding.ts';
+import type { CallOptions } from '../../store/port.ts';
+import type { CallContext } from '../port.ts';
+
+export type { EnginePicture } from '../../audit/pictures.ts';
+
+export interface ExamineRequest {
+  /** journals, engines, kernels and store against each other; else the hosts and what is between them */
+  audit: boolean;
+}
+
+/** What one node says of itself. */
+export interface NodeExamination {
+  /** id */
+  node: string;
+  name: string;
+  applied: { revision: number; sequence: number };
+  findings: Finding[];
+  /** addresses and space that it says are its own; of an audit only */
+  holdings: Holding[];
+  space: SpaceHolding[];
+}
+
+export interface ExaminedNode {
+  node: string;
+  answered: boolean;
+  /** zeros for one that did not answer */
+  applied: { revision: number; sequence: number };
+  /** why it did not answer; '' otherwise */
+  reason: string;
+}
+
+export interface Examination {
+  /** every node of the cluster, by name */
+  nodes: ExaminedNode[];
+  findings: Finding[];
+}
+
+export interface ExaminationControl {
+  /** Of the whole cluster; nodes that do not answer are findings, not failures. */
+  examine(request: ExamineRequest, context?: CallContext): Promise<Examination>;
+  /** Of this node alone. */
+  examineNode(request: ExamineRequest, context?: CallContext): Promise<NodeExamination>;
+}
+
+/** The same, asked of another node. */
+export interface ExaminationPeers {
+  examineNode(node: string, request: ExamineRequest, options: CallOptions): Promise<NodeExamination>;
+}
