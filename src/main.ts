@@ -34,6 +34,7 @@ import { startDockerPlugin } from './engines/docker/server.ts';
 import { armFailpoints } from './failpoints.ts';
 import { assertMountNamespace, bootId, lockHost } from './host.ts';
 import { NetlinkKernel } from './kernel/adapter.ts';
+import { gatherHostFacts } from './kernel/host-facts/gather.ts';
 import { ServiceManager } from './kernel/service-manager.ts';
 import { assertOverlayPortFree } from './kernel/overlay-port.ts';
 import { findUnderlay, hostRoutes } from './kernel/underlay.ts';
@@ -200,6 +201,7 @@ async function serve(host: Host, keeper: IdentityKeeper, opened: OpenedStore): P
   const deps: ControlDeps = {
     ownership,
     examiners: peers,
+    hostFacts: gatherHostFacts,
     engineShows: config.docker.enabled ? (until) => pictureOfEngine(dockerSelf(config, deps), until) : undefined,
     trust: trustPort(keeper, authority, renewal),
     store,

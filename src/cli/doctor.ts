@@ -1,4 +1,5 @@
 /** `weft doctor`: what is wrong with the cluster, and what to do about it. */
+import { resolve } from 'node:path';
 import { Command } from 'commander';
 import type { Methods } from '../api/definition.ts';
 import { EXIT } from '../model/errors.ts';
@@ -14,14 +15,27 @@ export function doctorCommand(): Command {
   return new Command('doctor')
     .description('what is wrong with the hosts of the cluster and what is between them; exit code 10 when something is')
     .option('--audit', 'compare the journals, engines and kernels of all nodes with each other and with etcd instead')
-    .addHelpText('after', '\nExamples:\n  weft doctor\n  weft doctor --audit -o json')
-    .action(async ({ audit }: { audit?: boolean }, command: Command) => {
+    .option('--bundle <file>', 'write all of it, and what the daemon knows, into a file for whoever helps; no secrets')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  weft doctor\n  weft doctor --audit -o json\n  weft doctor --bundle weft.json.gz',
+    )
+    .action(async ({ audit, bundle }: { audit?: boolean; bundle?: string }, command: Command) => {
+      if (bundle !== undefined) return await write(resolve(bundle), command);
       const examination = await withClient(command, (client) =>
         client.call('Examine', { audit: audit ?? false }, { deadline: DEADLINE }),
       );
       print(globals(command).output, examination, () => printExamination(examination));
       if (examination.findings.length > 0) process.exitCode = EXIT.findings;
     });
+}
+
+async function write(path: string, command: Command): Promise<void> {
+  const { writeBundle } = await import('./doctor-bundle.ts');
+  const bytes = await withClient(command, (client) => writeBundle(client, path));
+  print(globals(command).output, { path, bytes }, () => {
+    console.log(`${path}: ${bytes} bytes; look at it before you give it away: zcat ${path}`);
+  });
 }
 
 function printExamination({ nodes, findings }: Examination): void {

@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import type { Cidr } from '../model/address/cidr.ts';
 import type { ClusterSettings } from '../model/cluster.ts';
+import type { FactsWish, HostFacts } from '../model/host-facts.ts';
 import type { Condition } from '../model/status.ts';
 import type { Timings } from '../model/timings.ts';
 import type { Reconciler } from '../reconcile/port.ts';
@@ -58,6 +59,8 @@ export interface ControlDeps {
   trust: TrustPort;
   /** what this host's engine shows; absent without one */
   engineShows?: ((signal: AbortSignal) => Promise<EnginePicture>) | undefined;
+  /** what this host is like around weft; absent where nobody looks */
+  hostFacts?: ((wish: FactsWish) => Promise<HostFacts>) | undefined;
   /** the other nodes, when they are examined */
   examiners?: ExaminationPeers | undefined;
   now: () => Date;

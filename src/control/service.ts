@@ -58,6 +58,16 @@ export function createControl(deps: ControlDeps): Control {
   const local = { node: deps.node.id, status: (id: string) => deps.reconciler.endpointStatus(id) };
   const seen = (endpoint: Endpoint) => endpointView(now(), now().endpoints.get(endpoint.id) ?? endpoint, local);
 
+  const conditions = () => [
+    ...storeConditions(deps.store),
+    ...(deps.upkeep?.conditions() ?? []),
+    ...trustConditions(deps),
+    ...pools.look(now(), deps.now()),
+    ...deps.ownership.conditions(),
+    ...forgottenConditions(deps),
+    ...deps.reconciler.conditions(),
+  ];
+
   return {
     status: () =>
       Promise.resolve({
@@ -66,15 +76,7 @@ export function createControl(deps: ControlDeps): Control {
         store: { state: deps.store.state(), revision: deps.view.revision },
         applied: deps.reconciler.applied(),
         repairs: deps.reconciler.repairs(),
-        conditions: [
-          ...storeConditions(deps.store),
-          ...(deps.upkeep?.conditions() ?? []),
-          ...trustConditions(deps),
-          ...pools.look(now(), deps.now()),
-          ...deps.ownership.conditions(),
-          ...forgottenConditions(deps),
-          ...deps.reconciler.conditions(),
-        ],
+        conditions: conditions(),
       }),
 
     createTenant: async ({ name }, context) => {
@@ -122,7 +124,7 @@ export function createControl(deps: ControlDeps): Control {
     ...membershipControl(deps, fresh),
     ...routingControl(deps, fresh),
     ...peerControl(deps),
-    ...examinationControl(deps),
+    ...examinationControl(deps, conditions),
     resumeStore: (request, context) => resumeStore(deps, request, context),
 
     listEngines: async (filter) => listed(listEngines, filter),

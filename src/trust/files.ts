@@ -10,7 +10,7 @@ export async function ensurePrivateDirectory(path: string): Promise<void> {
 }
 
 /** 0600; on disk, with its directory entry, when this returns. A reader sees the old file or the new one. */
-export async function writePrivateFile(path: string, content: string): Promise<void> {
+export async function writePrivateFile(path: string, content: string | Uint8Array): Promise<void> {
   const temporary = join(dirname(path), `.${randomUUID()}.tmp`);
   try {
     const file = await open(temporary, 'wx', 0o600);

@@ -1,9 +1,11 @@
 /** The daemon's life on a host: activation by socket, metrics, a checked configuration, power cuts of its hosts. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Examination } from '../../src/control/examination/port.ts';
 import type { EndpointView, StatusView } from '../../src/control/port.ts';
+import { LINK_GROUP } from '../../src/kernel/link-group.ts';
 import { labUp } from '../../src/lab/lab.ts';
-import type { Lab } from '../../src/lab/lab.ts';
-import { createDockerNetwork, json, reaches, run } from '../support/docker.ts';
+import type { Lab, LabHost } from '../../src/lab/lab.ts';
+import { createDockerNetwork, etcdctl, json, reaches, run, storeKeys } from '../support/docker.ts';
 import { until } from '../support/until.ts';
 
 let lab: Lab;
@@ -83,7 +85,7 @@ describe('weftd', () => {
       const other = 3 - n;
       await until(() => reaches(lab.host(other), `box${other}`, `10.10.0.${n * 10}`), {
         what: `box${n} is back`,
-        deadline: 30_000,
+        deadline: 90_000,
       });
     }
     const endpoints = await json<EndpointView[]>(lab.host(1), 'weft', 'endpoint', 'ls', '-A');
@@ -92,4 +94,57 @@ describe('weftd', () => {
       ['10.10.0.20/16', 'ready'],
     ]);
   });
+
+  it('examines its hosts: silent while all is well, and an underlay that shrank is found, and mended as it says', async () => {
+    const [one, two] = [lab.host(1), lab.host(2)];
+    const silent = async () => (await doctor(one)).exitCode === 0;
+    await until(silent, { what: 'nothing to be found', deadline: 60_000 });
+    const [, link = ''] = (await run(two, 'ip', '-o', 'address', 'show', 'to', '192.0.2.2')).split(/\s+/);
+    await run(two, 'ip', 'link', 'set', link, 'mtu', '1400');
+    const { exitCode, findings } = await doctor(one);
+    expect([exitCode, findings.map(({ code, node, object }) => [code, node, object])]).toEqual([
+      10,
+      [['mtu-too-small', 'host2', link]],
+    ]);
+    await run(two, 'sh', '-c', findings[0]?.command ?? '');
+    await until(silent, { what: 'nothing to be found any more', deadline: 60_000 });
+  });
+
+  it('is audited: silent while all is well, and what is planted is found, named, and ended as it says', async () => {
+    const [one, two] = [lab.host(1), lab.host(2)];
+    const silent = async () => (await doctor(two, '--audit')).exitCode === 0;
+    await until(silent, { what: 'nothing to be found', deadline: 60_000 });
+
+    const planted = ['wcplanted', 'group', `${LINK_GROUP}`, 'type', 'veth', 'peer', 'name', 'planted'];
+    await run(one, 'ip', 'link', 'add', ...planted);
+    const ownAddress = (await storeKeys(lab)).find((key) => /^addresses\/.*\/10\.10\.0\.10$/.test(key)) ?? '';
+    const record = JSON.parse(await etcdctl(one, 'get', '--print-value-only', `/weft/v1/${ownAddress}`)) as object;
+    const lost = { ...record, address: '10.10.77.77', endpoint: 'planted' };
+    await etcdctl(one, 'put', `/weft/v1/${ownAddress.replace('10.10.0.10', '10.10.77.77')}`, JSON.stringify(lost));
+    await run(two, 'ip', 'netns', 'add', 'short-lived');
+    const attach = ['weft', 'endpoint', 'attach', 'acme/web', '--netns', '/run/netns/short-lived', '--name', 'bereft'];
+    await run(two, ...attach);
+    await run(two, 'ip', 'netns', 'delete', 'short-lived');
+
+    const { exitCode, nodes, findings } = await doctor(two, '--audit');
+    expect(exitCode).toBe(10);
+    expect(nodes.map(({ node, answered }) => [node, answered])).toEqual([
+      ['host1', true],
+      ['host2', true],
+    ]);
+    expect(findings.map(({ code, node, object }) => [code, node, object])).toEqual([
+      ['address-leaked', 'host1', 'acme/web 10.10.77.77'],
+      ['link-without-owner', 'host1', 'wcplanted'],
+      ['sandbox-gone', 'host2', 'acme/web/bereft'],
+    ]);
+    for (const { command } of findings.slice(0, 2)) await run(one, 'sh', '-c', command);
+    expect(findings[2]?.command).toMatch(/^weft endpoint detach acme\/web\/bereft, /);
+    await run(two, 'weft', 'endpoint', 'detach', 'acme/web/bereft');
+    await until(silent, { what: 'nothing to be found any more', deadline: 60_000 });
+  });
 });
+
+async function doctor(host: LabHost, ...flags: string[]): Promise<Examination & { exitCode: number }> {
+  const { exitCode, stdout } = await host.exec(['weft', 'doctor', ...flags, '-o', 'json'], { timeout: 60_000 });
+  return { exitCode, ...(JSON.parse(stdout) as Examination) };
+}

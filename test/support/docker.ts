@@ -71,15 +71,20 @@ export async function inTenant(host: LabHost, tenant: string, ...command: string
   return await run(host, 'nsenter', `--net=/run/weft/netns/${tenant}`, ...command);
 }
 
-/** Keys in the cluster's etcd, without weft's prefix. */
-export async function storeKeys(lab: Lab): Promise<string[]> {
+/** On the host that runs the lab's etcd. */
+export async function etcdctl(host: LabHost, ...command: string[]): Promise<string> {
   const pki = '/var/lib/weft/pki';
-  const out = await run(
-    lab.host(1),
+  return await run(
+    host,
     ...['env', 'ETCDCTL_API=3', 'etcdctl', '--endpoints=https://127.0.0.1:2379'],
     ...[`--cacert=${pki}/ca.crt`, `--cert=${pki}/client.crt`, `--key=${pki}/client.key`],
-    ...['get', '--prefix', '--keys-only', '/weft/v1/'],
+    ...command,
   );
+}
+
+/** Keys in the cluster's etcd, without weft's prefix. */
+export async function storeKeys(lab: Lab): Promise<string[]> {
+  const out = await etcdctl(lab.host(1), 'get', '--prefix', '--keys-only', '/weft/v1/');
   return out.split('\n').flatMap((line) => (line.startsWith('/weft/v1/') ? [line.slice('/weft/v1/'.length)] : []));
 }
 

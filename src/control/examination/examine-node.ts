@@ -1,10 +1,13 @@
 /** This node's own part of an examination. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { auditNode } from '../../audit/node.ts';
+import { checkHost } from '../../doctor/checks.ts';
+import { conditionFindings } from '../../doctor/conditions.ts';
 import type { Finding } from '../../model/finding.ts';
 import { inOrderOfNodes, lasting } from '../../model/finding.ts';
 import { prefixes } from '../../model/keys.ts';
 import type { AddressRecord } from '../../model/objects.ts';
+import type { Condition } from '../../model/status.ts';
 import type { ControlDeps } from '../context.ts';
 import { SPACE } from '../ownership/keys.ts';
 import type { SpaceRecord } from '../ownership/space-records.ts';
@@ -17,12 +20,14 @@ export const PAUSE = 1_500;
 /** More of them say no more, and an answer has its size. */
 const MOST_FINDINGS = 500;
 
+export type ExaminationDeps = ControlDeps & { conditions: () => Condition[] };
+
 export async function examineNode(
-  deps: ControlDeps,
+  deps: ExaminationDeps,
   { audit }: ExamineRequest,
   { signal }: CallContext = {},
 ): Promise<NodeExamination> {
-  const look = async () => (audit ? auditNode(await nodePicture(deps, signal)) : []);
+  const look = async () => (audit ? auditNode(await nodePicture(deps, signal)) : await hostFindings(deps));
   const findings = await lastingFindings(look, signal);
   return {
     node: deps.node.id,
@@ -31,6 +36,18 @@ export async function examineNode(
     findings: bounded(inOrderOfNodes(findings), deps.node.name),
     ...(audit ? owned(deps) : { holdings: [], space: [] }),
   };
+}
+
+/** What the daemon says of itself, and what it does not look at. */
+async function hostFindings({ conditions, node, view, settings, hostFacts, log }: ExaminationDeps): Promise<Finding[]> {
+  const said = conditionFindings(node.name, conditions());
+  const { state } = view.current();
+  const own = state.nodes.get(node.id);
+  if (!own || !hostFacts) return said;
+  const peers = [...state.nodes.values()].filter(({ id }) => id !== node.id);
+  const facts = await hostFacts({ vtep: own.vtep, peers: peers.map(({ id, vtep }) => ({ node: id, vtep })) });
+  log.debug({ facts }, 'examined this host');
+  return [...said, ...checkHost({ node: own, state, settings, facts })];
 }
 
 export async function lastingFindings(

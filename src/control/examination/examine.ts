@@ -6,9 +6,11 @@ import { inOrderOfNodes } from '../../model/finding.ts';
 import type { Finding } from '../../model/finding.ts';
 import { prefixes } from '../../model/keys.ts';
 import type { ForgottenNode, Node } from '../../model/objects.ts';
+import type { Condition } from '../../model/status.ts';
 import type { ControlDeps } from '../context.ts';
 import type { CallContext } from '../port.ts';
 import { examineNode, lastingFindings } from './examine-node.ts';
+import type { ExaminationDeps } from './examine-node.ts';
 import type { ExaminationControl, Examination, ExamineRequest, NodeExamination } from './port.ts';
 
 /** of a node that is heard from, and of one that is not, in milliseconds */
@@ -17,25 +19,30 @@ const SILENT_DEADLINE = 2_000;
 /** The store may be away: then the picture is as old as it is. */
 const SYNC_DEADLINE = 1_000;
 
-export function examinationControl(deps: ControlDeps): ExaminationControl {
+/** `conditions`: what `weft status` shows of this node. */
+export function examinationControl(deps: ControlDeps, conditions: () => Condition[]): ExaminationControl {
   return {
-    examine: (request, context) => examine(deps, request, context),
-    examineNode: (request, context) => examineNode(deps, request, context),
+    examine: (request, context) => examine({ ...deps, conditions }, request, context),
+    examineNode: (request, context) => examineNode({ ...deps, conditions }, request, context),
   };
 }
 
-async function examine(deps: ControlDeps, request: ExamineRequest, context: CallContext = {}): Promise<Examination> {
+async function examine(
+  deps: ExaminationDeps,
+  request: ExamineRequest,
+  context: CallContext = {},
+): Promise<Examination> {
   await deps.view.sync({ deadline: SYNC_DEADLINE, ...context }).catch((error: unknown) => {
     deps.log.debug({ err: error }, 'an examination goes by what was read before');
   });
   const { revision } = deps.view;
-  let answers = await askAll(deps, request, context);
-  let asked = false;
-  const findings = await lastingFindings(async () => {
-    if (asked) answers = await askAll(deps, request, context);
-    asked = true;
+  let answers: Answers = { spoken: [], silent: [] };
+  const between = await lastingFindings(async () => {
+    answers = await askAll(deps, request, context);
     return judged(deps, answers, { ...request, revision });
   }, context.signal);
+  // These their nodes have looked at twice.
+  const own = answers.spoken.flatMap(({ findings }) => findings);
   return {
     nodes: [
       ...answers.spoken.map(({ name, applied }) => ({ node: name, answered: true, applied, reason: '' })),
@@ -43,7 +50,7 @@ async function examine(deps: ControlDeps, request: ExamineRequest, context: Call
         ...{ node: name, answered: false, applied: { revision: 0, sequence: 0 }, reason },
       })),
     ].sort((a, b) => (a.node < b.node ? -1 : 1)),
-    findings: inOrderOfNodes(findings),
+    findings: inOrderOfNodes([...own, ...between]),
   };
 }
 
@@ -52,21 +59,20 @@ interface Answers {
   silent: SilentNode[];
 }
 
-/** What nodes found wrong with themselves has been looked at twice by them. */
+/** What only the answers of all show. */
 function judged(
-  { view }: ControlDeps,
+  { view }: ExaminationDeps,
   { spoken, silent }: Answers,
   { audit, revision }: ExamineRequest & { revision: number },
 ): Finding[] {
-  const own = spoken.flatMap(({ findings }) => findings);
   const { state } = view.current();
   const forgotten = new Set(view.list<ForgottenNode>(prefixes.forgotten).map(({ id }) => id));
   const all = auditCluster({ state, forgotten, answers: audit ? spoken : [], silent, revision });
   // Without an audit all that counts of it is who did not answer.
-  return [...own, ...(audit ? all : all.filter(({ code }) => code === 'node-silent'))];
+  return audit ? all : all.filter(({ code }) => code === 'node-silent');
 }
 
-async function askAll(deps: ControlDeps, request: ExamineRequest, context: CallContext): Promise<Answers> {
+async function askAll(deps: ExaminationDeps, request: ExamineRequest, context: CallContext): Promise<Answers> {
   const answers: Answers = { spoken: [], silent: [] };
   const nodes = [...deps.view.current().state.nodes.values()];
   await Promise.all(
@@ -85,7 +91,7 @@ async function askAll(deps: ControlDeps, request: ExamineRequest, context: CallC
 }
 
 async function ask(
-  deps: ControlDeps,
+  deps: ExaminationDeps,
   node: Node,
   { request, context }: { request: ExamineRequest; context: CallContext },
 ): Promise<NodeExamination> {

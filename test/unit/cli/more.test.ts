@@ -1,12 +1,14 @@
 /** Formats, filters, watches, events and completion of `weft`, against a daemon's API with a fake control. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
 import pino from 'pino';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { parse } from 'yaml';
 import { startApiServer } from '../../../src/api/server.ts';
 import { runProgram } from '../../../src/cli/program.ts';
+import { WeftError } from '../../../src/model/errors.ts';
 import { endpoint, engine, examination, fakeControl, network } from '../../support/fake-control.ts';
 
 let folder: string;
@@ -243,5 +245,19 @@ describe('doctor', () => {
     const { code, out } = await weft('doctor', '-o', 'json');
     expect([code, JSON.parse(out)]).toEqual([0, { ...examination, findings: [] }]);
     expect(control.examine.mock.calls[0]?.[0]).toEqual({ audit: false });
+  });
+
+  it('writes a bundle for its owner alone, with what could not be had named in it', async () => {
+    control.listNetworks.mockRejectedValue(new WeftError('store-away', 'no etcd'));
+    const path = join(folder, 'bundle.json.gz');
+    expect((await weft('doctor', '--bundle', path)).code).toBe(0);
+    expect(statSync(path).mode & 0o777).toBe(0o600);
+    const bundle = JSON.parse(gunzipSync(readFileSync(path)).toString('utf8')) as Record<string, unknown>;
+    expect(bundle).toMatchObject({
+      status: { node: 'host1' },
+      endpoints: [{ name: 'db', labels: { app: '(redacted)' } }],
+      networks: { error: { code: 'store-away' } },
+      audit: { findings: [{ code: 'address-leaked' }] },
+    });
   });
 });

@@ -1,0 +1,22 @@
+/** Small files of /proc, as far as they are there. */
+import { access, readFile } from 'node:fs/promises';
+
+export async function textOf(path: string): Promise<string> {
+  return await readFile(path, 'utf8').catch(() => '');
+}
+
+export async function wordsIn(path: string): Promise<string[]> {
+  return (await textOf(path)).split(/\s+/).filter((word) => word !== '');
+}
+
+export async function numberIn(path: string): Promise<number | undefined> {
+  const [word = ''] = await wordsIn(path);
+  return /^\d+$/.test(word) ? Number(word) : undefined;
+}
+
+export async function exists(path: string): Promise<boolean> {
+  return await access(path).then(
+    () => true,
+    () => false,
+  );
+}
