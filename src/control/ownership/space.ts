@@ -7,7 +7,8 @@ import type { Logger } from 'pino';
 import { formatCidr, parseCidr } from '../../model/address/cidr.ts';
 import type { Cidr } from '../../model/address/cidr.ts';
 import { parseAddress } from '../../model/address/address.ts';
-import { toWeftError, WeftError } from '../../model/errors.ts';
+import { toWeftError } from '../../model/errors.ts';
+import type { WeftError } from '../../model/errors.ts';
 import { addressPart, cidrFrom, freeBlock, ownedParts, partOf } from '../../model/ipam/blocks.ts';
 import type { BlockRecord, Owner } from '../../model/ipam/blocks.ts';
 import { chooseCarve } from '../../model/ipam/choose-carve.ts';
@@ -78,18 +79,17 @@ export class Space {
   obtain(need: Need, options: Options, use: () => Need | undefined): Promise<void> {
     const { turns, fits, exhausted } = this.#options;
     const asked = performance.now();
-    // The deadline is the caller's: those before it in the queue use it up as well.
-    const end = asked + options.deadline;
-    const left = () => ({ ...options, deadline: Math.max(1, end - performance.now()) });
     return turns.take(turnOf(need.network.id), async () => {
+      // Its own time begins with its turn: who waited for others would be refused before anybody had looked.
+      const end = performance.now() + options.deadline;
+      const left = () => ({ ...options, deadline: Math.max(1, end - performance.now()) });
       let next: Need | undefined = need;
       while (next?.network.id === need.network.id) {
         options.signal?.throwIfAborted();
         await this.#proven(left());
         if (!fits(next)) {
           // Of many that wait for the last addresses one looks for all who waited when it began.
-          if (this.#looks.foundNone(next, asked)) throw exhausted(next);
-          if (left().deadline <= 1) throw waited(next, options.deadline);
+          if (this.#looks.foundNone(next, asked) || left().deadline <= 1) throw exhausted(next);
           await this.#fetch(next, left);
         }
         next = use();
@@ -457,17 +457,6 @@ export class Space {
       .map((key) => `${key}@${view.revisionOf(key)}`)
       .join();
   }
-}
-
-function waited({ network }: Need, milliseconds: number): WeftError {
-  return new WeftError(
-    'not-ready',
-    `others on this host were given addresses of ${network.name} for ${milliseconds} ms`,
-    {
-      object: network.name,
-      next: 'repeat the call',
-    },
-  );
 }
 
 function turnOf(network: string): string {
