@@ -36,6 +36,7 @@ import { assertMountNamespace, bootId, lockHost } from './host.ts';
 import { NetlinkKernel } from './kernel/adapter.ts';
 import { gatherHostFacts } from './kernel/host-facts/gather.ts';
 import { ServiceManager } from './kernel/service-manager.ts';
+import { sendProbe } from './kernel/probes.ts';
 import { assertOverlayPortFree } from './kernel/overlay-port.ts';
 import { findUnderlay, hostRoutes } from './kernel/underlay.ts';
 import type { Underlay } from './kernel/underlay.ts';
@@ -202,6 +203,7 @@ async function serve(host: Host, keeper: IdentityKeeper, opened: OpenedStore): P
     ownership,
     examiners: peers,
     hostFacts: gatherHostFacts,
+    probes: { send: sendProbe, seen: () => kernel.seenProbes(underlay.address) },
     engineShows: config.docker.enabled ? (until) => pictureOfEngine(dockerSelf(config, deps), until) : undefined,
     trust: trustPort(keeper, authority, renewal),
     store,

@@ -26,7 +26,7 @@ import type {
   WatchEvent,
   WatchRequest,
 } from '../control/port.ts';
-import type { Examination, ExamineRequest, NodeExamination } from '../control/examination/port.ts';
+import type { Examination, ExamineRequest, NodeExamination, SeenProbes } from '../control/examination/port.ts';
 import type { EgressRequest, EgressView, RouterRequest, RouterView } from '../control/routing-port.ts';
 import type { PageRequest } from './pages.ts';
 
@@ -74,6 +74,7 @@ export interface Methods {
   SplitSpace: { request: SplitSpaceRequest; response: { answer: string } };
   Hint: { request: HintRequest; response: object };
   Examine: { request: ExamineRequest; response: Examination };
+  SeenProbes: { request: object; response: SeenProbes };
   ExamineNode: { request: ExamineRequest; response: NodeExamination };
   ListEngines: { request: { node: string }; response: { engines: EngineView[] } };
   SyncEngine: { request: { network: string }; response: EngineView };

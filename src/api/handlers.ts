@@ -70,6 +70,7 @@ export function handlers(control: Control): Handlers {
     SplitSpace: (request, context) => control.splitSpace(request, context),
     Hint: (request, context) => done(control.hint(request, context)),
     Examine: (request, context) => control.examine(request, context),
+    SeenProbes: (_request, context) => control.seenProbes(context),
     ExamineNode: (request, context) => control.examineNode(request, context),
     ListEngines: async ({ node }) => ({ engines: await control.listEngines(node === '' ? {} : { node }) }),
     SyncEngine: ({ network }, context) => control.syncEngine(network === '' ? {} : { network }, context),

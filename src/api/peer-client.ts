@@ -1,6 +1,6 @@
 /** The other nodes, over mTLS: one connection each, made when it is first needed. */
 import type { ChannelCredentials } from '@grpc/grpc-js';
-import type { ExaminationPeers, NodeExamination } from '../control/examination/port.ts';
+import type { ExaminationPeers, NodeExamination, SeenProbes } from '../control/examination/port.ts';
 import type { PeerPort, SplitAnswer } from '../control/ownership/ports.ts';
 import { WeftError } from '../model/errors.ts';
 import { connect } from './client.ts';
@@ -44,6 +44,10 @@ export class PeerClient implements PeerPort, ExaminationPeers {
     ...[node, request, options]: Parameters<ExaminationPeers['examineNode']>
   ): Promise<NodeExamination> {
     return await this.#to(node).call('ExamineNode', request, options);
+  }
+
+  async seenProbes(...[node, options]: Parameters<ExaminationPeers['seenProbes']>): Promise<SeenProbes> {
+    return await this.#to(node).call('SeenProbes', {}, options);
   }
 
   close(): void {

@@ -78,6 +78,7 @@ const SCHEMAS: { [M in MethodName]: z.ZodType<Methods[M]['request']> } = {
     delete: z.array(required).max(256),
   }),
   Examine: z.object({ audit: z.boolean() }),
+  SeenProbes: z.object({}),
   ExamineNode: z.object({ audit: z.boolean() }),
   GetEgress: reference,
   SetEgress: z.object({ tenant: required, off: z.boolean(), ipv6: text, allow: ranges }),

@@ -7,7 +7,7 @@ import type { Timings } from '../model/timings.ts';
 import type { Reconciler } from '../reconcile/port.ts';
 import type { Store } from '../store/port.ts';
 import type { ClusterView } from './cluster-view.ts';
-import type { EnginePicture, ExaminationPeers } from './examination/port.ts';
+import type { EnginePicture, ExaminationPeers, ProbePort } from './examination/port.ts';
 import type { AtFailpoint } from './failpoints.ts';
 import type { Ownership } from './ownership/ownership.ts';
 import type { CallContext } from './port.ts';
@@ -61,6 +61,8 @@ export interface ControlDeps {
   engineShows?: ((signal: AbortSignal) => Promise<EnginePicture>) | undefined;
   /** what this host is like around weft; absent where nobody looks */
   hostFacts?: ((wish: FactsWish) => Promise<HostFacts>) | undefined;
+  /** packets by which the overlay's way to another host is tried */
+  probes?: ProbePort | undefined;
   /** the other nodes, when they are examined */
   examiners?: ExaminationPeers | undefined;
   now: () => Date;

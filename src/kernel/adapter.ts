@@ -13,6 +13,7 @@ import type {
 import { ALIAS_PREFIX } from '../plan/objects.ts';
 import type { PortGuardIntent } from '../plan/port-guard/intent.ts';
 import type { Observed, PortPeer } from '../plan/objects.ts';
+import type { SeenProbe } from '../plan/probes.ts';
 import type { HostGuardIntent, RulesetIntent, TenantGuardIntent } from '../plan/ruleset.ts';
 import { applyOperations } from './apply.ts';
 import { KernelEvents } from './events.ts';
@@ -23,6 +24,7 @@ import { TenantNamespaces, tryOpen, wireOption } from './namespaces.ts';
 import type { WireLog } from './namespaces.ts';
 import { observe } from './observe.ts';
 import { readDrops } from './port-guard/drops.ts';
+import { readProbes } from './probes.ts';
 import { routeOnLink } from './sandbox-routes.ts';
 import { removeRuleset, rulesetStands } from './ruleset.ts';
 import { Rulesets } from './rulesets.ts';
@@ -155,6 +157,11 @@ export class NetlinkKernel implements KernelPort {
 
   events(signal: AbortSignal): AsyncIterable<KernelEvent> {
     return this.#events.read(signal);
+  }
+
+  /** Probes that came, while the overlay is guarded. */
+  seenProbes(vtep: string): Promise<SeenProbe[] | undefined> {
+    return readProbes(this.#host.nft, vtep);
   }
 
   close(): void {

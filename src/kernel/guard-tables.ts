@@ -25,11 +25,14 @@ import {
   counter,
   integer,
   keyField,
+  loadKey,
   match,
   rule,
   verdict,
   type Chain,
+  type Expression,
   type KeyField,
+  type NftSet,
   type Rule,
   type SetElement,
   type Table,
@@ -44,6 +47,13 @@ import type { GuardMember, HostGuardIntent, RulesetIntent, TenantGuardIntent } f
 
 export const WEFT_TABLE: TableName = { family: 'inet', name: 'weft' };
 export const MEMBERS_SET = 'members';
+/** of probes that came (kernel/probes.ts): filled by packets */
+export const PROBES_SET = 'probes';
+/** that no network has: theirs begin far above */
+export const PROBE_VNI = 1;
+/** milliseconds that a probe is remembered, and how many are */
+const PROBE_TIME = 60_000;
+const MOST_PROBES = 4_096;
 
 /** iptables' raw table: before connection tracking (-200) and every NAT */
 const RAW = -300;
@@ -76,15 +86,25 @@ function hostGuard(intent: HostGuardIntent): Table {
   const egress = intent.egress ? hostEgress(intent.egress) : { sets: [], chains: [] };
   return {
     ...WEFT_TABLE,
-    sets: [{ name: MEMBERS_SET, key, flags: [], elements: memberElements(intent) }, ...egress.sets],
+    sets: [{ name: MEMBERS_SET, key, flags: [], elements: memberElements(intent) }, probesSet(intent), ...egress.sets],
     chains: [
-      ...[overlayChain(key), preroutingChain(intent), inputChain(intent), forwardChain(intent, RAW, 'accept')],
+      ...[
+        overlayChain(key, probeKey(intent.vtep)),
+        preroutingChain(intent),
+        inputChain(intent),
+        forwardChain(intent, RAW, 'accept'),
+      ],
       ...egress.chains,
     ],
   };
 }
 
-function overlayChain(key: KeyField[]): Chain {
+function probesSet({ vtep }: HostGuardIntent): NftSet {
+  const flags: NftSet['flags'] = ['timeout', 'dynamic'];
+  return { name: PROBES_SET, key: probeKey(vtep), flags, size: MOST_PROBES, timeout: PROBE_TIME, elements: [] };
+}
+
+function overlayChain(key: KeyField[], probe: KeyField[]): Chain {
   return {
     name: 'overlay',
     rules: [
@@ -93,9 +113,21 @@ function overlayChain(key: KeyField[]): Chain {
         rule(match.fibMissing('saddr', 'iif'), counter(), verdict.drop()),
       ),
       rule(match.inSet(MEMBERS_SET, key), verdict.accept()),
+      commented('a probe', rule(isProbe(), loadKey(probe), noteProbe(), verdict.drop())),
       commented('not from a known endpoint', rule(counter(), verdict.drop())),
     ],
   };
+}
+
+function isProbe(): Expression[] {
+  return [
+    { kind: 'payload', base: 'transport', offset: VNI_OFFSET / 8, length: 3, register: 0 },
+    { kind: 'cmp', op: 'eq', register: 0, data: integer(PROBE_VNI, 3) },
+  ];
+}
+
+function noteProbe(): Expression {
+  return { kind: 'dynset', operation: 'update', set: PROBES_SET, register: 0, expressions: [{ kind: 'counter' }] };
 }
 
 function preroutingChain({ vtep, overlayPort }: HostGuardIntent): Chain {
@@ -153,6 +185,10 @@ function knownRules(): Rule[] {
       rule(into, match.nfproto('ipv6'), match.notInSet(SETS.known6, KNOWN6), counter(), verdict.drop()),
     ),
   ];
+}
+
+function probeKey(vtep: string): KeyField[] {
+  return memberKey(vtep).filter((_field, i) => i !== 1);
 }
 
 function memberKey(vtep: string): KeyField[] {

@@ -95,7 +95,7 @@ describe('weftd', () => {
     ]);
   });
 
-  it('examines its hosts: silent while all is well, and an underlay that shrank is found, and mended as it says', async () => {
+  it('examines its hosts: silent while all is well; an underlay that shrank and a closed port are found', async () => {
     const [one, two] = [lab.host(1), lab.host(2)];
     const silent = async () => (await doctor(one)).exitCode === 0;
     await until(silent, { what: 'nothing to be found', deadline: 60_000 });
@@ -104,10 +104,21 @@ describe('weftd', () => {
     const { exitCode, findings } = await doctor(one);
     expect([exitCode, findings.map(({ code, node, object }) => [code, node, object])]).toEqual([
       10,
-      [['mtu-too-small', 'host2', link]],
+      [
+        ['path-mtu', 'host1', 'the way to host2'],
+        ['mtu-too-small', 'host2', link],
+      ],
     ]);
-    await run(two, 'sh', '-c', findings[0]?.command ?? '');
+    await run(two, 'sh', '-c', findings[1]?.command ?? '');
     await until(silent, { what: 'nothing to be found any more', deadline: 60_000 });
+
+    const chain = 'chain closed { type filter hook prerouting priority -400; udp dport 14789 drop; };';
+    await run(one, 'nft', `table inet planted { ${chain} }`);
+    const blocked = await doctor(one);
+    expect(blocked.findings.map(({ code, node, object }) => [code, node, object])).toEqual([
+      ['overlay-blocked', 'host2', 'the way to host1'],
+    ]);
+    await run(one, 'nft', 'delete', 'table', 'inet', 'planted');
   });
 
   it('is audited: silent while all is well, and what is planted is found, named, and ended as it says', async () => {

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { NftSocket } from 'netlink-ts';
-import { WEFT_TABLE } from '../../src/kernel/guard-tables.ts';
+import { addressHex, NftSocket } from 'netlink-ts';
+import { PROBE_VNI, WEFT_TABLE } from '../../src/kernel/guard-tables.ts';
+import { readProbes } from '../../src/kernel/probes.ts';
 import { ensureRuleset, removeRuleset } from '../../src/kernel/ruleset.ts';
 import type { HostGuardIntent } from '../../src/plan/ruleset.ts';
 import { GuardUnderlay, OVERLAY_PORT, vxlan, type Listener } from './guard-underlay.ts';
@@ -81,6 +82,20 @@ describe.each(['IPv4', 'IPv6'] as const)('over %s', (family) => {
     await host.until('known');
     expect(host.heard).toEqual(['known']);
     expect(dropped('not from a known endpoint')).toBe(4);
+  });
+
+  test('a probe is noted by its source and MAC, and goes no further; nobody’s is noted without a guard', async () => {
+    expect(await readProbes(nft, at.host)).toBeUndefined();
+    await ensureRuleset(nft, guard(family));
+    expect(await readProbes(nft, at.host)).toEqual([]);
+    const mac = '02:99:88:77:66:55';
+    underlay.send('member', known, vxlan({ vni: PROBE_VNI, mac }, 'probe'));
+    underlay.send('member', known, vxlan(KNOWN, 'known'));
+    await host.until('known');
+    expect(host.heard).toEqual(['known']);
+    expect(await readProbes(nft, at.host)).toEqual([{ source: addressHex(at.member), mac }]);
+    // what packets filled is no change of somebody's
+    expect(await ensureRuleset(nft, guard(family), { last: guard(family) })).toMatchObject({ changed: false });
   });
 
   test('a container behind a bridge cannot speak as a member, whatever source it writes', async () => {

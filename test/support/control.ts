@@ -102,7 +102,10 @@ export class TestCluster {
       ipamOnly: options.ipamOnly ?? false,
       hostRoutes: () => Promise.resolve([]),
       trust: noTrust,
-      examiners: { examineNode: (node, request) => this.#control(node).examineNode(request) },
+      examiners: {
+        examineNode: (node, request) => this.#control(node).examineNode(request),
+        seenProbes: (node) => this.#control(node).seenProbes({ peer: { node: id, address: '127.0.0.1' } }),
+      },
       now,
       log,
     };

@@ -213,6 +213,7 @@ export function fakeControl() {
     hint: vi.fn<Control['hint']>().mockResolvedValue(),
     examine: vi.fn<Control['examine']>().mockResolvedValue(examination),
     examineNode: vi.fn<Control['examineNode']>().mockResolvedValue(nodeExamination),
+    seenProbes: vi.fn<Control['seenProbes']>().mockResolvedValue({ guarded: true, macs: ['02:00:00:00:00:01'] }),
     listEngines: vi.fn<Control['listEngines']>().mockResolvedValue([engine]),
     syncEngine: vi.fn<Control['syncEngine']>().mockResolvedValue(engine),
     adoptNetwork: vi.fn<Control['adoptNetwork']>().mockResolvedValue(network),

@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { auditNode } from '../../audit/node.ts';
 import { checkHost } from '../../doctor/checks.ts';
 import { conditionFindings } from '../../doctor/conditions.ts';
+import { checkWays } from '../../doctor/paths.ts';
 import type { Finding } from '../../model/finding.ts';
 import { inOrderOfNodes, lasting } from '../../model/finding.ts';
 import { prefixes } from '../../model/keys.ts';
@@ -14,6 +15,7 @@ import type { SpaceRecord } from '../ownership/space-records.ts';
 import type { CallContext } from '../port.ts';
 import type { ExamineRequest, NodeExamination } from './port.ts';
 import { nodePicture } from './node-picture.ts';
+import { probePeers } from './probe-peers.ts';
 
 /** Between two looks, in milliseconds: an attach, a detach or a repair that the first met is over by the second. */
 export const PAUSE = 1_500;
@@ -27,7 +29,7 @@ export async function examineNode(
   { audit }: ExamineRequest,
   { signal }: CallContext = {},
 ): Promise<NodeExamination> {
-  const look = async () => (audit ? auditNode(await nodePicture(deps, signal)) : await hostFindings(deps));
+  const look = async () => (audit ? auditNode(await nodePicture(deps, signal)) : await hostFindings(deps, signal));
   const findings = await lastingFindings(look, signal);
   return {
     node: deps.node.id,
@@ -39,7 +41,8 @@ export async function examineNode(
 }
 
 /** What the daemon says of itself, and what it does not look at. */
-async function hostFindings({ conditions, node, view, settings, hostFacts, log }: ExaminationDeps): Promise<Finding[]> {
+async function hostFindings(deps: ExaminationDeps, signal: AbortSignal | undefined): Promise<Finding[]> {
+  const { conditions, node, view, settings, hostFacts, log } = deps;
   const said = conditionFindings(node.name, conditions());
   const { state } = view.current();
   const own = state.nodes.get(node.id);
@@ -47,7 +50,13 @@ async function hostFindings({ conditions, node, view, settings, hostFacts, log }
   const peers = [...state.nodes.values()].filter(({ id }) => id !== node.id);
   const facts = await hostFacts({ vtep: own.vtep, peers: peers.map(({ id, vtep }) => ({ node: id, vtep })) });
   log.debug({ facts }, 'examined this host');
-  return [...said, ...checkHost({ node: own, state, settings, facts })];
+  const { mtu = own.underlayMtu } = facts.underlay ?? {};
+  const ways = await probePeers(deps, { ...own, underlayMtu: mtu }, signal);
+  return [
+    ...said,
+    ...checkHost({ node: own, state, settings, facts }),
+    ...checkWays(own.name, settings.overlayPort, ways),
+  ];
 }
 
 export async function lastingFindings(

@@ -1,5 +1,6 @@
 /** An examination of the cluster: every node is asked at once, each with its deadline, and their answers are compared. */
 import { auditCluster } from '../../audit/cluster.ts';
+import { BITS, parseAddress } from '../../model/address/address.ts';
 import type { SilentNode } from '../../audit/pictures.ts';
 import { toWeftError } from '../../model/errors.ts';
 import { inOrderOfNodes } from '../../model/finding.ts';
@@ -11,7 +12,7 @@ import type { ControlDeps } from '../context.ts';
 import type { CallContext } from '../port.ts';
 import { examineNode, lastingFindings } from './examine-node.ts';
 import type { ExaminationDeps } from './examine-node.ts';
-import type { ExaminationControl, Examination, ExamineRequest, NodeExamination } from './port.ts';
+import type { ExaminationControl, Examination, ExamineRequest, NodeExamination, SeenProbes } from './port.ts';
 
 /** of a node that is heard from, and of one that is not, in milliseconds */
 const ANSWER_DEADLINE = 8_000;
@@ -24,7 +25,22 @@ export function examinationControl(deps: ControlDeps, conditions: () => Conditio
   return {
     examine: (request, context) => examine({ ...deps, conditions }, request, context),
     examineNode: (request, context) => examineNode({ ...deps, conditions }, request, context),
+    seenProbes: (context) => seenProbes(deps, context),
   };
+}
+
+/** Of the node that asks, by the address it sends them from. */
+async function seenProbes({ probes, view }: ControlDeps, { peer }: CallContext = {}): Promise<SeenProbes> {
+  const all = await probes?.seen();
+  if (!all) return { guarded: false, macs: [] };
+  const vtep = peer?.node === undefined ? undefined : view.current().state.nodes.get(peer.node)?.vtep;
+  const from = vtep === undefined ? undefined : hexOf(vtep);
+  return { guarded: true, macs: all.filter(({ source }) => source === from).map(({ mac }) => mac) };
+}
+
+function hexOf(text: string): string | undefined {
+  const address = parseAddress(text);
+  return address?.value.toString(16).padStart(BITS[address.family] / 4, '0');
 }
 
 async function examine(

@@ -1,10 +1,18 @@
 /** Examining the cluster: what each node finds wrong with itself, and what only all their answers show. */
 import type { Holding, SpaceHolding } from '../../audit/pictures.ts';
 import type { Finding } from '../../model/finding.ts';
+import type { Probe, SeenProbe } from '../../plan/probes.ts';
 import type { CallOptions } from '../../store/port.ts';
 import type { CallContext } from '../port.ts';
 
 export type { EnginePicture } from '../../audit/pictures.ts';
+
+/** This host's end of the probes. */
+export interface ProbePort {
+  send(probe: Probe): Promise<void>;
+  /** undefined while nothing stands that would note any */
+  seen(): Promise<SeenProbe[] | undefined>;
+}
 
 export interface ExamineRequest {
   /** journals, engines, kernels and store against each other; else the hosts and what is between them */
@@ -43,9 +51,20 @@ export interface ExaminationControl {
   examine(request: ExamineRequest, context?: CallContext): Promise<Examination>;
   /** Of this node alone. */
   examineNode(request: ExamineRequest, context?: CallContext): Promise<NodeExamination>;
+  /** For nodes: which of the caller's probes came. */
+  seenProbes(context?: CallContext): Promise<SeenProbes>;
+}
+
+/** Probes of the overlay's way that came to the called node from the caller. */
+export interface SeenProbes {
+  /** false: nothing stands there that would note any */
+  guarded: boolean;
+  /** by which they are known again */
+  macs: string[];
 }
 
 /** The same, asked of another node. */
 export interface ExaminationPeers {
   examineNode(node: string, request: ExamineRequest, options: CallOptions): Promise<NodeExamination>;
+  seenProbes(node: string, options: CallOptions): Promise<SeenProbes>;
 }

@@ -74,7 +74,7 @@ describe('an audit of the cluster', () => {
 
   it('says which node did not answer, and judges it by the store', async () => {
     const answers = one.deps.examiners!;
-    one.deps.examiners = { examineNode: () => Promise.reject(new Error('no route to host')) };
+    one.deps.examiners = { ...answers, examineNode: () => Promise.reject(new Error('no route to host')) };
     const { nodes, findings } = await audit(one);
     one.deps.examiners = answers;
     expect(nodes).toContainEqual(expect.objectContaining({ node: 'host2', answered: false }));

@@ -1,0 +1,29 @@
+/** Whether packets of the overlay arrive at the other hosts, of the size that the networks need. Pure. */
+import type { Finding } from '../model/finding.ts';
+
+/** What arrived of the probes to one node that shares a network with this one. */
+export interface WayTried {
+  /** name */
+  node: string;
+  vtep: string;
+  /** a packet of a hundred bytes or so */
+  small: boolean;
+  /** one as large as the networks of both need, which is `bytes` */
+  large: boolean;
+  bytes: number;
+}
+
+export function checkWays(node: string, port: number, ways: readonly WayTried[]): Finding[] {
+  return ways.flatMap(({ node: other, vtep, small, large, bytes }) => {
+    const base = { node, object: `the way to ${other}` };
+    if (!small && !large) {
+      const evidence = `no packet of the overlay arrives at ${vtep}: UDP port ${port} is filtered on the way, or on ${other}`;
+      const command = `open UDP port ${port} from ${node} to ${other} in firewalls and security groups between them`;
+      return [{ ...base, code: 'overlay-blocked', evidence, command }];
+    }
+    if (large) return [];
+    const evidence = `packets of ${bytes} bytes are lost on the way to ${vtep}, small ones arrive: large transfers hang`;
+    const command = `raise the MTU between ${node} and ${other} to ${bytes}; try: ping -M do -s ${bytes - 28} ${vtep}`;
+    return [{ ...base, code: 'path-mtu', evidence, command }];
+  });
+}
