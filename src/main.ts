@@ -4,7 +4,6 @@
  * needs, and stops them in the reverse; the kernel's part of the work is left standing.
  */
 import { basename } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import tls from 'node:tls';
 import { pino } from 'pino';
 import type { Logger } from 'pino';
@@ -19,18 +18,19 @@ import type { Config } from './config.ts';
 import { addressTaken, fits, poolExhausted } from './control/addresses.ts';
 import { ClusterView } from './control/cluster-view.ts';
 import type { ControlDeps } from './control/context.ts';
-import { Housekeeping } from './control/housekeeping.ts';
+import { keepHouse } from './control/housekeeping.ts';
 import { recordCertificates, revokedSerials } from './control/membership.ts';
 import type { AtFailpoint } from './control/failpoints.ts';
-import { ensureSettings, keepAlive, registerNode } from './control/nodes.ts';
 import { OwnRecords } from './control/ownership/own-records.ts';
 import { Ownership } from './control/ownership/ownership.ts';
 import { createControl } from './control/service.ts';
+import { PictureWriter } from './control/kept/writer.ts';
 import { Turns } from './control/turns.ts';
 import { wakesOf } from './control/wakes.ts';
 import { followEngine } from './engines/docker/engine/follower.ts';
 import { pictureOfEngine } from './engines/docker/engine/picture.ts';
 import { startDockerPlugin } from './engines/docker/server.ts';
+import { beginning, live, register, sameCluster, settleStanding, suffices, takeUp } from './entry.ts';
 import { armFailpoints } from './failpoints.ts';
 import { assertMountNamespace, bootId, lockHost } from './host.ts';
 import { NetlinkKernel } from './kernel/adapter.ts';
@@ -47,9 +47,11 @@ import type { Node } from './model/objects.ts';
 import { SYSCTLS } from './plan/tenant.ts';
 import { ReconcileLoop } from './reconcile/loop.ts';
 import { assertStillMember } from './still-member.ts';
+import { nodeFiles } from './store/journal/node-files.ts';
 import { openEtcdStore } from './store/etcd.ts';
 import type { RenewableStore } from './store/etcd.ts';
 import { lineageFile } from './store/lineage-file.ts';
+import { pictureFile } from './store/picture/file.ts';
 import { ensureManagedEtcd } from './store/managed/etcd.ts';
 import { Maintenance } from './store/managed/maintenance.ts';
 import { unitOf } from './store/managed/unit.ts';
@@ -66,8 +68,6 @@ import { VERSION } from './version.ts';
 
 const clock = () => performance.now();
 const ETCD_PORT = 2379;
-const RETRY = 1_000;
-const HOUSEKEEPING = 1_000;
 const STOP_DEADLINE = 10_000;
 
 interface Host {
@@ -156,11 +156,11 @@ async function serve(host: Host, keeper: IdentityKeeper, opened: OpenedStore): P
   const { store, endpoints, upkeep } = opened;
   const vtepFamily = underlay.address.includes(':') ? 6 : 4;
   const asked = { endpoints: config.store.endpoints, port: config.api.port, keeper, signal };
-  const settings = await untilStore(
-    host,
-    () => ensureSettings(store, { vtepFamily, now: new Date() }, signal),
-    () => assertStillMember(asked),
-  );
+  const pictures = pictureFile(`${config.state}/picture`, nodeFiles);
+  const { settings, start } = await beginning(host, {
+    ...{ store, pictures, node: keeper.current.nodeId, vtepFamily },
+    assertMember: (peers) => assertStillMember({ ...asked, peers }),
+  });
   const kernel = await openKernel(host, settings);
   const owner = { id: keeper.current.nodeId, name: config.node.name, bootId: bootId() };
   const journal = await openNodeJournal({ state: config.state, node: owner, log });
@@ -169,8 +169,9 @@ async function serve(host: Host, keeper: IdentityKeeper, opened: OpenedStore): P
   const source = {
     current: () => {
       const { state, complete } = view.current();
+      const recovering = ownership.isRecovering();
       // A store from a backup knows less than the kernel: nothing is taken away for that.
-      return { state, complete: complete && !ownership.isRecovering() };
+      return { state, complete: complete && !recovering, partial: view.kept !== undefined && !recovering };
     },
   };
   const timings = timingMetrics();
@@ -225,56 +226,46 @@ async function serve(host: Host, keeper: IdentityKeeper, opened: OpenedStore): P
     for (const wake of wakesOf(change, view.current().state)) loop.wake(wake);
   });
   const revocation = opened.revocationOf?.(() => revokedSerials(deps));
-  onForgotten(view, () => void revocation?.update());
+  onForgotten(view, () => {
+    if (view.complete) void revocation?.update();
+  });
+  const pictureWriter = new PictureWriter({ view, keeper: pictures, node: owner.id, cluster: settings.id, now, log });
   const ended = new AbortController();
   const until = AbortSignal.any([signal, ended.signal]);
   const working = [view.run(until)];
-  try {
-    await untilStore(host, () => view.sync({ deadline: RETRY, signal }));
-    const record = { ...nodeRecord(host, owner), storeEndpoints: endpoints, signs: authority !== undefined };
+  const refused = new AbortController();
+  const waiting = { ...host, signal: until };
+  const registration = {
+    record: { ...nodeRecord(host, owner), storeEndpoints: endpoints, signs: authority !== undefined },
     // those this node was given, or gave itself, before it was registered
-    const shown = [keeper.current.cert, keeper.current.client.cert];
-    // A store from a backup is told of this node with all that it owns.
-    if (!ownership.isRecovering()) {
-      await untilStore(host, () => registerNode(deps, record, signal));
-      await untilStore(host, () => recordCertificates(deps, owner.id, shown, { signal }));
-    }
-    working.push(loop.run(until), housekeep(deps, until), renewal.run(until));
+    shown: [keeper.current.cert, keeper.current.client.cert],
+  };
+  try {
+    const serving = start && suffices(start, records.entries(), log);
+    if (start && serving) takeUp(deps, start);
+    else await register(waiting, deps, registration);
+    working.push(loop.run(until), keepHouse(deps, until), renewal.run(until), pictureWriter.run(until));
     if (upkeep) working.push(upkeep.run(until));
-    if (revocation) working.push(revocation.run(until));
-    await settleStanding(host, deps);
-    working.push(live(host, deps, until));
-    await answer(host, { ...deps, timings }, keeper, AbortSignal.any([until, records.failed]));
-    if (records.failed.aborted) throw records.failed.reason;
+    const belong = async () => {
+      if (start) await sameCluster(waiting, { store, settings, vtepFamily });
+      if (serving) await register(waiting, deps, registration);
+      if (revocation) working.push(revocation.run(until));
+      await settleStanding(waiting, deps);
+      working.push(live(waiting, deps));
+    };
+    if (serving) working.push(belong().catch((error: unknown) => refused.abort(error)));
+    else await belong();
+    await answer(host, { ...deps, timings }, keeper, AbortSignal.any([until, records.failed, refused.signal]));
+    for (const end of [records.failed, refused.signal]) if (end.aborted) throw end.reason;
   } finally {
     ended.abort();
-    await Promise.all(working);
+    // what belonging began comes after it
+    for (const work of working) await work;
     await ownership.settled();
     peers.close();
     await journal.close();
     kernel.close();
   }
-}
-
-/**
- * Until the lease of a former boot has ended, or proved to be another host's: engines wait at their socket meanwhile, since
- * what they ask for first, right after a boot, is addresses.
- */
-async function settleStanding(host: Host, { ownership }: ControlDeps): Promise<void> {
-  const { standing } = ownership;
-  const { signal, manager } = host;
-  while (!signal.aborted) {
-    await untilStore(host, () => standing.prove({ deadline: RETRY, signal }));
-    if (standing.state !== 'unproven') return;
-    manager.status(standing.reason);
-    await pause(signal);
-  }
-}
-
-/** While the lease of a former boot lives, another host may run as this node: its own comes after. */
-async function live({ log }: Host, { store, node, ownership }: ControlDeps, signal: AbortSignal): Promise<void> {
-  while (!signal.aborted && !ownership.standing.isProven()) await pause(signal);
-  await keepAlive({ store, log, pause }, { node: node.id, bootId: node.bootId }, signal);
 }
 
 /** Serves until the signal; what fails to start ends the daemon. */
@@ -359,42 +350,6 @@ function nodeRecord({ underlay, config }: Host, owner: { id: string; name: strin
     version: VERSION,
     createdAt: new Date().toISOString(),
   };
-}
-
-async function housekeep(deps: ControlDeps, signal: AbortSignal): Promise<void> {
-  const housekeeping = new Housekeeping(deps);
-  while (!signal.aborted) {
-    try {
-      await housekeeping.round(signal);
-    } catch (error) {
-      deps.log.debug({ err: error }, 'housekeeping waits for the store');
-    }
-    await delay(HOUSEKEEPING, undefined, { signal }).catch(() => undefined);
-  }
-}
-
-/** A host may start before its etcd: it waits, and says for what, unless `meanwhile` finds that there is no use. */
-async function untilStore<T>(
-  { log, manager, signal }: Host,
-  work: () => Promise<T>,
-  meanwhile?: () => Promise<void>,
-): Promise<T> {
-  for (;;) {
-    try {
-      return await work();
-    } catch (error) {
-      const failure = toWeftError(error);
-      if (signal.aborted || failure.code !== 'store-away') throw failure;
-      log.warn({ reason: failure.message }, 'waiting for the store');
-      manager.status(`waiting for the store: ${failure.message}`);
-      await meanwhile?.();
-      await pause(signal);
-    }
-  }
-}
-
-async function pause(signal: AbortSignal): Promise<void> {
-  await delay(RETRY, undefined, { signal }).catch(() => undefined);
 }
 
 async function aborted(signal: AbortSignal): Promise<void> {

@@ -1,6 +1,6 @@
 /**
  * Why etcd does not answer this node: it refuses the certificates of forgotten nodes without a word (TLS has none that its
- * client would tell), so the weftd beside it is asked.
+ * client would tell), so the weftd beside it is asked, and others.
  */
 import { experimental } from '@grpc/grpc-js';
 import { connect } from './api/client.ts';
@@ -13,6 +13,8 @@ export interface StillMemberOptions {
   endpoints: readonly string[];
   /** of the API there */
   port: number;
+  /** "192.0.2.1:7781": other nodes that may know */
+  peers?: string[];
   keeper: IdentityKeeper;
   signal: AbortSignal;
 }
@@ -20,20 +22,23 @@ export interface StillMemberOptions {
 const DEADLINE = 2_000;
 
 /** Throws `unauthenticated` when a node of the cluster says that this one is none; what it cannot learn, it leaves open. */
-export async function assertStillMember({ endpoints, port, keeper, signal }: StillMemberOptions): Promise<void> {
+export async function assertStillMember(options: StillMemberOptions): Promise<void> {
+  const { endpoints, port, peers = [] } = options;
+  const beside = endpoints.map((endpoint) => `${new URL(endpoint).hostname}:${port}`);
+  // Each may know less than another: one that says no decides.
+  await Promise.all([...new Set([...beside, ...peers])].map((address) => assertKnownTo(address, options)));
+}
+
+async function assertKnownTo(address: string, { keeper, signal }: StillMemberOptions): Promise<void> {
   const peer = { checkServerIdentity: checkNodeIdentity() };
-  for (const endpoint of endpoints) {
-    const credentials = experimental.createCertificateProviderChannelCredentials(keeper, keeper, peer);
-    const address = `${new URL(endpoint).hostname}:${port}`;
-    const client = connect({ remote: { address, credentials }, deadline: DEADLINE });
-    try {
-      await client.call('GetStatus', {}, { signal });
-      return;
-    } catch (error) {
-      const failure = toWeftError(error);
-      if (failure.code === 'unauthenticated') throw failure;
-    } finally {
-      client.close();
-    }
+  const credentials = experimental.createCertificateProviderChannelCredentials(keeper, keeper, peer);
+  const client = connect({ remote: { address, credentials }, deadline: DEADLINE });
+  try {
+    await client.call('GetStatus', {}, { signal });
+  } catch (error) {
+    const failure = toWeftError(error);
+    if (failure.code === 'unauthenticated') throw failure;
+  } finally {
+    client.close();
   }
 }

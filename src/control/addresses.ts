@@ -3,13 +3,14 @@
  * comes to this node that of ownership/; the record's states are held -> bound -> held -> resting -> gone.
  */
 import { formatAddress, parseAddress } from '../model/address/address.ts';
+import type { Address } from '../model/address/address.ts';
 import { contains, formatCidr, parseCidr } from '../model/address/cidr.ts';
 import { WeftError } from '../model/errors.ts';
 import { chooseAddress } from '../model/ipam/choose-address.ts';
 import type { Choice } from '../model/ipam/choose-address.ts';
 import { poolOf, withPrefix } from '../model/ipam/pool.ts';
 import type { Pool } from '../model/ipam/pool.ts';
-import { keys } from '../model/keys.ts';
+import { keys, prefixes } from '../model/keys.ts';
 import type { AddressRecord, AddressState, Network } from '../model/objects.ts';
 import type { Compare, Operation } from '../store/port.ts';
 import type { ControlDeps } from './context.ts';
@@ -74,8 +75,39 @@ function choose(
     restOver: () => asked !== undefined,
   };
   // What rested here may be another's by now when this disk is a copy or an old one: nothing is given before the proof.
-  if (!ownership.standing.mayGive()) return { ok: false, reason: 'exhausted-here', capacity: 0n, resting: 0n };
+  if (!ownership.standing.mayGive()) {
+    const before = ownership.isCutOff() ? comingBack(ownership, { network, pool, wanted, range }) : undefined;
+    if (before) return { ok: true, address: before, way: 'rested' };
+    return { ok: false, reason: 'exhausted-here', capacity: 0n, resting: 0n };
+  }
   return chooseAddress(space, table, request);
+}
+
+/**
+ * What was bound as this boot began and was given up in it: containers that an engine starts again after a power cut have it
+ * back, though the store is away. The one that was given up first.
+ */
+function comingBack(
+  ownership: Ownership,
+  {
+    network,
+    pool,
+    wanted,
+    range,
+  }: { network: Network; pool: Pool; wanted: string | undefined; range: string | undefined },
+): Address | undefined {
+  const { records, standing, node } = ownership;
+  if (!standing.mayReattach()) return undefined;
+  const within = range === undefined ? pool.cidr : (parseCidr(range) ?? pool.cidr);
+  let first: AddressRecord | undefined;
+  for (const [, value] of records.entries(prefixes.addressesOf(network.id))) {
+    const record = value as AddressRecord;
+    if (record.state !== 'resting' || record.bootId !== node.bootId) continue;
+    const address = parseAddress(record.address);
+    if (!address || !contains(within, address) || (wanted !== undefined && wanted !== record.address)) continue;
+    if (!first || record.since < first.since) first = record;
+  }
+  return first && parseAddress(first.address);
 }
 
 /** The need can be met from what this node owns now. */

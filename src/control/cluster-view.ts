@@ -24,6 +24,18 @@ interface Waiter {
   resolve: () => void;
 }
 
+/** The store's word at a revision. */
+export interface Stored {
+  revision: number;
+  entries: Entry[];
+}
+
+/** Of an earlier process on this host, which kept it. */
+export interface Kept extends Stored {
+  /** ISO time */
+  takenAt: string;
+}
+
 /** How long a read waits for the watch to catch up with the store before it answers from what it has. */
 const CATCH_UP = 500;
 
@@ -33,6 +45,7 @@ export class ClusterView {
   readonly #listeners = new Set<(change: ViewChange) => void>();
   #revision = 0;
   #complete = false;
+  #kept: Kept | undefined;
   #state: ClusterState | undefined;
   readonly #store: Store;
   readonly #own: OwnRecords | undefined;
@@ -58,8 +71,38 @@ export class ClusterView {
     return this.#complete;
   }
 
+  /** There is something to answer from: the store's snapshot, or what this host kept of an earlier one. */
+  get usable(): boolean {
+    return this.#complete || this.#kept !== undefined;
+  }
+
+  /** What is answered from while the store has not delivered its own. */
+  get kept(): Kept | undefined {
+    return this.#kept;
+  }
+
   get revision(): number {
     return this.#revision;
+  }
+
+  /** To serve from until the store's own snapshot, which replaces all of it: nothing may be deleted for its absence here. */
+  adopt(kept: Kept): void {
+    if (this.#complete) return;
+    const { revision, entries } = kept;
+    this.#revision = revision;
+    for (const entry of entries) if (!this.#own?.decides(entry.key)) this.#entries.set(entry);
+    this.#layOverAll();
+    this.#kept = kept;
+    this.#state = undefined;
+    for (const listener of this.#listeners) listener({ keys: null, revision });
+  }
+
+  /** The store's word, without the hints over it; of what this node's word counts for, nothing. */
+  toKeep(): Stored {
+    const hinted = new Set(this.#hints.keys());
+    const known = [...this.#entries.all()].filter(({ key }) => !hinted.has(key) && !this.#own?.decides(key));
+    const under = [...hinted].flatMap((key) => this.#hints.under(key) ?? []);
+    return { revision: this.#revision, entries: [...known, ...under] };
   }
 
   /** Listeners only wake others; a throwing one is a bug and is not caught here. */
@@ -102,7 +145,7 @@ export class ClusterView {
   async *follow(signal: AbortSignal, tick?: number): AsyncIterable<ClusterState> {
     let seen: ClusterState | undefined;
     while (!signal.aborted) {
-      const state = this.#complete ? this.current().state : undefined;
+      const state = this.usable ? this.current().state : undefined;
       const due = state !== undefined && state === seen && !(await this.#changed(signal, tick));
       if (state !== undefined && (state !== seen || due)) yield (seen = state);
       else if (state === undefined) await this.#changed(signal);
@@ -162,8 +205,9 @@ export class ClusterView {
       this.#under.clear();
       this.#hints.beginAnew();
       for (const entry of event.entries) this.#put(entry);
-      for (const [key] of this.#own?.entries() ?? []) if (isPublished(key)) this.#layOver(key);
+      this.#layOverAll();
       this.#complete = true;
+      this.#kept = undefined;
     } else {
       for (const change of event.changes) {
         if (change.type === 'put') this.#put(change.entry);
@@ -231,6 +275,10 @@ export class ClusterView {
 
   #fenceOf(node: string): number {
     return this.value<FenceRecord>(keys.fence(node))?.sequence ?? 0;
+  }
+
+  #layOverAll(): void {
+    for (const [key] of this.#own?.entries() ?? []) if (isPublished(key)) this.#layOver(key);
   }
 
   #overlay(keys: string[]): void {

@@ -57,7 +57,7 @@ export async function commit<T>(
     context.signal?.throwIfAborted();
     let taken: Taken<T> | undefined;
     const now = () => {
-      if (!deps.view.complete) throw new WeftError('store-away', 'the cluster has not been read yet');
+      if (!deps.view.usable) throw new WeftError('store-away', 'the cluster has not been read yet');
       const began = performance.now();
       const decision = decide();
       if (decision.then.length > 0) deps.timings?.phase('decide', performance.now() - began);

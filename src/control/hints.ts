@@ -41,6 +41,11 @@ export class Hints {
     return this.#hinted.get(key)?.value;
   }
 
+  /** What the store says of a hinted key. */
+  under(key: string): Entry | undefined {
+    return this.#hinted.get(key)?.stored;
+  }
+
   /** True when a hint stands over the key: the picture does not change. */
   stored(key: string, entry: Entry | undefined): boolean {
     const hinted = this.#hinted.get(key);

@@ -3,6 +3,7 @@
  * no network took, networks of engines that lost their last user. Ages are measured by this process's monotonic clock from when it first saw the state, so a
  * restart or a changed wall clock only makes a wait longer.
  */
+import { setTimeout as delay } from 'node:timers/promises';
 import { keys, prefixes } from '../model/keys.ts';
 import { HOLD_TIME, LEAK_GRACE, RESTING_TIME } from '../model/limits.ts';
 import type { AddressRecord, Endpoint } from '../model/objects.ts';
@@ -16,6 +17,9 @@ import { expiredTrust } from './membership.ts';
 import { tendLeaving } from './network-removal.ts';
 import { isOwn } from './ownership/keys.ts';
 import type { PoolRecord } from './engines/pools.ts';
+
+/** between looks, in milliseconds */
+const PAUSE = 1_000;
 
 interface Sighting {
   revision: number;
@@ -39,9 +43,13 @@ export class Housekeeping {
     this.#clock = clock;
   }
 
-  /** One look; `run` of main.ts repeats it each second while the store answers. */
+  /** One look. Throws `store-away`. */
   async round(signal: AbortSignal): Promise<void> {
-    if (!this.#deps.view.complete) return;
+    // From what was kept nothing is concluded; what this node owns is told to its peers all the same.
+    if (!this.#deps.view.complete) {
+      if (this.#deps.view.usable) await this.#deps.ownership.round(this.#clock(), signal);
+      return;
+    }
     this.#looked.clear();
     await this.#look(signal);
     for (const key of this.#seen.keys()) if (!this.#looked.has(key)) this.#seen.delete(key);
@@ -164,5 +172,18 @@ export class Housekeeping {
     if (sighting?.revision === revision) return now - sighting.since;
     this.#seen.set(key, { revision, since: now });
     return 0;
+  }
+}
+
+/** A look each second until the signal. */
+export async function keepHouse(deps: ControlDeps, signal: AbortSignal): Promise<void> {
+  const housekeeping = new Housekeeping(deps);
+  while (!signal.aborted) {
+    try {
+      await housekeeping.round(signal);
+    } catch (error) {
+      deps.log.debug({ err: error }, 'housekeeping waits for the store');
+    }
+    await delay(PAUSE, undefined, { signal }).catch(() => undefined);
   }
 }

@@ -17,7 +17,9 @@ export async function ensureSettings(
   store: Store,
   wish: { vtepFamily: 4 | 6; now: Date },
   signal: AbortSignal,
+  deadline?: number,
 ): Promise<ClusterSettings> {
+  const options = { signal, ...(deadline !== undefined && { deadline }) };
   const made: ClusterSettings = {
     id: newId(),
     ...DEFAULT_SETTINGS,
@@ -26,9 +28,9 @@ export async function ensureSettings(
   };
   await store.transact(
     { compare: [{ key: keys.settings, revision: 0 }], then: [{ put: keys.settings, value: made }] },
-    { signal },
+    options,
   );
-  const { entry } = await store.get(keys.settings, { signal });
+  const { entry } = await store.get(keys.settings, options);
   const settings = entry?.value as ClusterSettings | undefined;
   if (!settings) throw new WeftError('store-away', 'the settings of the cluster vanished while they were read');
   if (settings.vtepFamily !== wish.vtepFamily) {

@@ -54,6 +54,10 @@ export class Picture {
     return this.#entries.keys(prefix);
   }
 
+  *all(): Generator<Entry, void, undefined> {
+    for (const [, entry] of this.#entries.entries()) yield entry;
+  }
+
   *values(prefix: string): Generator<unknown, void, undefined> {
     for (const [, { value }] of this.#entries.entries(prefix)) yield value;
   }

@@ -27,7 +27,7 @@ import { PoolConditions } from './pool-conditions.ts';
 import type { Control, EngineControl, EngineFollowing, EngineJoin, ListFilter } from './port.ts';
 import { findEndpoint, findNetwork, findTenant } from './references.ts';
 import { routingControl } from './routing-service.ts';
-import { storeConditions } from './store-conditions.ts';
+import { keptConditions, storeConditions } from './store-conditions.ts';
 import { trustConditions } from './trust-conditions.ts';
 import { updateEndpoint, updateNetwork } from './updates.ts';
 import { watchObjects } from './watch.ts';
@@ -43,7 +43,7 @@ export function createControl(deps: ControlDeps): Control {
     try {
       await deps.view.sync({ deadline: FRESHNESS_DEADLINE });
     } catch (error) {
-      if (!deps.view.complete) throw toWeftError(error);
+      if (!deps.view.usable) throw toWeftError(error);
     }
     return now();
   };
@@ -60,6 +60,7 @@ export function createControl(deps: ControlDeps): Control {
 
   const conditions = () => [
     ...storeConditions(deps.store),
+    ...keptConditions(deps.view),
     ...(deps.upkeep?.conditions() ?? []),
     ...trustConditions(deps),
     ...pools.look(now(), deps.now()),

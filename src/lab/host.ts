@@ -151,13 +151,11 @@ export class LabHost {
     await plugIn(this.#lab, this.#host);
   }
 
-  /** Power off and on again; ends when all daemons of the host answer. */
+  /** Power off and on again; ends when all daemons of the host answer. As systemd orders them: an engine after weftd is ready. */
   async powerCycle(signal?: AbortSignal): Promise<void> {
     await this.powerOff();
     await this.powerOn();
-    const daemons = daemonsOf(this.#lab, this.#host.number);
-    for (const daemon of daemons) await startDaemon(this, this.#lab, daemon);
-    await Promise.all(daemons.map((daemon) => untilReady(this, this.#lab, daemon, signal)));
+    for (const daemon of daemonsOf(this.#lab, this.#host.number)) await this.start(daemon, signal);
   }
 
   async daemonStates(): Promise<Record<DaemonName, DaemonState>> {

@@ -56,6 +56,7 @@ export const prefixes = {
   routers: 'routers/',
   routersOf: (tenant: string) => `routers/${tenant}/`,
   routerNamesOf: (tenant: string) => `names/router/${tenant}/`,
+  allPools: 'pools/',
   pools: (node: string) => `pools/${node}/`,
   addressesOf: (network: string) => `addresses/${network}/`,
   endpointsOf: (network: string) => `endpoints/${network}/`,

@@ -28,6 +28,7 @@ import type { ObjectStatus, Reconciler, WaitTarget, Wake } from './port.ts';
 import { Repairs } from './repairs.ts';
 import { Retries } from './retries.ts';
 import { RoundTimes } from './round-times.ts';
+import { sparing } from './sparing.ts';
 import { Troubles } from './troubles.ts';
 import type { Failure } from './troubles.ts';
 import { Waiters } from './waiters.ts';
@@ -42,7 +43,8 @@ const NAMESPACES = 'namespaces';
 const FORWARD = 'forward';
 
 export interface LoopOptions {
-  source: { current(): { state: ClusterState; complete: boolean } };
+  /** `partial`: what was kept of an earlier picture. All that it has is built; nothing goes for what it lacks. */
+  source: { current(): { state: ClusterState; complete: boolean; partial?: boolean } };
   kernel: KernelPort;
   node: string;
   settings: ClusterSettings;
@@ -68,6 +70,8 @@ export class ReconcileLoop implements Reconciler {
   #applied = { revision: 0, sequence: 0 };
   #resync = 0;
   #working = true;
+  /** the round under way plans from what was kept */
+  #partial = false;
 
   constructor(options: LoopOptions) {
     this.#options = options;
@@ -116,8 +120,8 @@ export class ReconcileLoop implements Reconciler {
   applied(): { revision: number; sequence: number } {
     const idle = !this.#working && !this.#wakes.pending && !this.#troubles.any;
     if (!idle) return this.#applied;
-    const { revision, sequence } = this.#options.source.current().state;
-    return { revision, sequence };
+    const { state, partial = false } = this.#options.source.current();
+    return { revision: partial ? 0 : state.revision, sequence: state.sequence };
   }
 
   repairs(): { total: number; byKind: Record<string, number> } {
@@ -155,13 +159,14 @@ export class ReconcileLoop implements Reconciler {
   }
 
   async #round(): Promise<void> {
-    const { state, complete } = this.#options.source.current();
+    const { state, complete, partial = false } = this.#options.source.current();
+    this.#partial = partial;
     const dirty = this.#wakes.take();
     const now = this.#clock();
     const times = new RoundTimes(this.#clock, dirty.since);
     // Before the first snapshot there is nothing to plan from, and an empty world must not be taken for one. The snapshot
     // and this node's registration wake the loop again.
-    if (!complete || !state.nodes.has(this.#options.node)) {
+    if (!(complete || partial) || !state.nodes.has(this.#options.node)) {
       this.#resync = now + RESYNC;
       this.#troubles.postpone(this.#resync);
       return;
@@ -186,10 +191,11 @@ export class ReconcileLoop implements Reconciler {
     }
     times.tell(this.#options.timings);
     await this.#containers.settle();
-    if (all) await this.#try(NAMESPACES, () => this.#removeStale(state));
+    if (all && !partial) await this.#try(NAMESPACES, () => this.#removeStale(state));
     if (all) await this.#reportDrops(state);
-    await this.#try(HOST, () => this.#unguardHost(state));
-    this.#applied = { revision: state.revision, sequence: state.sequence };
+    if (!partial) await this.#try(HOST, () => this.#unguardHost(state));
+    // Others give addresses again by this word: what is not taken away cannot have been applied.
+    this.#applied = { revision: partial ? 0 : state.revision, sequence: state.sequence };
   }
 
   /** A tenant that is gone has no failures; its namespace goes as a stale one. */
@@ -254,7 +260,8 @@ export class ReconcileLoop implements Reconciler {
     const ports = planPortGuard(state, { tenant, node });
     for (const kind of await kernel.guardPorts(namespace, ports)) this.#repaired(namespace, kind);
     times.lap('guard');
-    const operations = diff(plan.objects, await kernel.observe(namespace));
+    const differing = diff(plan.objects, await kernel.observe(namespace));
+    const operations = this.#partial ? sparing(state, node, differing) : differing;
     const repairs = this.#repairs.find(namespace, operations);
     const round = this.#retries.split(tenant, operations, this.#clock());
     times.lap('observe');
@@ -275,9 +282,17 @@ export class ReconcileLoop implements Reconciler {
 
   async #takeDown(state: ClusterState, tenant: string): Promise<OperationFailure[]> {
     const name = state.tenants.get(tenant)?.name;
+    if (name !== undefined && this.#partial) return this.#takeOut(state, name);
     if (name !== undefined) await this.#removeNamespace(name);
     this.#retries.forget(tenant);
     return [];
+  }
+
+  /** Ports of endpoints that ended; whatever else may be needed yet. */
+  async #takeOut(state: ClusterState, name: string): Promise<OperationFailure[]> {
+    const { kernel, node } = this.#options;
+    if (!(await kernel.namespaces()).includes(name)) return [];
+    return kernel.apply(name, sparing(state, node, diff([], await kernel.observe(name))), () => false);
   }
 
   /** A report that cannot be made is none: the next whole round tries again. */

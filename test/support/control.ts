@@ -8,7 +8,9 @@ import { Ownership } from '../../src/control/ownership/ownership.ts';
 import type { PeerPort, SplitAnswer } from '../../src/control/ownership/ports.ts';
 import type { Control } from '../../src/control/port.ts';
 import { Turns } from '../../src/control/turns.ts';
+import type { Start } from '../../src/control/kept/start.ts';
 import { createControl } from '../../src/control/service.ts';
+import { takeUp } from '../../src/entry.ts';
 import { DEFAULT_SETTINGS } from '../../src/model/cluster.ts';
 import { WeftError } from '../../src/model/errors.ts';
 import { keys } from '../../src/model/keys.ts';
@@ -64,6 +66,21 @@ export const noTrust: ControlDeps['trust'] = {
   rotate: () => Promise.reject(new Error('no certificates here')),
 };
 
+/** A daemon that starts again on the same host, while the store is away. */
+export interface Restart {
+  id: string;
+  bootId: string;
+  journal: MemoryJournal;
+  start: Start;
+}
+
+export interface TestNodeOptions {
+  underlayMtu?: number;
+  ipamOnly?: boolean;
+  clock?: () => number;
+  restart?: Restart;
+}
+
 /** Several nodes of one cluster over one store in memory. */
 export class TestCluster {
   readonly shared = new MemoryState();
@@ -72,11 +89,14 @@ export class TestCluster {
   readonly #controls = new Map<string, Control>();
   readonly #ownerships: Ownership[] = [];
 
-  async node(name: string, options: { underlayMtu?: number; ipamOnly?: boolean; clock?: () => number } = {}) {
+  async node(name: string, options: TestNodeOptions = {}) {
+    const { restart } = options;
     const store = new MemoryStore(this.shared);
-    const id = newId();
-    const bootId = `boot-${name}`;
-    const records = new OwnRecords(new MemoryJournal({ node: id, machineId: 'm', bootId, epoch: 1 }));
+    if (restart) store.setAway(true);
+    const id = restart?.id ?? newId();
+    const bootId = restart?.bootId ?? `boot-${name}`;
+    const journal = restart?.journal ?? new MemoryJournal({ node: id, machineId: 'm', bootId, epoch: 1 });
+    const records = new OwnRecords(journal);
     const view = new ClusterView(store, records);
     this.#runs.push(view.run(this.#stop.signal));
     const reconciler = new InstantReconciler();
@@ -112,6 +132,11 @@ export class TestCluster {
     const control = createControl(deps);
     this.#controls.set(id, control);
     this.#ownerships.push(ownership);
+    const made = { control, deps, store, reconciler, journal };
+    if (restart) {
+      takeUp(deps, restart.start);
+      return made;
+    }
     await store.transact({
       compare: [],
       then: [{ put: keys.live(id), value: { node: id, bootId: deps.node.bootId } }],
@@ -128,7 +153,7 @@ export class TestCluster {
     };
     await registerNode(deps, record, this.#stop.signal);
     await ownership.standing.prove({ deadline: 1_000 });
-    return { control, deps, store, reconciler };
+    return made;
   }
 
   #control(node: string): Control {

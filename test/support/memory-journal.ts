@@ -3,7 +3,7 @@ import type { Journal, JournalEntry, JournalHeader, JournalOperation } from '../
 /** A journal on a disk that never fails, for tests of what stands above it; the real one has tests of its own. */
 export class MemoryJournal implements Journal {
   header: JournalHeader;
-  readonly fresh = true;
+  fresh = true;
   readonly full = false;
   readonly failure = undefined;
   sequence = 0;

@@ -49,8 +49,8 @@ function wishOf(network: Network, declined: Set<string>): EngineNetwork['wish'] 
 export async function* followEngineNetworks(deps: ControlDeps, signal: AbortSignal): AsyncIterable<EngineNetwork[]> {
   let last: EngineNetwork[] | undefined;
   for await (const state of deps.view.follow(signal)) {
-    // A store from a backup knows less: what it lacks is not to be taken out of the engine.
-    if (deps.ownership.isRecovering()) continue;
+    // A store from a backup, or what was kept of it, knows less: what it lacks is not to be taken out of the engine.
+    if (deps.ownership.isRecovering() || !deps.view.complete) continue;
     const networks = engineNetworks(state, deps.node.id);
     if (isDeepStrictEqual(networks, last)) continue;
     last = networks;

@@ -55,6 +55,7 @@ export interface OwnershipOptions {
 }
 
 export class Ownership {
+  readonly node: { id: string; bootId: string };
   readonly records: OwnRecords;
   readonly standing: Standing;
   readonly publisher: Publisher;
@@ -70,6 +71,7 @@ export class Ownership {
   constructor(options: OwnershipOptions) {
     this.#options = options;
     const { node, store, records: own, view, log } = options;
+    this.node = node;
     this.records = own;
     this.standing = new Standing({ ...options, own });
     this.index = new AddressIndex(own);
@@ -113,6 +115,11 @@ export class Ownership {
     return this.standing.state === 'recovering' || this.#options.store.restored() !== undefined;
   }
 
+  /** The store has not answered since this process began: it serves from what an earlier one kept. */
+  isCutOff(): boolean {
+    return this.#options.view.kept !== undefined;
+  }
+
   /** Ends when nothing that was begun is under way. */
   async settled(): Promise<void> {
     await Promise.all([
@@ -143,6 +150,7 @@ export class Ownership {
     const options = { deadline: HANDLER_DEADLINE, signal };
     // While the store is away, peers hear of it from here alone.
     if (!this.publisher.idle) this.#hints.announceAgain();
+    if (!this.#options.view.complete) return;
     try {
       if (!this.standing.isProven() || this.#options.store.restored()) await this.standing.prove(options);
       if (this.standing.state === 'recovering' && !(await this.recovery.round(options))) return;

@@ -86,7 +86,7 @@ export class Space {
       let next: Need | undefined = need;
       while (next?.network.id === need.network.id) {
         options.signal?.throwIfAborted();
-        await this.#proven(left());
+        await this.#options.standing.asked(left());
         if (!fits(next)) {
           // Of many that wait for the last addresses one looks for all who waited when it began.
           if (this.#looks.foundNone(next, asked) || left().deadline <= 1) throw exhausted(next);
@@ -149,7 +149,7 @@ export class Space {
    */
   async split(request: SplitRequest, options: Options): Promise<SplitAnswer> {
     const { own, standing } = this.#options;
-    await this.#proven(options);
+    await standing.asked(options);
     standing.assertGives();
     const cidr = this.#spare(request);
     const space = spaceOf(own, request.network);
@@ -222,11 +222,6 @@ export class Space {
     if (!address || table.get(address.value)) return undefined;
     const owned = space.spans.some(({ first, last }) => address.value >= first && address.value <= last);
     return owned ? addressPart(pool.cidr, address.value) : undefined;
-  }
-
-  async #proven(options: Options): Promise<void> {
-    const { standing } = this.#options;
-    if (!standing.isProven()) await standing.prove(options);
   }
 
   async #any(need: PoolNeed, left: () => Options): Promise<void> {

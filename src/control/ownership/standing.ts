@@ -43,6 +43,15 @@ interface BootMark {
   sequence: number;
 }
 
+/** What somebody knows of this node's fence and epoch; undefined: nothing. */
+export interface Witness {
+  epoch: number | undefined;
+  /** of the journal, that the store had */
+  sequence: number | undefined;
+  /** of whoever wrote it */
+  bootId: string | undefined;
+}
+
 interface Held<T> {
   record: T;
   revision: number;
@@ -94,6 +103,26 @@ export class Standing {
     return this.#state === 'unproven' && !journal.fresh && journal.header.bootId === this.#options.node.bootId;
   }
 
+  /**
+   * While the store cannot be asked, in a boot that was never proven: what the journal held as the boot began may go to the
+   * containers that come back. Nothing shows whether the disk is an older one; `heard` may.
+   */
+  mayReattach(): boolean {
+    return this.#state === 'unproven' && !this.#options.own.journal.fresh;
+  }
+
+  /** While the store cannot be asked. It takes rights away and never gives any; the next proof decides anew. */
+  heard({ epoch = 0, sequence = 0, bootId }: Witness, from: string): void {
+    const { own, node } = this.#options;
+    if (this.#state !== 'unproven') return;
+    const known = bootId === node.bootId ? own.sequence : this.#opened;
+    if (epoch > own.journal.header.epoch)
+      this.#stop('fenced', `${from} knows that the cluster has forgotten this node`);
+    else if (sequence > known) {
+      this.#stop('behind', `its journal ends at ${known}, ${from} knows it up to ${sequence}`);
+    }
+  }
+
   /** Throws what stands in the way of giving out an address, or of writing to the store at all. */
   assertGives(): void {
     if (!this.mayGive()) throw this.refusal();
@@ -118,6 +147,16 @@ export class Standing {
     return this.#epoch ? [{ key: keys.epoch(this.#options.node.id), revision: this.#epoch.revision }] : [];
   }
 
+  /** Proves what is not proven; where the store is away, what was heard against this node is the better answer. */
+  async asked(options: CallOptions): Promise<void> {
+    if (this.isProven()) return;
+    try {
+      await this.prove(options);
+    } catch (error) {
+      throw this.#state === 'unproven' ? error : this.refusal();
+    }
+  }
+
   /** Reads where the node stands; writes its fence where it has none of this boot. One at a time. Throws `store-away`. */
   prove(options: CallOptions): Promise<void> {
     this.#proving ??= this.#prove(options).finally(() => {
@@ -132,6 +171,7 @@ export class Standing {
     const epoch = await this.#readEpoch(options);
     const found = (await store.get(keys.fence(node.id), options)).entry as Entry<FenceRecord> | undefined;
     if (epoch === undefined) return this.#stop('fenced', 'the cluster has forgotten this node');
+    if (this.#state === 'fenced') this.#state = 'unproven';
     this.#fence = found && { record: found.value, revision: found.revision };
     if (!found && own.journal.published > 0) {
       return this.#stop('recovering', 'the store has lost what this node wrote to it');

@@ -13,7 +13,7 @@ const VXLAN = `link ${linkNames.vxlan(VNI)}`;
 
 let states: StateBuilder;
 let kernel: FakeKernel;
-let current: { state: ReturnType<StateBuilder['build']>; complete: boolean };
+let current: { state: ReturnType<StateBuilder['build']>; complete: boolean; partial?: boolean };
 let loop: ReconcileLoop;
 let stop: AbortController;
 let running: Promise<void>;
@@ -69,6 +69,33 @@ describe('the loop', () => {
     await reached(publish());
     expect(kernel.applied).toHaveLength(before);
     expect(loop.repairs()).toEqual({ total: 0, byKind: {} });
+  });
+
+  it('builds from what was kept of the cluster, and takes nothing away for what it lacks but ports of ended endpoints', async () => {
+    await reached(attachA(), 'a');
+    const whole = current.state.revision;
+    const fdb = () => [...(kernel.worlds.get('acme')?.keys() ?? [])].filter((key) => key.startsWith('fdb'));
+    const before = fdb();
+    const keep = () => {
+      current = { state: states.build(), complete: false, partial: true };
+      loop.wake({ kind: 'all', reason: 'test' });
+      return reached(current.state.revision);
+    };
+    states.endpoints.delete('b');
+    states.endpoint('acme-web', 'c', { node: 'two', addresses: ['10.10.0.30/16'], attachment: sandbox('/c') });
+    await keep();
+    expect(fdb()).toEqual(expect.arrayContaining(before));
+    expect(fdb().length).toBeGreaterThan(before.length);
+    await until(() => loop.applied().revision === 0, { what: 'nothing counts as applied of it' });
+    states.endpoints.delete('a');
+    await keep();
+    expect(kernel.worlds.get('acme')?.has(PORT)).toBe(false);
+    states.endpoints.delete('c');
+    await keep();
+    expect(kernel.worlds.get('acme')?.has(VXLAN)).toBe(true);
+    expect(publish()).toBeGreaterThan(whole);
+    await until(() => !kernel.worlds.has('acme'), { what: 'the tenant to go with the whole picture' });
+    expect(loop.applied().revision).toBeGreaterThan(whole);
   });
 
   it('does nothing before the first whole snapshot: an empty answer is not an empty world', async () => {
