@@ -44,7 +44,7 @@ export interface BeginningOptions {
   node: string;
   vtepFamily: 4 | 6;
   /**
-   * Throws `unauthenticated` when the cluster has forgotten this node, which etcd shows by silence alone; `peers`: addresses
+   * Throws `node-forgotten` when the cluster has forgotten this node, which etcd shows by silence alone; `peers`: addresses
    * of other nodes that may know.
    */
   assertMember: (peers: string[]) => Promise<void>;
@@ -91,7 +91,7 @@ async function member({ pictures, assertMember }: BeginningOptions, peers: strin
   try {
     await assertMember(peers);
   } catch (error) {
-    if (toWeftError(error).code === 'unauthenticated') await pictures.discard();
+    if (toWeftError(error).code === 'node-forgotten') await pictures.discard();
     throw error;
   }
 }
@@ -109,31 +109,36 @@ export function suffices(start: Start, own: Iterable<[string, unknown]>, log: Lo
   return network === undefined;
 }
 
-/** Serves from a picture: what it says of this node itself is heard first. Throws `unauthenticated` for a forgotten node. */
+/** Serves from a picture: what it says of this node itself is heard first. Throws `node-forgotten`. */
 export function takeUp({ view, ownership, node }: ControlDeps, start: Start): void {
   view.adopt(start);
   const forgotten = view.value<ForgottenNode>(keys.forgotten(node.id));
-  if (forgotten) throw new WeftError('unauthenticated', `this node was forgotten by the cluster at ${forgotten.at}`);
+  if (forgotten) throw new WeftError('node-forgotten', `this node was forgotten by the cluster at ${forgotten.at}`);
   const fence = view.value<FenceRecord>(keys.fence(node.id));
   const epoch = view.value<EpochRecord>(keys.epoch(node.id))?.epoch;
   ownership.standing.heard({ epoch, sequence: fence?.sequence, bootId: fence?.bootId }, 'the picture on its disk');
 }
 
-/** The cluster knows this node. Ends when etcd has answered; throws what the cluster has against it. */
+/** The picture is as etcd has it. Ends when etcd has answered. */
+export async function catchUp(host: EntryHost, { view }: ControlDeps): Promise<void> {
+  const { signal, log } = host;
+  const { kept } = view;
+  await untilStore(host, () => view.sync({ deadline: RETRY, signal }));
+  if (kept) log.info({ kept: kept.revision, now: view.revision }, 'etcd answers: it replaces the picture');
+}
+
+/**
+ * The cluster knows this node; throws what the cluster has against it. Nobody is registered before the proof: a copy of this
+ * host's disk would turn the packets of all its endpoints to itself.
+ */
 export async function register(
   host: EntryHost,
   deps: ControlDeps,
   { record, shown }: { record: Node; shown: string[] },
 ): Promise<void> {
-  const { view, ownership, node } = deps;
-  const { signal, log } = host;
-  const { kept } = view;
-  await untilStore(host, () => view.sync({ deadline: RETRY, signal }));
-  if (kept) log.info({ kept: kept.revision, now: view.revision }, 'etcd answers: it replaces the picture');
-  // A store from a backup is told of this node with all that it owns.
-  if (ownership.isRecovering()) return;
+  const { signal } = host;
   await untilStore(host, () => registerNode(deps, record, signal));
-  await untilStore(host, () => recordCertificates(deps, node.id, shown, { signal }));
+  await untilStore(host, () => recordCertificates(deps, deps.node.id, shown, { signal }));
 }
 
 /** After a start from a picture: etcd may be another cluster's by now, or made anew. */
@@ -165,9 +170,17 @@ export async function settleStanding(host: EntryHost, { ownership }: ControlDeps
   }
 }
 
-/** While the lease of a former boot lives, another host may run as this node: its own comes after. Until the signal. */
-export async function live({ log, signal }: EntryHost, { store, node, ownership }: ControlDeps): Promise<void> {
+/**
+ * While the lease of a former boot lives, another host may run as this node: its own comes after, and after `enter`, where
+ * that was not done yet. Until the signal; throws what `enter` throws.
+ */
+export async function live(
+  { log, signal }: EntryHost,
+  { store, node, ownership }: ControlDeps,
+  enter?: () => Promise<void>,
+): Promise<void> {
   while (!signal.aborted && !ownership.standing.isProven()) await pause(signal);
+  if (!signal.aborted) await enter?.();
   await keepAlive({ store, log, pause }, { node: node.id, bootId: node.bootId }, signal);
 }
 

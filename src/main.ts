@@ -23,6 +23,7 @@ import { recordCertificates, revokedSerials } from './control/membership.ts';
 import type { AtFailpoint } from './control/failpoints.ts';
 import { OwnRecords } from './control/ownership/own-records.ts';
 import { Ownership } from './control/ownership/ownership.ts';
+import type { StandingState } from './control/ownership/standing.ts';
 import { createControl } from './control/service.ts';
 import { PictureWriter } from './control/kept/writer.ts';
 import { Turns } from './control/turns.ts';
@@ -30,9 +31,10 @@ import { wakesOf } from './control/wakes.ts';
 import { followEngine } from './engines/docker/engine/follower.ts';
 import { pictureOfEngine } from './engines/docker/engine/picture.ts';
 import { startDockerPlugin } from './engines/docker/server.ts';
-import { beginning, live, register, sameCluster, settleStanding, suffices, takeUp } from './entry.ts';
+import { beginning, catchUp, live, register, sameCluster, settleStanding, suffices, takeUp } from './entry.ts';
 import { armFailpoints } from './failpoints.ts';
-import { assertMountNamespace, bootId, lockHost } from './host.ts';
+import { takePortsDown, watchMembership } from './fenced.ts';
+import { assertMountNamespace, bootId, lockStopped, machineId } from './host.ts';
 import { NetlinkKernel } from './kernel/adapter.ts';
 import { gatherHostFacts } from './kernel/host-facts/gather.ts';
 import { ServiceManager } from './kernel/service-manager.ts';
@@ -45,7 +47,9 @@ import { toWeftError, WeftError } from './model/errors.ts';
 import { keys, prefixes } from './model/keys.ts';
 import type { Node } from './model/objects.ts';
 import { SYSCTLS } from './plan/tenant.ts';
+import { holdPorts } from './reconcile/hold.ts';
 import { ReconcileLoop } from './reconcile/loop.ts';
+import type { Hold } from './reconcile/port.ts';
 import { assertStillMember } from './still-member.ts';
 import { nodeFiles } from './store/journal/node-files.ts';
 import { openEtcdStore } from './store/etcd.ts';
@@ -66,6 +70,8 @@ import { signRevocations } from './trust/certificate.ts';
 import { IdentityKeeper } from './trust/keeper.ts';
 import { VERSION } from './version.ts';
 
+/** What the loop may do where the node is not, or may not be, the owner of its endpoints. */
+const HOLDS: Partial<Record<StandingState, Hold>> = { fenced: 'down', cloned: 'down', behind: 'still' };
 const clock = () => performance.now();
 const ETCD_PORT = 2379;
 const STOP_DEADLINE = 10_000;
@@ -81,7 +87,7 @@ interface Host {
 
 async function run({ config, manager, log, at, signal }: Omit<Host, 'underlay'>): Promise<void> {
   assertMountNamespace();
-  const lock = await lockHost(config.run);
+  const lock = await lockStopped(config);
   const underlay = await findUnderlay(config.underlay);
   const host: Host = { config, manager, log, underlay, at, signal };
   const identity = await ensureIdentity(host);
@@ -89,10 +95,13 @@ async function run({ config, manager, log, at, signal }: Omit<Host, 'underlay'>)
   const opened = await openStore(host, keeper);
   try {
     await serve(host, keeper, opened);
+  } catch (error) {
+    if (toWeftError(error).code === 'node-forgotten') await takePortsDown({ run: config.run, log });
+    throw error;
   } finally {
     opened.upkeep?.close();
     await opened.store.close();
-    lock.close();
+    await lock.close();
   }
 }
 
@@ -171,7 +180,12 @@ async function serve(host: Host, keeper: IdentityKeeper, opened: OpenedStore): P
       const { state, complete } = view.current();
       const recovering = ownership.isRecovering();
       // A store from a backup knows less than the kernel: nothing is taken away for that.
-      return { state, complete: complete && !recovering, partial: view.kept !== undefined && !recovering };
+      return {
+        state,
+        complete: complete && !recovering,
+        partial: view.kept !== undefined && !recovering,
+        hold: HOLDS[ownership.standing.state] ?? 'none',
+      };
     },
   };
   const timings = timingMetrics();
@@ -192,6 +206,8 @@ async function serve(host: Host, keeper: IdentityKeeper, opened: OpenedStore): P
   const now = () => new Date();
   const ownership: Ownership = new Ownership({
     ...{ node: owner, store, records, view, peers, turns, clock, now, log, fits },
+    machineId: machineId(),
+    onStanding: (state) => loop.wake({ kind: 'all', reason: state }),
     applied: () => loop.applied().sequence,
     registration: () => [
       { put: keys.node(owner.id), value: view.value(keys.node(owner.id)) ?? nodeRecord(host, owner) },
@@ -243,15 +259,24 @@ async function serve(host: Host, keeper: IdentityKeeper, opened: OpenedStore): P
   try {
     const serving = start && suffices(start, records.entries(), log);
     if (start && serving) takeUp(deps, start);
-    else await register(waiting, deps, registration);
+    else await catchUp(waiting, deps);
+    // What stands on a host that joins is of a former identity of it, whose addresses may be others' by now.
+    const known = view.current().state.nodes.has(owner.id);
+    if (journal.fresh && !known) await holdPorts(kernel, { hold: 'down', attached: undefined });
+    working.push(watchMembership({ node: owner, store, view, peers, standing: ownership.standing }, until));
     working.push(loop.run(until), keepHouse(deps, until), renewal.run(until), pictureWriter.run(until));
     if (upkeep) working.push(upkeep.run(until));
     const belong = async () => {
       if (start) await sameCluster(waiting, { store, settings, vtepFamily });
-      if (serving) await register(waiting, deps, registration);
+      if (serving) await catchUp(waiting, deps);
       if (revocation) working.push(revocation.run(until));
       await settleStanding(waiting, deps);
-      working.push(live(waiting, deps));
+      const enter = () => register(waiting, deps, registration);
+      // A node that was here before is served at once: after a boot its engine waits, and not for long.
+      const first = ownership.standing.isProven() && !view.current().state.nodes.has(owner.id);
+      if (first) await enter();
+      const living = live(waiting, deps, first ? undefined : enter);
+      working.push(living.catch((error: unknown) => refused.abort(error)));
     };
     if (serving) working.push(belong().catch((error: unknown) => refused.abort(error)));
     else await belong();

@@ -21,7 +21,7 @@ export interface StillMemberOptions {
 
 const DEADLINE = 2_000;
 
-/** Throws `unauthenticated` when a node of the cluster says that this one is none; what it cannot learn, it leaves open. */
+/** Throws `node-forgotten` when a node of the cluster says so; what it cannot learn, it leaves open. */
 export async function assertStillMember(options: StillMemberOptions): Promise<void> {
   const { endpoints, port, peers = [] } = options;
   const beside = endpoints.map((endpoint) => `${new URL(endpoint).hostname}:${port}`);
@@ -37,7 +37,7 @@ async function assertKnownTo(address: string, { keeper, signal }: StillMemberOpt
     await client.call('GetStatus', {}, { signal });
   } catch (error) {
     const failure = toWeftError(error);
-    if (failure.code === 'unauthenticated') throw failure;
+    if (failure.code === 'node-forgotten') throw failure;
   } finally {
     client.close();
   }

@@ -1,7 +1,7 @@
 /*
  * netlink-ts addon: what JavaScript cannot do itself. Sockets in a namespace given by descriptor, receiving through the
- * event loop (socket.c), namespace files (namespace.c), per-namespace sysctls (sysctl.c), sd_notify (notify.c). No
- * parsing, no policy, no global mutable state: each environment (main thread, worker) owns its sockets and ends them in
+ * event loop (socket.c), namespace files (namespace.c), per-namespace sysctls (sysctl.c), sd_notify (notify.c), flock
+ * (lock.c). No parsing, no policy, no global mutable state: each environment (main thread, worker) owns its sockets and ends them in
  * an asynchronous cleanup hook.
  */
 #ifndef NETLINK_TS_ADDON_H
@@ -74,5 +74,6 @@ napi_value namespace_unmount(napi_env env, napi_callback_info info);
 napi_value sysctl_write(napi_env env, napi_callback_info info);
 napi_value sysctl_read(napi_env env, napi_callback_info info);
 napi_value service_notify(napi_env env, napi_callback_info info);
+napi_value file_lock(napi_env env, napi_callback_info info);
 
 #endif

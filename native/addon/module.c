@@ -19,6 +19,7 @@ NAPI_MODULE_INIT() {
       {"unmountNamespace", NULL, namespace_unmount, NULL, NULL, NULL, napi_enumerable, NULL},
       {"writeSysctl", NULL, sysctl_write, NULL, NULL, NULL, napi_enumerable, NULL},
       {"notify", NULL, service_notify, NULL, NULL, NULL, napi_enumerable, NULL},
+      {"lock", NULL, file_lock, NULL, NULL, NULL, napi_enumerable, NULL},
       {"readSysctl", NULL, sysctl_read, NULL, NULL, NULL, napi_enumerable, NULL},
   };
   CHECK(env, napi_define_properties(env, exports, sizeof functions / sizeof *functions, functions));

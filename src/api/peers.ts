@@ -4,13 +4,15 @@ import type { ServerInterceptingCallInterface, ServerInterceptor } from '@grpc/g
 import type { PeerCertificate } from 'node:tls';
 import type { CallContext } from '../control/port.ts';
 import { toWeftError, WeftError } from '../model/errors.ts';
+import type { ErrorCode } from '../model/errors.ts';
 import type { ToServiceError } from './errors.ts';
 
 export type Peer = NonNullable<CallContext['peer']>;
 
-/** Of the node whose valid certificate this is; throws `unauthenticated` for any other and for a forgotten node's. */
+/** Of the node whose valid certificate this is; throws `unauthenticated` for any other, `node-forgotten` for such a node's. */
 export type IdentifyNode = (raw: Buffer | undefined) => string;
 
+const UNKNOWN: readonly ErrorCode[] = ['unauthenticated', 'node-forgotten'];
 const JOIN = '/weft.v1.Weft/Join';
 /** They touch what is on the host itself, in namespaces and engines: a peer has no business there. */
 const LOCAL = new Set(
@@ -35,7 +37,7 @@ export function gatekeeper(identify: IdentifyNode, toServiceError: ToServiceErro
   const turnAway = (call: ServerInterceptingCallInterface, refusal: WeftError) => {
     const { code, details, metadata } = toServiceError(refusal);
     call.sendStatus({
-      code: refusal.code === 'unauthenticated' ? status.UNAUTHENTICATED : (code ?? status.PERMISSION_DENIED),
+      code: UNKNOWN.includes(refusal.code) ? status.UNAUTHENTICATED : (code ?? status.PERMISSION_DENIED),
       details: details ?? '',
       metadata: metadata ?? new Metadata(),
     });

@@ -39,7 +39,7 @@ export function endpointCommand(): Command {
       .description('list endpoints of the whole cluster')
       .option('--node <node>', 'on this host only')
       .option('--network <network>', 'of this network, or of networks of this name')
-      .option('--state <state>', 'creating, ready, failed or lost')
+      .option('--state <state>', 'creating, ready, failed, lost or fenced')
       .option('--container <container>', 'of the container of this name, or of an id that begins so')
       .option('--project <project>', 'of this compose project')
       .addHelpText('after', LIST_EXAMPLES),

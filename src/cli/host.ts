@@ -13,6 +13,8 @@ interface JoinFlags {
   config: string;
 }
 
+type RejoinFlags = Pick<JoinFlags, 'token' | 'name' | 'config'>;
+
 type Status = Methods['GetStatus']['response'];
 
 export function statusCommand(): Command {
@@ -91,6 +93,36 @@ function addMembership(node: Command): void {
       print(globals(command).output, { ...joined, name }, () => {
         console.log(joined.already ? `${name} is a node of this cluster already` : `${name} joined the cluster`);
         console.log('next: systemctl start weftd');
+      });
+    });
+  node
+    .command('rejoin <host>')
+    .description(
+      'make this host a node anew: it was forgotten, runs from an old disk, or is a copy; weftd stopped, as root',
+    )
+    .requiredOption('--token <token>', 'from `weft token create` on a node of the cluster; "-" reads it from stdin')
+    .option('--name <name>', 'what the cluster is to call this host (default: as before)')
+    .option('--config <file>', 'weft.yaml', '/etc/weft/weft.yaml')
+    .addHelpText(
+      'after',
+      '\nThe host gets another id and an empty journal; the old one is kept beside it. Containers lose what they had of weft\n' +
+        'when weftd starts: restart them, or attach them again.\n' +
+        '\nExample:\n  weft node rejoin 192.0.2.1:7781 --token weft1.… && systemctl start weftd',
+    )
+    .action(async (host: string, options: RejoinFlags, command: Command) => {
+      const { rejoinCluster } = await import('./rejoin.ts');
+      const { loadConfig } = await import('../config.ts');
+      const token = options.token === '-' ? await text(process.stdin) : options.token;
+      const file = { path: options.config, required: false };
+      const config = await loadConfig({ file, environment: process.env, flags: {} });
+      const joined = await rejoinCluster({ host, token, name: options.name, file: options.config, config });
+      if (joined.note) console.error(`note: ${joined.note}`);
+      print(globals(command).output, joined, () => {
+        console.log(`${joined.name} joined the cluster anew, as ${joined.nodeId}`);
+        if (joined.journal !== '') console.log(`its former journal is kept in ${joined.journal}`);
+        console.log(
+          'next: systemctl start weftd; then restart the containers that had endpoints, or attach them again',
+        );
       });
     });
   node

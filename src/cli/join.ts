@@ -28,6 +28,8 @@ export interface JoinOptions {
   pki: string;
   /** weft.yaml, where the store's endpoints are written */
   config: string;
+  /** the name replaces one that weft.yaml has */
+  rename?: boolean;
 }
 
 export interface Joined {
@@ -48,6 +50,18 @@ export async function joinCluster(options: JoinOptions): Promise<Joined> {
     if (pinOf(new X509Certificate(known.ca)) === token.pin) return { nodeId: known.nodeId, already: true };
     throw new WeftError('already-joined', `${options.pki} belongs to another cluster`, { object: options.pki });
   }
+  return { ...(await enroll(options, token)), already: false };
+}
+
+/**
+ * The host gets an identity of the token's cluster, in place of any that it has.
+ * `beforeSaved`: the last thing before the host is that node.
+ */
+export async function enroll(
+  options: JoinOptions,
+  token: JoinToken,
+  beforeSaved: () => Promise<void> = () => Promise.resolve(),
+): Promise<Omit<Joined, 'already'>> {
   const { host, port } = splitHost(options.host);
   const config = await readConfig(options.config);
   refuseOwnStore(options.config, config);
@@ -68,9 +82,10 @@ export async function joinCluster(options: JoinOptions): Promise<Joined> {
     const forEtcd = { key: client.key, cert: answer.clientCertificate, ca };
     for (const pair of [issued, forEtcd]) assertOurs(pair);
     const note = await writeConfig(options, config, answer.storeEndpoints);
+    await beforeSaved();
     // last: with it this host is a node
     await saveIdentity(options.pki, issued, forEtcd);
-    return { nodeId: answer.nodeId, already: false, ...(note && { note }) };
+    return { nodeId: answer.nodeId, ...(note && { note }) };
   } finally {
     daemon.close();
   }
@@ -159,7 +174,7 @@ function refuseOwnStore(path: string, document: Document): void {
 
 /** What is there stays, comments too; endpoints that somebody chose before are kept, and said to be. */
 async function writeConfig(
-  { config: path, name }: JoinOptions,
+  { config: path, name, rename = false }: JoinOptions,
   document: Document,
   endpoints: string[],
 ): Promise<string | undefined> {
@@ -169,7 +184,7 @@ async function writeConfig(
     document.setIn(['store', 'mode'], 'external');
     document.setIn(['store', 'endpoints'], endpoints);
   }
-  if (!document.hasIn(['node', 'name'])) document.setIn(['node', 'name'], name);
+  if (rename || !document.hasIn(['node', 'name'])) document.setIn(['node', 'name'], name);
   await mkdir(dirname(path), { recursive: true, mode: 0o755 });
   await writePrivateFile(path, document.toString());
   if (!kept || JSON.stringify(kept) === JSON.stringify(endpoints)) return undefined;

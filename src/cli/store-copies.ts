@@ -1,7 +1,7 @@
 /** `weft store snapshot` and `weft store restore`. */
 import { createInterface } from 'node:readline/promises';
 import type { Config } from '../config.ts';
-import { lockHost } from '../host.ts';
+import { lockStopped } from '../host.ts';
 import { WeftError } from '../model/errors.ts';
 import { restoreSnapshot } from '../store/managed/restore.ts';
 import { saveSnapshot, verifySnapshot, type Progress } from '../store/managed/snapshot.ts';
@@ -47,7 +47,7 @@ export async function restore(config: Config, path: string, { yes }: { yes: bool
   }
   await verifySnapshot(path);
   // held to the end: weftd cannot start meanwhile either
-  const lock = await lockHost(config.run).catch(() => {
+  const lock = await lockStopped(config).catch(() => {
     const next = `systemctl stop weftd; weft store restore ${path}; systemctl start weftd`;
     throw new WeftError('restore-refused', 'weftd runs on this host', { next });
   });
@@ -57,7 +57,7 @@ export async function restore(config: Config, path: string, { yes }: { yes: bool
     const { kept } = await restoreSnapshot({ file: path, dataDir: `${config.state}/etcd`, unit, now: new Date() });
     return { path, kept, next: ['systemctl start weftd', 'weft status', `rm -r ${kept}`] };
   } finally {
-    lock.close();
+    await lock.close();
   }
 }
 

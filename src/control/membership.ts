@@ -33,11 +33,11 @@ export function certificateRecords(node: string, certificates: string[]): Operat
   });
 }
 
-/** Throws `unauthenticated` for a node that was forgotten. */
+/** Throws `node-forgotten`. */
 export function assertRemembered(deps: ControlDeps, node: string): void {
   const forgotten = deps.view.value<ForgottenNode>(keys.forgotten(node));
   if (!forgotten) return;
-  throw new WeftError('unauthenticated', `node "${forgotten.name}" was forgotten at ${forgotten.at}`, {
+  throw new WeftError('node-forgotten', `node "${forgotten.name}" was forgotten at ${forgotten.at}`, {
     object: forgotten.name,
   });
 }

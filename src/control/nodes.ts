@@ -56,9 +56,8 @@ export async function registerNode(
     const forgottenKey = keys.forgotten(node.id);
     const forgotten = deps.view.value<ForgottenNode>(forgottenKey);
     if (forgotten) {
-      throw new WeftError('unauthenticated', `this node was forgotten by the cluster at ${forgotten.at}`, {
+      throw new WeftError('node-forgotten', `this node was forgotten by the cluster at ${forgotten.at}`, {
         object: node.name,
-        next: 'remove its pki directory, then weft node join with a new token',
       });
     }
     const holder = deps.view.value<string>(nameKey);

@@ -57,8 +57,8 @@ export interface NetworkView {
   revision: number;
 }
 
-/** `creating` until the owner node's kernel has it; `lost` while the owner's lease is gone. */
-export type EndpointState = 'creating' | 'ready' | 'failed' | 'lost';
+/** `creating` until the owner node's kernel has it; `lost` while the owner's lease is gone; `fenced`: this node was fenced, the port is down. */
+export type EndpointState = 'creating' | 'ready' | 'failed' | 'lost' | 'fenced';
 
 export interface EndpointView {
   id: string;

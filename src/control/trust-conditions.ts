@@ -1,3 +1,4 @@
+import { ERRORS } from '../model/errors.ts';
 import { keys } from '../model/keys.ts';
 import type { ForgottenNode } from '../model/objects.ts';
 import type { Condition } from '../model/status.ts';
@@ -12,7 +13,7 @@ export function trustConditions(deps: ControlDeps): Condition[] {
   const { name, id } = deps.node;
   const forgotten = deps.view.value<ForgottenNode>(keys.forgotten(id));
   if (forgotten) {
-    const message = 'this node was forgotten by the cluster: no other node answers it, and it cannot start again';
+    const message = `this node was forgotten by the cluster: no other node answers it; next: ${ERRORS['node-forgotten'].next}`;
     found.push({ type: 'node-forgotten', object: name, message, since: forgotten.at });
   }
   const { notAfter } = deps.trust;

@@ -148,7 +148,7 @@ export const ERRORS = {
     exit: 'failed',
     meaning:
       'The journal on disk is not what was written; the message names the file and the place. Nothing was changed.',
-    next: 'restore the directory from a copy; without one, move it away, start weftd, and weft node rejoin',
+    next: 'restore the directory from a copy; without one: weft node forget it on another host, then here weft node rejoin',
   },
   'snapshot-invalid': {
     exit: 'failed',
@@ -215,17 +215,22 @@ export const ERRORS = {
   'already-joined': {
     exit: 'conflict',
     meaning: 'This host belongs to a cluster already.',
-    next: 'remove its pki directory first, if it is to change clusters',
+    next: 'weft node rejoin, if this host was forgotten or copied; to change clusters, remove its pki directory first',
   },
   'node-fenced': {
     exit: 'denied',
     meaning:
       'This node gives out no addresses: the cluster forgot it, its disk is older than what it wrote to the store, another host runs as it, or the store was restored.',
-    next: 'weft status',
+    next: 'weft status; all but the last are ended by weft node rejoin',
+  },
+  'node-forgotten': {
+    exit: 'denied',
+    meaning: 'The cluster has forgotten the node: its certificates count no more, and its endpoints are not live.',
+    next: 'on that host: systemctl stop weftd && weft node rejoin HOST:7781 --token TOKEN',
   },
   unauthenticated: {
     exit: 'denied',
-    meaning: 'The call showed no certificate of a node of this cluster, or one of a node that was forgotten.',
+    meaning: 'The call showed no certificate of a node of this cluster that is valid now.',
     next: 'weft node join, with a token',
   },
   'peer-away': { exit: 'away', meaning: 'Another node does not answer.', next: 'weft node ls' },

@@ -5,7 +5,7 @@
  */
 import type { Logger } from 'pino';
 import type { ClusterSettings, ClusterState } from '../model/cluster.ts';
-import { describeCause } from '../model/errors.ts';
+import { describeCause, WeftError } from '../model/errors.ts';
 import { linkNames } from '../model/names.ts';
 import type { Condition } from '../model/status.ts';
 import type { Timings } from '../model/timings.ts';
@@ -23,8 +23,9 @@ import { ContainerRoutes } from './container-routes.ts';
 import { DropReports } from './drops.ts';
 import { EndpointStatuses } from './endpoint-statuses.ts';
 import { HostConditions, hostFindings } from './host-conditions.ts';
+import { holdPorts } from './hold.ts';
 import { isPresent, lookAtKernel } from './kernel-look.ts';
-import type { ObjectStatus, Reconciler, WaitTarget, Wake } from './port.ts';
+import type { Hold, ObjectStatus, Reconciler, WaitTarget, Wake } from './port.ts';
 import { Repairs } from './repairs.ts';
 import { Retries } from './retries.ts';
 import { RoundTimes } from './round-times.ts';
@@ -41,10 +42,11 @@ const EVENT_PAUSE = 20;
 const HOST = 'host';
 const NAMESPACES = 'namespaces';
 const FORWARD = 'forward';
+const HELD = 'held';
 
 export interface LoopOptions {
   /** `partial`: what was kept of an earlier picture. All that it has is built; nothing goes for what it lacks. */
-  source: { current(): { state: ClusterState; complete: boolean; partial?: boolean } };
+  source: { current(): { state: ClusterState; complete: boolean; partial?: boolean; hold?: Hold } };
   kernel: KernelPort;
   node: string;
   settings: ClusterSettings;
@@ -83,7 +85,7 @@ export class ReconcileLoop implements Reconciler {
     this.#troubles = new Troubles(this.#clock, this.#random);
     this.#containers = new ContainerRoutes(options.kernel, options.log);
     this.#waiters = new Waiters({
-      ofEndpoint: (id) => this.#statuses.failure(id),
+      ofEndpoint: (id) => this.#statuses.failure(id) ?? this.#heldBack(id),
       ofTenant: (id) => this.#troubles.first(HOST) ?? this.#troubles.first(id),
     });
   }
@@ -97,6 +99,7 @@ export class ReconcileLoop implements Reconciler {
   }
 
   endpointStatus(id: string): ObjectStatus {
+    if (this.#options.source.current().hold === 'down') return { state: 'fenced' };
     return this.#statuses.get(id);
   }
 
@@ -159,11 +162,13 @@ export class ReconcileLoop implements Reconciler {
   }
 
   async #round(): Promise<void> {
-    const { state, complete, partial = false } = this.#options.source.current();
+    const { state, complete, partial = false, hold = 'none' } = this.#options.source.current();
     this.#partial = partial;
     const dirty = this.#wakes.take();
     const now = this.#clock();
     const times = new RoundTimes(this.#clock, dirty.since);
+    if (hold !== 'none') return this.#holdAll(hold);
+    this.#troubles.clear(HELD);
     // Before the first snapshot there is nothing to plan from, and an empty world must not be taken for one. The snapshot
     // and this node's registration wake the loop again.
     if (!(complete || partial) || !state.nodes.has(this.#options.node)) {
@@ -198,10 +203,24 @@ export class ReconcileLoop implements Reconciler {
     this.#applied = { revision: partial ? 0 : state.revision, sequence: state.sequence };
   }
 
+  /** Callers that wait for a detach have not to; endpoints that were not built before are not built now. */
+  async #holdAll(hold: Exclude<Hold, 'none'>): Promise<void> {
+    const { source, kernel, node } = this.#options;
+    const { state, complete } = source.current();
+    const mine = [...state.endpoints.values()].filter((endpoint) => endpoint.node === node);
+    const attached = complete ? new Set(mine.map(({ id }) => linkNames.port(id))) : undefined;
+    this.#resync = this.#clock() + RESYNC;
+    this.#troubles.postpone(this.#resync);
+    await this.#try(HELD, () => holdPorts(kernel, { hold, attached }));
+    // What the loop changes once it may build again is no repair.
+    for (const namespace of await kernel.namespaces()) this.#repairs.forget(namespace);
+    for (const tenant of state.tenants.keys()) this.#waiters.reached(tenant, state);
+  }
+
   /** A tenant that is gone has no failures; its namespace goes as a stale one. */
   #forgetTenants(state: ClusterState): void {
     for (const scope of this.#troubles.scopes()) {
-      if ([HOST, NAMESPACES, FORWARD].includes(scope) || state.tenants.has(scope)) continue;
+      if ([HOST, NAMESPACES, FORWARD, HELD].includes(scope) || state.tenants.has(scope)) continue;
       this.#troubles.clear(scope);
       this.#retries.forget(scope);
     }
@@ -355,6 +374,14 @@ export class ReconcileLoop implements Reconciler {
       this.#options.log.warn({ scope, attempts, failures: failures.slice(0, 5) }, 'not all could be applied');
     }
     return whole;
+  }
+
+  #heldBack(endpoint: string): WeftError | undefined {
+    const { hold = 'none' } = this.#options.source.current();
+    if (hold === 'none') return undefined;
+    return new WeftError('node-fenced', `endpoint ${endpoint} is not built: this host builds nothing`, {
+      object: endpoint,
+    });
   }
 
   #repaired(where: string, kind: string): void {

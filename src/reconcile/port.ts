@@ -9,8 +9,18 @@ export type Wake =
   | { kind: 'host'; reason: string }
   | { kind: 'tenant'; tenant: string; reason: string };
 
+/**
+ * Whether the loop may build. `still`: what stands stays as it is, since this host's word on it counts for nothing; `down`: what
+ * stands is not live, and carries nothing.
+ */
+export type Hold = 'none' | 'still' | 'down';
+
 export type ObjectStatus =
-  { state: 'pending' } | { state: 'ready'; revision: number } | { state: 'failed'; message: string; attempts: number };
+  | { state: 'pending' }
+  | { state: 'ready'; revision: number }
+  | { state: 'failed'; message: string; attempts: number }
+  /** this host was fenced: the port is down */
+  | { state: 'fenced' };
 
 export interface WaitTarget {
   /** the store's revision that must have been applied */

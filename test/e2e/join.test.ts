@@ -223,9 +223,66 @@ describe('certificates', () => {
       what: 'the store of the others to be whole',
     });
     const rotate = await tryOn(2, 'weft', 'node', 'rotate');
-    expect([rotate.exitCode, rotate.stderr]).toEqual([5, expect.stringContaining('error unauthenticated')]);
+    expect([rotate.exitCode, rotate.stderr]).toEqual([5, expect.stringContaining('error node-forgotten')]);
+    expect((await json<{ name: string }[]>(1, 'node', 'ls')).map(({ name }) => name)).toEqual(['host1']);
+  });
+});
+
+describe('a host that was forgotten', () => {
+  /** Names and states of the ports in the tenant's namespace. */
+  const ports = async () =>
+    (await run(2, 'nsenter', '--net=/run/weft/netns/acme', 'ip', '-o', 'link', 'show', 'type', 'veth'))
+      .split('\n')
+      .filter((line) => /^\d+: we/.test(line))
+      .map((line) => /[<,]UP[,>]/.test(line));
+  const rejoin = (token: string) => tryOn(2, 'weft', 'node', 'rejoin', `${lab.host(1).vtep}:7781`, '--token', token);
+
+  test('takes the ports of its endpoints down, and says so', async () => {
+    await until(async () => (await ports()).join() === 'false', {
+      what: 'the port of the endpoint to be down',
+      deadline: 30_000,
+    });
+    const { conditions } = await json<{ conditions: { type: string; message: string }[] }>(2, 'status');
+    const fenced = conditions.find(({ type }) => type === 'node-fenced');
+    expect(fenced?.message).toContain('weft node rejoin');
+    const listed = await json<{ node: string; state: string }[]>(2, 'endpoint', 'ls', '-t', 'acme');
+    expect(listed.filter(({ state }) => state === 'fenced')).toHaveLength(1);
+  });
+
+  test('is one weftd at a time, whatever its run directory is called', async () => {
+    const second = await tryOn(2, 'env', 'WEFT_RUN=/run/other', 'weftd');
+    expect([second.exitCode, second.stderr]).toEqual([
+      1,
+      expect.stringMatching(/error already-running: another weftd uses .*\(pid \d+, \/run\/weft\)/),
+    ]);
+  });
+
+  test('does not come back by itself, and joins anew with a token as another node', async () => {
+    const token = await newToken();
+    const running = await rejoin(token);
+    expect([running.exitCode, running.stderr]).toEqual([4, expect.stringContaining('systemctl stop weftd')]);
     await lab.host(2).kill('weftd');
     await expect(lab.host(2).start('weftd')).rejects.toThrow(/forgotten/);
-    expect((await json<{ name: string }[]>(1, 'node', 'ls')).map(({ name }) => name)).toEqual(['host1']);
+    expect(await ports()).toEqual([false]);
+    const before = await run(2, 'openssl', 'x509', '-noout', '-ext', 'subjectAltName', '-in', `${PKI}/node.crt`);
+    const { exitCode, stdout, stderr } = await rejoin(token);
+    expect([exitCode, stderr]).toEqual([0, '']);
+    const kept = /kept in (\S+)/.exec(stdout)?.[1] ?? '';
+    expect(before).toContain(kept.slice(-26));
+    expect(await run(2, 'ls', kept)).toContain('mark');
+    await lab.host(2).start('weftd');
+    expect((await json<{ name: string }[]>(1, 'node', 'ls')).map(({ name }) => name)).toEqual(['host1', 'host2']);
+    await until(async () => (await tryOn(2, 'ls', '/run/weft/netns/acme')).exitCode !== 0, {
+      what: 'what the former node had in the kernel to be gone',
+      deadline: 30_000,
+    });
+    const made = await json<{ addresses: string[] }>(2, 'endpoint', 'attach', 'acme/web', '--netns', '/run/netns/c');
+    const [peer] = await json<{ addresses: string[]; node: string }[]>(1, 'endpoint', 'ls', '--node', 'host1', '-A');
+    const there = peer?.addresses[0]?.split('/')[0] ?? '';
+    expect(made.addresses[0]).not.toBe(there);
+    await until(async () => (await tryOn(2, 'ip', 'netns', 'exec', 'c', 'ping', '-c1', '-W1', there)).exitCode === 0, {
+      what: 'the endpoint of the new node to reach another host',
+      deadline: 30_000,
+    });
   });
 });

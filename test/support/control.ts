@@ -106,6 +106,7 @@ export class TestCluster {
     const clock = options.clock ?? (() => performance.now());
     const ownership = new Ownership({
       ...{ node: { id, name, bootId }, store, records, view, peers: this.#peers(id), turns, clock, now, log, fits },
+      machineId: 'm',
       applied: () => reconciler.applied().sequence,
       exhausted: (need) => poolExhausted(deps, need),
       refused: (need, holder) => addressTaken(deps, need, holder),

@@ -157,6 +157,7 @@ export class SimDaemon {
     const ownership = new Ownership({
       ...{ node, store, records, view, peers, turns, now, log, fits },
       clock: () => world.clock.now,
+      machineId: 'machine',
       applied: () => reconciler.applied().sequence,
       exhausted: (need) => poolExhausted(deps, need),
       refused: (need, holder) => addressTaken(deps, need, holder),

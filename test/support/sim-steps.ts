@@ -27,6 +27,7 @@ const EXPECTED = new Set([
   'pool-not-found',
   'hold-lost',
   'unauthenticated',
+  'node-forgotten',
   'subnet-overlap',
   'name-taken',
 ]);

@@ -20,6 +20,8 @@ export interface Addon {
   writeSysctl(netns: number, path: string, value: string): void;
   readSysctl(netns: number, path: string): string;
   notify(path: string, message: string): void;
+  /** false while another open file has it */
+  lock(descriptor: number): boolean;
 }
 
 /**

@@ -25,7 +25,7 @@ function garbageArguments() {
   for (const [name, call] of Object.entries(addon)) {
     for (const value of wrong) {
       // A number is a descriptor, and might be one of Node's own.
-      if (['closeNamespace', 'open'].includes(name) && typeof value === 'number') continue;
+      if (['closeNamespace', 'open', 'lock'].includes(name) && typeof value === 'number') continue;
       try {
         call(value);
         call(value, value, value);
@@ -46,6 +46,7 @@ function refusals() {
   assert.throws(() => addon.closeNamespace(9_999), { errno: 9 });
   assert.throws(() => addon.unmountNamespace('/nowhere'), { errno: 2 });
   assert.throws(() => addon.notify('/nowhere', 'READY=1'), { errno: 2 });
+  assert.throws(() => addon.lock(9_999), { errno: 9 });
   const socket = addon.open(ROUTE, -1, ignore);
   assert.throws(() => addon.join(socket, 100_000), { errno: 22 });
   assert.throws(() => addon.send(socket, Buffer.alloc(64 << 20)), { errno: 90 });

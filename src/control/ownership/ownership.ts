@@ -31,6 +31,7 @@ import { Space } from './space.ts';
 import { ownedIn, spaceOf } from './space-records.ts';
 import type { SpaceRecord } from './space-records.ts';
 import { Standing } from './standing.ts';
+import type { StandingState } from './standing.ts';
 
 export interface OwnershipOptions {
   node: { id: string; name: string; bootId: string };
@@ -44,6 +45,10 @@ export interface OwnershipOptions {
   /** wall clock, for people */
   now: () => Date;
   log: Logger;
+  /** of this host */
+  machineId: string;
+  /** told of each new standing of this node */
+  onStanding?: (state: StandingState) => void;
   /** the journal's sequence up to which this host's own kernel follows */
   applied: () => number;
   /** what this node's registration consists of */

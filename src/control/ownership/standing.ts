@@ -33,6 +33,10 @@ export interface StandingOptions {
   clock: () => number;
   /** wall clock, for people */
   now: () => Date;
+  /** of this host: a journal is trusted without the store on the machine that wrote it */
+  machineId: string;
+  /** told of each new state, after it was taken */
+  onStanding?: (state: StandingState) => void;
   log: Logger;
 }
 
@@ -99,8 +103,10 @@ export class Standing {
   /** Of the space that the journal has: within one boot nobody else can have given it away. */
   mayGive(): boolean {
     if (this.#state === 'proven') return true;
-    const { journal } = this.#options.own;
-    return this.#state === 'unproven' && !journal.fresh && journal.header.bootId === this.#options.node.bootId;
+    const { own, node, machineId } = this.#options;
+    const { fresh, header } = own.journal;
+    const sameBoot = header.bootId === node.bootId && header.machineId === machineId;
+    return this.#state === 'unproven' && !fresh && sameBoot;
   }
 
   /**
@@ -133,17 +139,26 @@ export class Standing {
     const next = {
       unproven: 'wait until the store answers: weft status',
       proven: 'weft status',
-      fenced: 'weft node join HOST:7781 --token TOKEN, as a new node',
-      behind: 'weft node forget it on another host, then weft node join anew',
-      cloned: 'stop the copy, or weft node forget it on another host and join anew',
+      fenced: 'systemctl stop weftd && weft node rejoin HOST:7781 --token TOKEN',
+      behind: `weft node forget ${name} on another host; then here: systemctl stop weftd && weft node rejoin HOST:7781 --token TOKEN`,
+      cloned: 'on the copy: systemctl stop weftd && weft node rejoin HOST:7781 --token TOKEN --name NAME',
       recovering: 'weft store resume, once all hosts are back',
     }[this.#state];
     return new WeftError('node-fenced', `${name} gives out no addresses: ${this.#reason}`, { object: name, next });
   }
 
-  /** What every transaction of this node compares beside its own: a fenced node writes nothing. */
+  /** What every transaction of this node compares beside its own: who is not the node any more writes nothing. */
   compare(): Compare[] {
-    if (this.#state === 'fenced') throw this.refusal();
+    if (this.#state === 'fenced' || this.#state === 'cloned') throw this.refusal();
+    return this.#compareEpoch();
+  }
+
+  /** A node of the cluster says that this one was forgotten: the store itself does not answer those any more. */
+  fencedBy(peer: string): void {
+    this.#stop('fenced', `the cluster has forgotten this node, as ${peer} says`);
+  }
+
+  #compareEpoch(): Compare[] {
     return this.#epoch ? [{ key: keys.epoch(this.#options.node.id), revision: this.#epoch.revision }] : [];
   }
 
@@ -223,7 +238,7 @@ export class Standing {
     const record: FenceRecord = { node: node.id, bootId: node.bootId, sequence: found?.value.sequence ?? 0 };
     const { succeeded, revision } = await store.transact(
       {
-        compare: [{ key: keys.fence(node.id), revision: found?.revision ?? 0 }, ...this.compare()],
+        compare: [{ key: keys.fence(node.id), revision: found?.revision ?? 0 }, ...this.#compareEpoch()],
         then: [{ put: keys.fence(node.id), value: record }],
       },
       options,
@@ -235,11 +250,12 @@ export class Standing {
 
   /** The journal is this boot's from now on; also after a take-over whose answer was lost. */
   async #bind(): Promise<void> {
-    const { node, own } = this.#options;
+    const { node, own, machineId } = this.#options;
     const { header } = own.journal;
     const epoch = this.#epoch?.record.epoch ?? header.epoch;
-    if (header.bootId === node.bootId && header.epoch === epoch) return;
-    await own.journal.rebind({ ...header, node: node.id, bootId: node.bootId, epoch });
+    const bound = header.bootId === node.bootId && header.machineId === machineId;
+    if (bound && header.epoch === epoch) return;
+    await own.journal.rebind({ ...header, node: node.id, machineId, bootId: node.bootId, epoch });
   }
 
   /** undefined: the cluster counts another epoch than this journal, or none although the journal has one. */
@@ -264,7 +280,8 @@ export class Standing {
   }
 
   #become(state: StandingState, reason: string): void {
-    if (state !== this.#state) {
+    const changed = state !== this.#state;
+    if (changed) {
       const { log, now } = this.#options;
       this.#since = now().toISOString();
       if (state === 'proven') log.info({ was: this.#state }, 'this node owns what its journal says');
@@ -272,5 +289,6 @@ export class Standing {
     }
     this.#state = state;
     this.#reason = reason;
+    if (changed) this.#options.onStanding?.(state);
   }
 }

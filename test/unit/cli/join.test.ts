@@ -1,6 +1,6 @@
 /** `weft node join` against a node's API: what it tells whom, and what it leaves on disk. */
 import { mkdtempSync, rmSync } from 'node:fs';
-import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -11,6 +11,8 @@ import { parse } from 'yaml';
 import { startTcpServer } from '../../../src/api/tcp-server.ts';
 import type { TcpServer } from '../../../src/api/tcp-server.ts';
 import { joinCluster } from '../../../src/cli/join.ts';
+import { rejoinCluster } from '../../../src/cli/rejoin.ts';
+import { lockStopped } from '../../../src/host.ts';
 import { WeftError } from '../../../src/model/errors.ts';
 import { newId } from '../../../src/model/names.ts';
 import { certifyNode, createAuthority, issueNodeCertificate } from '../../../src/trust/authority.ts';
@@ -138,5 +140,79 @@ describe('weft node join', () => {
     const other = await createAuthority(join(folder, 'other'));
     const token = formatToken(makeToken(other.certificate));
     await expect(joining(host, token)).rejects.toMatchObject({ code: 'already-joined' });
+  });
+});
+
+describe('weft node rejoin', () => {
+  const NAME = 'host2';
+  const again = newId();
+  const paths = () => ({ pki: pki(), state: join(folder, 'state'), run: join(folder, 'run'), node: { name: NAME } });
+  const rejoining = (host: string, name?: string) =>
+    rejoinCluster({ host, token: newToken(), name, file: config(), config: paths() });
+  const journalOf = async (path: string) => readFile(join(path, 'log'), 'utf8');
+
+  /** A host that is JOINED, with something in its journal; the next join gives another id. */
+  async function member(): Promise<string> {
+    const host = await serve();
+    await joining(host);
+    await mkdir(join(folder, 'state/journal'), { recursive: true });
+    await writeFile(join(folder, 'state/journal/log'), 'what it owned');
+    control.join.mockImplementation(async ({ name, nodeCsr, clientCsr }) => {
+      const issued = await certifyNode(
+        authority,
+        { nodeId: again, name, addresses: [] },
+        { node: nodeCsr, client: clientCsr },
+      );
+      const certificates = { nodeCertificate: issued.node, clientCertificate: issued.client };
+      return { nodeId: again, ca: authority.certificate, ...certificates, storeEndpoints: ENDPOINTS };
+    });
+    return host;
+  }
+
+  it('gives the host another id and an empty journal, and keeps the old one', async () => {
+    const joined = await rejoining(await member());
+    const kept = join(folder, `state/journal-of-${JOINED}`);
+    expect(joined).toEqual({ nodeId: again, name: NAME, before: JOINED, journal: kept });
+    expect((await loadIdentity(pki()))?.nodeId).toBe(again);
+    expect(await journalOf(kept)).toBe('what it owned');
+    expect(await readdir(join(folder, 'state'))).toEqual([`journal-of-${JOINED}`, 'lock']);
+  });
+
+  it('changes nothing while weftd runs, or when the cluster refuses', async () => {
+    const host = await member();
+    const lock = await lockStopped(paths());
+    await expect(rejoining(host)).rejects.toMatchObject({ code: 'already-running', next: 'systemctl stop weftd' });
+    await lock.close();
+    control.join.mockRejectedValueOnce(new WeftError('name-taken', `another node is called "${NAME}"`));
+    await expect(rejoining(host)).rejects.toMatchObject({
+      code: 'name-taken',
+      next: expect.stringContaining(`weft node forget ${NAME}`) as string,
+    });
+    expect((await loadIdentity(pki()))?.nodeId).toBe(JOINED);
+    expect(await journalOf(join(folder, 'state/journal'))).toBe('what it owned');
+  });
+
+  it('takes a name of its own for a copy of another host', async () => {
+    await rejoining(await member(), 'host3');
+    expect(parse(await readFile(config(), 'utf8'))).toMatchObject({ node: { name: 'host3' } });
+  });
+
+  it('is refused to the host that holds the CA', async () => {
+    const host = await member();
+    await writeFile(join(pki(), 'ca.key'), 'x');
+    await expect(rejoining(host)).rejects.toMatchObject({ code: 'not-supported' });
+  });
+});
+
+describe('the lock of a state directory', () => {
+  it('keeps two daemons apart whose run directories differ, and is free again when one has gone', async () => {
+    const at = (run: string) => ({ run: join(folder, run), state: join(folder, 'state') });
+    const first = await lockStopped(at('one'));
+    await expect(lockStopped(at('two'))).rejects.toMatchObject({
+      code: 'already-running',
+      message: expect.stringContaining(`pid ${process.pid}, ${join(folder, 'one')}`) as string,
+    });
+    await first.close();
+    await (await lockStopped(at('two'))).close();
   });
 });

@@ -153,7 +153,7 @@ describe('a forgotten node', () => {
     await control.forgetNode({ ref: 'host2', force: true });
     const { nodeCsr, clientCsr } = await request();
     const renewal = control.renew({ nodeCsr, clientCsr }, { peer: { node: other.node.id, address: '192.0.2.2' } });
-    await expect(renewal).rejects.toMatchObject({ code: 'unauthenticated' });
+    await expect(renewal).rejects.toMatchObject({ code: 'node-forgotten' });
     await expect(control.renew({ nodeCsr, clientCsr }, {})).rejects.toMatchObject({ code: 'unauthenticated' });
     expect((await control.listNodes()).map(({ name }) => name)).toEqual(['host1']);
     await expect(control.forgetNode({ ref: 'host1', force: true })).rejects.toMatchObject({ code: 'not-supported' });
@@ -167,7 +167,7 @@ describe('a forgotten node', () => {
     const { nodeCsr, clientCsr } = await request();
     await control.forgetNode({ ref: nodeId, force: false });
     const peer = { node: nodeId, address: '192.0.2.2' };
-    await expect(control.renew({ nodeCsr, clientCsr }, { peer })).rejects.toMatchObject({ code: 'unauthenticated' });
+    await expect(control.renew({ nodeCsr, clientCsr }, { peer })).rejects.toMatchObject({ code: 'node-forgotten' });
     await expect(control.forgetNode({ ref: nodeId, force: false })).rejects.toMatchObject({ code: 'node-not-found' });
     expect(revokedSerials(deps)).toHaveLength(2);
   });

@@ -137,7 +137,7 @@ describe('a start while the store is away', () => {
     expect(behind.deps.ownership.standing.state).toBe('behind');
     await expect(attach(behind, 'b')).rejects.toMatchObject({ code: 'node-fenced' });
     await expect(again(one, told(keys.forgotten(id), { id, at: 'then' }))).rejects.toMatchObject({
-      code: 'unauthenticated',
+      code: 'node-forgotten',
     });
     behind.store.setAway(false);
     await behind.deps.ownership.standing.prove({ deadline: 4_000 });

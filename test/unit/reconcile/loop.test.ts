@@ -2,6 +2,7 @@ import pino from 'pino';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { linkNames } from '../../../src/model/names.ts';
 import { ReconcileLoop } from '../../../src/reconcile/loop.ts';
+import type { Hold } from '../../../src/reconcile/port.ts';
 import { clusterSettings, StateBuilder } from '../../support/cluster-state.ts';
 import { FakeKernel } from '../../support/fake-kernel.ts';
 import { until } from '../../support/until.ts';
@@ -13,7 +14,7 @@ const VXLAN = `link ${linkNames.vxlan(VNI)}`;
 
 let states: StateBuilder;
 let kernel: FakeKernel;
-let current: { state: ReturnType<StateBuilder['build']>; complete: boolean; partial?: boolean };
+let current: { state: ReturnType<StateBuilder['build']>; complete: boolean; partial?: boolean; hold?: Hold };
 let loop: ReconcileLoop;
 let stop: AbortController;
 let running: Promise<void>;
@@ -147,6 +148,42 @@ describe('the loop', () => {
     expect(kernel.worlds.size).toBe(0);
     kernel.guardFails = false;
     await reached(current.state.revision, 'a');
+  });
+
+  const portUp = () => (kernel.worlds.get('acme')?.get(PORT) as { up?: boolean } | undefined)?.up;
+  const held = async (hold: Hold) => {
+    current = { ...current, hold };
+    loop.wake({ kind: 'all', reason: hold });
+    await until(() => (loop.endpointStatus('a').state === 'fenced') === (hold === 'down'), { what: hold });
+  };
+
+  it('takes the ports of a node that was fenced down and builds nothing, until it is its owner again', async () => {
+    await reached(attachA(), 'a');
+    states.endpoint('acme-web', 'c', { node: 'one', addresses: ['10.10.0.11/16'], attachment: sandbox('/c') });
+    await held('down');
+    await until(() => portUp() === false, { what: 'the port to be down', deadline: DEADLINE });
+    current = { ...current, state: states.build() };
+    const later = loop.waitUntil(
+      { revision: current.state.revision, tenant: 'acme', endpoint: 'c' },
+      { deadline: DEADLINE },
+    );
+    loop.wake({ kind: 'all', reason: 'test' });
+    await expect(later).rejects.toMatchObject({ code: 'node-fenced' });
+    expect(kernel.worlds.get('acme')?.has(`link ${linkNames.port('c')}`)).toBe(false);
+    await held('none');
+    await until(() => portUp() === true, { what: 'the port to be up again', deadline: DEADLINE });
+    expect(loop.repairs().total).toBe(0);
+  });
+
+  it('lets go of what was detached on a node that was fenced, whose other ports stay as they are', async () => {
+    await reached(attachA(), 'a');
+    await held('still');
+    kernel.damage('acme', VXLAN);
+    states.endpoints.delete('a');
+    current = { ...current, state: states.build() };
+    loop.wake({ kind: 'all', reason: 'test' });
+    await reached(current.state.revision);
+    expect([portUp(), kernel.worlds.get('acme')?.has(VXLAN)]).toEqual([undefined, false]);
   });
 
   it('takes everything down with the last that used it, the guard last', async () => {
