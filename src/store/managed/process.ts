@@ -57,7 +57,9 @@ export async function markOf(pid: number): Promise<ProcessMark | undefined> {
     // the second field is a name in parentheses that may contain anything; the third is the state, the 22nd the start
     const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
     const startTime = fields[19];
-    if (startTime === undefined || fields[0] === 'Z' || fields[0] === 'X') return undefined;
+    if (startTime === undefined || fields[0] === 'X') return undefined;
+    // while other threads of it are on their way out, its files are locked and its ports taken
+    if (fields[0] === 'Z' && (await readdir(`/proc/${pid}/task`)).length < 2) return undefined;
     return { pid, startTime, bootId: bootId.trim() };
   } catch {
     return undefined;
