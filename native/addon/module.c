@@ -18,6 +18,8 @@ NAPI_MODULE_INIT() {
       {"createNamespace", NULL, namespace_create, NULL, NULL, NULL, napi_enumerable, NULL},
       {"unmountNamespace", NULL, namespace_unmount, NULL, NULL, NULL, napi_enumerable, NULL},
       {"writeSysctl", NULL, sysctl_write, NULL, NULL, NULL, napi_enumerable, NULL},
+      {"bindPort", NULL, port_bind, NULL, NULL, NULL, napi_enumerable, NULL},
+      {"releasePort", NULL, port_release, NULL, NULL, NULL, napi_enumerable, NULL},
       {"notify", NULL, service_notify, NULL, NULL, NULL, napi_enumerable, NULL},
       {"lock", NULL, file_lock, NULL, NULL, NULL, napi_enumerable, NULL},
       {"readSysctl", NULL, sysctl_read, NULL, NULL, NULL, napi_enumerable, NULL},

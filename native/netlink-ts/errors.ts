@@ -1,9 +1,14 @@
 import { constants } from 'node:os';
 
+/** asm-generic/errno.h */
+const ESOCKTNOSUPPORT = 94;
+
 /** "EEXIST" for 17; "E17" for a number this system has no name for. */
 export function errnoName(errno: number): string {
   // Two names share a number on Linux; the kernel's sources use this one.
   if (errno === constants.errno.EOPNOTSUPP) return 'EOPNOTSUPP';
+  // Node's table lacks it.
+  if (errno === ESOCKTNOSUPPORT) return 'ESOCKTNOSUPPORT';
   const found = Object.entries(constants.errno).find(([, number]) => number === errno);
   return found?.[0] ?? `E${errno}`;
 }

@@ -1,6 +1,8 @@
 export { DecodeError, NetlinkError, OutcomeUnknownError, OverrunError, errnoName } from './errors.ts';
 export { createNamespace, deleteNamespace, openNamespace, readSysctl, writeSysctl } from './namespace/namespace.ts';
 export type { Namespace, NamespaceReference } from './namespace/namespace.ts';
+export { holdPort } from './port/port.ts';
+export type { HeldPort, PortRequest } from './port/port.ts';
 export { tryLock } from './service/lock.ts';
 export { notifyService } from './service/notify.ts';
 export { NETLINK_GENERIC, NETLINK_NETFILTER, NETLINK_ROUTE, NetlinkSocket } from './socket/socket.ts';

@@ -3,12 +3,12 @@
  * counter(), verdict.drop())`. Each match gives the expressions of one condition; they all use the first registers.
  */
 import type { CmpOperator } from './expressions/cmp.ts';
-import { CT_STATE } from './expressions/ct.ts';
+import { CT_STATE, CT_STATUS } from './expressions/ct.ts';
 import type { FibFlag } from './expressions/fib.ts';
 import type { MetaKey } from './expressions/meta.ts';
 import type { PayloadBase } from './expressions/payload.ts';
 import type { Expression } from './expression.ts';
-import { paddedLength, type KeyField } from './key.ts';
+import { keyField, paddedLength, type KeyField } from './key.ts';
 import { sourceLoad, type KeySource } from './key-source.ts';
 import { ipBytes } from '../wire/text.ts';
 import type { Rule } from './model.ts';
@@ -16,6 +16,8 @@ import type { Rule } from './model.ts';
 const IFNAMSIZ = 16;
 const PROTOCOLS = { icmp: 1, tcp: 6, udp: 17, icmpv6: 58, sctp: 132 } as const;
 const NFPROTO = { ipv4: 2, ipv6: 10 } as const;
+/** linux/rtnetlink.h */
+const ROUTE_TYPES = { unicast: 1, local: 2, broadcast: 3, multicast: 5 } as const;
 /** where a named field stands in its header, in bytes */
 const FIELDS = {
   'ip saddr': [12, 4],
@@ -53,6 +55,10 @@ function compare(load: Expression, data: string, op: CmpOperator = 'eq'): Expres
   return [load, { kind: 'cmp', op, register: 0, data }];
 }
 
+function anyOf(mask: number): Expression {
+  return { kind: 'bitwise', source: 0, register: 0, mask: hostInteger(mask), xor: hostInteger(0) };
+}
+
 function loadMeta(key: MetaKey): Expression {
   return { kind: 'meta', key, register: 0 };
 }
@@ -82,15 +88,18 @@ export const match = {
   udpDport: (port: number) => [...match.l4proto('udp'), ...compare(loadPayload('transport', 2, 2), integer(port, 2))],
   ctState: (...states: (keyof typeof CT_STATE)[]): Expression[] => [
     { kind: 'ct', key: 'state', register: 0 },
-    {
-      kind: 'bitwise',
-      source: 0,
-      register: 0,
-      mask: hostInteger(states.reduce((mask, state) => mask | CT_STATE[state], 0)),
-      xor: hostInteger(0),
-    },
+    anyOf(states.reduce((mask, state) => mask | CT_STATE[state], 0)),
     { kind: 'cmp', op: 'neq', register: 0, data: hostInteger(0) },
   ],
+  /** one of them or more */
+  ctStatus: (...bits: (keyof typeof CT_STATUS)[]): Expression[] => [
+    { kind: 'ct', key: 'status', register: 0 },
+    anyOf(bits.reduce((mask, bit) => mask | CT_STATUS[bit], 0)),
+    { kind: 'cmp', op: 'neq', register: 0, data: hostInteger(0) },
+  ],
+  /** `fib daddr type local` */
+  fibType: (end: 'saddr' | 'daddr', type: keyof typeof ROUTE_TYPES): Expression[] =>
+    compare({ kind: 'fib', result: 'type', flags: [end], register: 0 }, hostInteger(ROUTE_TYPES[type])),
   /** `fib FLAGS oif missing` */
   fibMissing: (...flags: Exclude<FibFlag, 'present'>[]): Expression[] =>
     compare({ kind: 'fib', result: 'oif', flags: [...flags, 'present'], register: 0 }, hostInteger(0)),
@@ -139,6 +148,21 @@ export const verdict = {
   jump: (chain: string): Expression => ({ kind: 'verdict', verdict: 'jump', chain }),
   goto: (chain: string): Expression => ({ kind: 'verdict', verdict: 'goto', chain }),
 } as const;
+
+/** What `dnatByMap` leads to: an address and a port. */
+export const DNAT_TARGETS = {
+  ip: [keyField.from('ip daddr'), keyField.from('th dport')],
+  ip6: [keyField.from('ip6 daddr'), keyField.from('th dport')],
+} as const satisfies Record<string, KeyField[]>;
+
+/** `dnat ip to FIELDS map @NAME`, where the values of the map are `DNAT_TARGETS`; the rule goes on when it has none. */
+export function dnatByMap(family: 'ip' | 'ip6', map: string, fields: readonly KeyField[]): Expression[] {
+  return [
+    ...loadKey(fields),
+    { kind: 'lookup', set: map, register: 0, destination: 0 },
+    { kind: 'nat', type: 'dnat', family, address: 0, port: paddedLength(DNAT_TARGETS[family][0].length) / 4 },
+  ];
+}
 
 export function counter(): Expression {
   return { kind: 'counter' };

@@ -28,4 +28,15 @@ export type { SetName } from './messages/element.ts';
 export type { RulePlace } from './messages/rule.ts';
 export type { Verdict } from './expressions/verdict.ts';
 export type { TableInfo, TableName } from './messages/table.ts';
-export { addressHex, commented, counter, integer, loadKey, match, rule, verdict } from './build.ts';
+export {
+  DNAT_TARGETS,
+  addressHex,
+  commented,
+  counter,
+  dnatByMap,
+  integer,
+  loadKey,
+  match,
+  rule,
+  verdict,
+} from './build.ts';

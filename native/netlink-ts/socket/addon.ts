@@ -19,6 +19,9 @@ export interface Addon {
   unmountNamespace(path: string): void;
   writeSysctl(netns: number, path: string, value: string): void;
   readSysctl(netns: number, path: string): string;
+  /** `reuse` 1: although connections of a former holder are still closing */
+  bindPort(netns: number, protocol: number, address: string, port: number, reuse: number): number;
+  releasePort(descriptor: number): void;
   notify(path: string, message: string): void;
   /** false while another open file has it */
   lock(descriptor: number): boolean;
