@@ -27,7 +27,7 @@ import type { StandingState } from './control/ownership/standing.ts';
 import { createControl } from './control/service.ts';
 import { PictureWriter } from './control/kept/writer.ts';
 import { Turns } from './control/turns.ts';
-import { wakesOf } from './control/wakes.ts';
+import { ClusterWakes } from './control/wakes.ts';
 import { followEngine } from './engines/docker/engine/follower.ts';
 import { pictureOfEngine } from './engines/docker/engine/picture.ts';
 import { startDockerPlugin } from './engines/docker/server.ts';
@@ -228,18 +228,17 @@ async function serve(host: Host, keeper: IdentityKeeper, opened: OpenedStore): P
     view,
     reconciler: loop,
     turns,
-    node: owner,
-    settings,
-    version: VERSION,
-    ipamOnly: config.docker.ipamOnly,
+    ...{ node: owner, settings, version: VERSION, ipamOnly: config.docker.ipamOnly },
+    ports: kernel.ports,
     hostRoutes,
     now,
     timings,
     at: host.at,
     log,
   };
+  const wakes = new ClusterWakes();
   view.onChange((change) => {
-    for (const wake of wakesOf(change, view.current().state)) loop.wake(wake);
+    for (const wake of wakes.of(change, view.current().state)) loop.wake(wake);
   });
   const revocation = opened.revocationOf?.(() => revokedSerials(deps));
   onForgotten(view, () => {

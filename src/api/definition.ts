@@ -27,6 +27,7 @@ import type {
   WatchRequest,
 } from '../control/port.ts';
 import type { Examination, ExamineRequest, NodeExamination, SeenProbes } from '../control/examination/port.ts';
+import type { ExplainPortRequest, PortExplanation, PortView } from '../control/ports/port.ts';
 import type { EgressRequest, EgressView, RouterRequest, RouterView } from '../control/routing-port.ts';
 import type { PageRequest } from './pages.ts';
 
@@ -70,6 +71,8 @@ export interface Methods {
   ListRouters: { request: ListRequest; response: { routers: RouterView[]; nextPageToken: string } };
   GetRouter: { request: Reference; response: RouterView };
   DeleteRouter: { request: Reference; response: object };
+  ListPorts: { request: ListRequest; response: { ports: PortView[]; nextPageToken: string } };
+  ExplainPort: { request: ExplainPortRequest; response: { ports: PortExplanation[] } };
   ResumeStore: { request: { force: boolean }; response: { missing: string[] } };
   SplitSpace: { request: SplitSpaceRequest; response: { answer: string } };
   Hint: { request: HintRequest; response: object };

@@ -1,5 +1,6 @@
 /** weft.v1 as calls of control: one for each method. */
 import type { CallContext, Control } from '../control/port.ts';
+import { portPlace } from '../control/ports/views.ts';
 import type { MethodName, Methods, StreamName, Streams } from './definition.ts';
 import { page } from './pages.ts';
 
@@ -66,6 +67,12 @@ export function handlers(control: Control): Handlers {
     },
     GetRouter: ({ ref }) => control.getRouter(ref),
     DeleteRouter: ({ ref }, context) => done(control.deleteRouter(ref, context)),
+    ListPorts: async (request) => {
+      const listed = (await control.listPorts(request)).map((port) => ({ ...portPlace(port), port }));
+      const { items, nextPageToken } = page(listed, request);
+      return { ports: items.map(({ port }) => port), nextPageToken };
+    },
+    ExplainPort: (request) => control.explainPort(request),
     ResumeStore: (request, context) => control.resumeStore(request, context),
     SplitSpace: (request, context) => control.splitSpace(request, context),
     Hint: (request, context) => done(control.hint(request, context)),

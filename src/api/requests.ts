@@ -56,6 +56,7 @@ const SCHEMAS: { [M in MethodName]: z.ZodType<Methods[M]['request']> } = {
       addresses: z.array(text).max(8),
       name: text,
       labels,
+      publish: z.array(required).max(1_024),
     })
     .transform(({ name, ...rest }) => (name === '' ? rest : { ...rest, name })),
   DetachEndpoint: reference,
@@ -86,6 +87,8 @@ const SCHEMAS: { [M in MethodName]: z.ZodType<Methods[M]['request']> } = {
   ListRouters: list,
   GetRouter: reference,
   DeleteRouter: reference,
+  ListPorts: list,
+  ExplainPort: z.object({ port: z.number().int().min(1).max(65_535), protocol: required, node: text }),
   ListEngines: z.object({ node: text }),
   SyncEngine: z.object({ network: text }),
 };

@@ -12,6 +12,7 @@ interface AttachOptions {
   ip: string[];
   name?: string;
   label: string[];
+  publish: string[];
   tenant?: string;
 }
 
@@ -82,10 +83,16 @@ export function endpointCommand(): Command {
     .option('--ip <address>', 'this address; once for each family', collect, [])
     .option('--name <name>', 'name of the endpoint')
     .option('--label <key=value>', 'label, repeatable', collect, [])
+    .option(
+      '-p, --publish <[address:][hostport:]port[/protocol]>',
+      'lead a port of this host to it, as docker run does; repeatable',
+      collect,
+      [],
+    )
     .option('-t, --tenant <tenant>', 'tenant of a NETWORK without one')
     .addHelpText(
       'after',
-      '\nExample:\n  weft endpoint attach acme/web --netns /run/netns/mine --ip 10.10.0.9 --name db',
+      '\nExample:\n  weft endpoint attach acme/web --netns /run/netns/mine --ip 10.10.0.9 --name db -p 5432:5432',
     )
     .action(async (ref: string, options: AttachOptions, command: Command) => {
       const made = await withClient(command, (client) =>
@@ -95,6 +102,7 @@ export function endpointCommand(): Command {
           netns: namespaceFile(options.netns),
           addresses: options.ip,
           labels: parseLabels(options.label),
+          publish: options.publish,
           ...(options.name === undefined ? {} : { name: options.name }),
         }),
       );

@@ -14,6 +14,7 @@ import { nodeCommand, statusCommand } from './host.ts';
 import { networkCommand } from './network.ts';
 import { FORMATS, printError } from './output.ts';
 import type { Format } from './output.ts';
+import { portCommand } from './port.ts';
 import { routerCommand } from './router.ts';
 import { storeCommand } from './store.ts';
 import { tenantCommand } from './tenant.ts';
@@ -52,6 +53,7 @@ export async function buildProgram(words: readonly string[]): Promise<Command> {
   program.addCommand(endpointCommand());
   program.addCommand(routerCommand());
   program.addCommand(egressCommand());
+  program.addCommand(portCommand());
   program.addCommand(nodeCommand());
   program.addCommand(tokenCommand());
   program.addCommand(storeCommand());

@@ -4,6 +4,8 @@ import type { ClusterSettings } from '../model/cluster.ts';
 import type { FactsWish, HostFacts } from '../model/host-facts.ts';
 import type { Condition } from '../model/status.ts';
 import type { Timings } from '../model/timings.ts';
+import type { Place } from '../model/ports/places.ts';
+import type { PlaceConflict } from '../plan/kernel-port.ts';
 import type { Reconciler } from '../reconcile/port.ts';
 import type { Store } from '../store/port.ts';
 import type { ClusterView } from './cluster-view.ts';
@@ -24,6 +26,12 @@ export interface TrustPort {
   /** Renews this node's own certificates now. */
   rotate(context?: CallContext): Promise<{ notAfter: Date }>;
   readonly notAfter: Date;
+}
+
+/** Ports of this host, as far as use cases touch them: taken before they are recorded, so that a refusal is the answer. */
+export interface PortClaims {
+  /** All or none. `settle`: the plan has them, or will not; until then the host keeps them. */
+  claim(places: readonly Place[]): Promise<{ settle: () => void } | PlaceConflict>;
 }
 
 export interface NodeToCertify {
@@ -54,6 +62,7 @@ export interface ControlDeps {
   version: string;
   /** engines may use weft's addresses on networks of other drivers */
   ipamOnly: boolean;
+  ports: PortClaims;
   /** ranges this host's own routes reach, so that a chosen subnet does not hide them */
   hostRoutes: () => Promise<Cidr[]>;
   trust: TrustPort;

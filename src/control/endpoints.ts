@@ -5,7 +5,10 @@ import { poolOf } from '../model/ipam/pool.ts';
 import { keys } from '../model/keys.ts';
 import { HANDLER_DEADLINE } from '../model/limits.ts';
 import { newId } from '../model/names.ts';
-import type { Endpoint, Network } from '../model/objects.ts';
+import type { Endpoint, Network, Publication } from '../model/objects.ts';
+import { familiesOf } from '../model/ports/places.ts';
+import { checkWishes, parsePublish } from '../model/ports/wish.ts';
+import type { PortWish } from '../model/ports/wish.ts';
 import { checkName, invalid } from '../model/validate.ts';
 import { grantAddress, moveAddress, poolFor } from './addresses.ts';
 import type { Grant } from './addresses.ts';
@@ -14,6 +17,8 @@ import type { Claim } from './claims.ts';
 import { commit } from './commit.ts';
 import type { Committed, Decision } from './commit.ts';
 import type { ControlDeps } from './context.ts';
+import { assertLeadsOut } from './ports/publish.ts';
+import { recordPorts } from './ports/choose.ts';
 import type { AttachRequest, CallContext } from './port.ts';
 import { assertStays, endpointName, findEndpoint, findNetwork, networkName } from './references.ts';
 
@@ -35,16 +40,37 @@ export async function attach(deps: ControlDeps, request: AttachRequest, context:
     name: request.name,
     context,
   });
+  const wishes = (request.publish ?? []).map((text, i) => parsePublish(`publish[${i}]`, text));
+  const ports = checkWishes('publish', wishes, deps.settings.overlayPort);
   try {
-    const made = await commit(deps, () => decideAttach(deps, request, { id, wanted }), context);
-    await deps.at?.('attach.recorded');
-    await plumbed(deps, made, context);
-    await deps.at?.('attach.plumbed');
-    return made.result;
+    const { made, settle } = await withPorts(deps, request, { id, ports }, (publications) =>
+      commit(deps, () => decideAttach(deps, request, { id, wanted, publications }), context),
+    );
+    try {
+      await deps.at?.('attach.recorded');
+      await plumbed(deps, made, context);
+      await deps.at?.('attach.plumbed');
+      return made.result;
+    } finally {
+      settle();
+    }
   } catch (error) {
     await undoAttach(deps, id, claim);
     throw error;
   }
+}
+
+async function withPorts<T>(
+  deps: ControlDeps,
+  request: AttachRequest,
+  { id, ports }: { id: string; ports: PortWish[] },
+  record: (publications: Publication[]) => Promise<T>,
+): Promise<{ made: T; settle: () => void }> {
+  if (ports.length === 0) return { made: await record([]), settle: () => undefined };
+  const network = findNetwork(deps.view.current().state, request.network);
+  assertLeadsOut(deps, network);
+  const families = familiesOf(network.subnets.map(({ cidr }) => cidr));
+  return await recordPorts(deps, () => ({ wishes: ports, seeker: { id, families, had: [] } }), record);
 }
 
 async function undoAttach(deps: ControlDeps, id: string, claim: Claim): Promise<void> {
@@ -60,7 +86,7 @@ async function undoAttach(deps: ControlDeps, id: string, claim: Claim): Promise<
 function decideAttach(
   deps: ControlDeps,
   request: AttachRequest,
-  { id, wanted }: { id: string; wanted: string[] },
+  { id, wanted, publications }: { id: string; wanted: string[]; publications: Publication[] },
 ): Decision<Endpoint> {
   const { state } = deps.view.current();
   const network = findNetwork(state, request.network);
@@ -72,10 +98,11 @@ function decideAttach(
     engine: { type: 'manual', networkId: '', endpointId: '', container: null },
     attachment: { mode: 'sandbox', path: request.netns, ifname: freeInterface(deps, request.netns) },
     labels: request.labels ?? {},
+    ...(publications.length > 0 ? { ports: publications } : {}),
   });
 }
 
-type EndpointParts = Pick<Endpoint, 'id' | 'name' | 'engine' | 'attachment' | 'labels'> & { mac?: string };
+type EndpointParts = Pick<Endpoint, 'id' | 'name' | 'engine' | 'attachment' | 'labels' | 'ports'> & { mac?: string };
 
 /** What makes an endpoint of addresses already granted in it. */
 export function decideEndpoint(
@@ -101,6 +128,7 @@ export function decideEndpoint(
     attachment: parts.attachment,
     labels: parts.labels,
     createdAt: deps.now().toISOString(),
+    ...(parts.ports ? { ports: parts.ports } : {}),
   };
   return {
     compare: [],

@@ -6,6 +6,8 @@ import type { EngineContainer, EngineProblem, EngineRef, EngineState, Origin, St
 import type { Condition } from '../model/status.ts';
 import type { StoreState } from '../store/port.ts';
 import type { ExaminationControl } from './examination/port.ts';
+import type { PortsControl, PublishedPort } from './ports/port.ts';
+import type { PortWish } from '../model/ports/wish.ts';
 import type { RoutingControl } from './routing-port.ts';
 
 export interface CallContext {
@@ -231,6 +233,8 @@ export interface AttachRequest {
   addresses?: string[];
   name?: string;
   labels?: Record<string, string>;
+  /** "8080:80", "192.0.2.1:53:53/udp", "80": as Docker has them */
+  publish?: string[];
 }
 
 /** What is undefined or empty does not narrow; nor does what a kind of object does not have. */
@@ -266,7 +270,7 @@ export interface WatchRequest extends ListFilter {
   kinds: string[];
 }
 
-export interface Control extends RoutingControl, ExaminationControl {
+export interface Control extends RoutingControl, ExaminationControl, PortsControl {
   status(): Promise<StatusView>;
 
   createTenant(request: { name: string }, context?: CallContext): Promise<TenantView>;
@@ -478,4 +482,17 @@ export interface EngineControl {
     request: { engine: 'docker'; engineId: string; endpointId: string },
     context?: CallContext,
   ): Promise<void>;
+
+  /** As a whole: what is not asked for ends. Returns when this host leads there. */
+  publishPorts(
+    request: { engine: 'docker'; engineId: string; endpointId: string; ports: PortWish[] },
+    context?: CallContext,
+  ): Promise<void>;
+  /** Unknown ids succeed. */
+  unpublishPorts(
+    request: { engine: 'docker'; engineId: string; endpointId: string },
+    context?: CallContext,
+  ): Promise<void>;
+  /** From what is known at once; none for unknown ids. */
+  publishedPorts(request: { engine: 'docker'; engineId: string; endpointId: string }): PublishedPort[];
 }

@@ -8,7 +8,13 @@ import type { ControlDeps } from './context.ts';
 import { attach, detach } from './endpoints.ts';
 import { bindNetwork, releasePool, unbindNetwork } from './engines/bindings.ts';
 import { describeEndpoints } from './engines/descriptions.ts';
-import { createEndpoint, deleteEndpoint, joinEndpoint } from './engines/endpoints.ts';
+import {
+  createEndpoint,
+  deleteEndpoint,
+  findEngineEndpoint,
+  joinEndpoint,
+  knownEndpoint,
+} from './engines/endpoints.ts';
 import { EngineLeaks, collectLeak } from './engines/leaks.ts';
 import { adoptNetwork, engineView, offerAgain } from './engines/in-step.ts';
 import { claimNetwork, followEngineNetworks, reportEngine } from './engines/step.ts';
@@ -25,6 +31,9 @@ import { extendNetwork } from './network-growth.ts';
 import { createNetwork } from './networks.ts';
 import { PoolConditions } from './pool-conditions.ts';
 import type { Control, EngineControl, EngineFollowing, EngineJoin, ListFilter } from './port.ts';
+import { publishPorts, unpublishPorts } from './ports/publish.ts';
+import { portsControl } from './ports/service.ts';
+import { publishedPorts } from './ports/views.ts';
 import { findEndpoint, findNetwork, findTenant } from './references.ts';
 import { routingControl } from './routing-service.ts';
 import { keptConditions, storeConditions } from './store-conditions.ts';
@@ -124,6 +133,7 @@ export function createControl(deps: ControlDeps): Control {
 
     ...membershipControl(deps, fresh),
     ...routingControl(deps, fresh),
+    ...portsControl(deps, fresh),
     ...peerControl(deps),
     ...examinationControl(deps, conditions),
     resumeStore: (request, context) => resumeStore(deps, request, context),
@@ -167,6 +177,14 @@ function engineControl(
       return { interfaceName, ...gateways(network, endpoint), routes, links, endpoint: seen(endpoint) };
     },
     deleteEndpoint: (request, context) => deleteEndpoint(deps, request, context),
+    publishPorts: async ({ ports, ...key }, context) => {
+      await publishPorts(deps, () => knownEndpoint(deps, key), ports, context);
+    },
+    unpublishPorts: (key, context) => unpublishPorts(deps, () => findEngineEndpoint(deps, key), context),
+    publishedPorts: (key) => {
+      const endpoint = findEngineEndpoint(deps, key);
+      return endpoint ? publishedPorts(endpoint) : [];
+    },
   };
 }
 

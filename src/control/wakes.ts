@@ -8,6 +8,37 @@ const GLOBAL = [prefixes.tenants, prefixes.networks, prefixes.nodes, prefixes.eg
 /** "<prefix><network>/..." */
 const PER_NETWORK = [prefixes.endpoints, prefixes.bindings];
 
+/**
+ * What the loop has to look at after each change. A published port concerns every tenant of the cluster, whose containers may reach it. Which endpoints had one is remembered,
+ * since a record that is gone does not tell.
+ */
+export class ClusterWakes {
+  #published = new Set<string>();
+
+  of(change: ViewChange, state: ClusterState): Wake[] {
+    return [...wakesOf(change, state), ...this.#ofPorts(change, state)];
+  }
+
+  #ofPorts(change: ViewChange, state: ClusterState): Wake[] {
+    if (!change.keys) {
+      const publishers = [...state.endpoints.values()].filter(({ ports = [] }) => ports.length > 0);
+      this.#published = new Set(publishers.map(({ id }) => id));
+      return [];
+    }
+    const wakes: Wake[] = [];
+    for (const key of change.keys) {
+      if (!key.startsWith(prefixes.endpoints)) continue;
+      const id = key.slice(key.lastIndexOf('/') + 1);
+      const publishes = (state.endpoints.get(id)?.ports ?? []).length > 0;
+      if (!publishes && !this.#published.has(id)) continue;
+      if (publishes) this.#published.add(id);
+      else this.#published.delete(id);
+      wakes.push({ kind: 'all', reason: key });
+    }
+    return wakes.slice(0, 1);
+  }
+}
+
 /** What the reconcile loop has to look at after a change of the cluster; nothing for records the kernel does not show. */
 export function wakesOf(change: ViewChange, state: ClusterState): Wake[] {
   if (!change.keys) return [{ kind: 'all', reason: 'snapshot' }];

@@ -2,12 +2,14 @@
 import { NftSocket, openNamespace, RouteSocket } from 'netlink-ts';
 import type { Namespace } from 'netlink-ts';
 import type { Operation } from '../plan/diff.ts';
+import type { Place } from '../model/ports/places.ts';
 import type {
   ForeignChains,
   HostForwarding,
   KernelEvent,
   KernelPort,
   OperationFailure,
+  PlaceConflict,
   PortDrops,
 } from '../plan/kernel-port.ts';
 import { ALIAS_PREFIX } from '../plan/objects.ts';
@@ -21,9 +23,12 @@ import { ForeignForward } from './foreign-forward.ts';
 import type { LinkContext } from './links.ts';
 import { LINK_GROUP } from './link-group.ts';
 import { TenantNamespaces, tryOpen, wireOption } from './namespaces.ts';
-import type { WireLog } from './namespaces.ts';
+import type { NamespaceHandle, WireLog } from './namespaces.ts';
 import { observe } from './observe.ts';
 import { readDrops } from './port-guard/drops.ts';
+import { changedPorts, dropStaleFlows } from './port-flows.ts';
+import type { PortChange } from './port-flows.ts';
+import { PortHolds } from './port-holds.ts';
 import { readProbes } from './probes.ts';
 import { routeOnLink } from './sandbox-routes.ts';
 import { removeRuleset, rulesetStands } from './ruleset.ts';
@@ -52,6 +57,8 @@ export class NetlinkKernel implements KernelPort {
   /** of each namespace; one that is bound anew has another socket */
   readonly #rulesets = new WeakMap<NftSocket, Rulesets>();
   readonly #foreign: ForeignForward;
+  /** of the host: for those who are about to publish one, too */
+  readonly ports: PortHolds;
 
   constructor(options: KernelOptions) {
     this.#options = options;
@@ -63,6 +70,7 @@ export class NetlinkKernel implements KernelPort {
     };
     this.#tenants = new TenantNamespaces(options.folder, options.wire);
     this.#foreign = new ForeignForward(this.#host.nft);
+    this.ports = new PortHolds(namespace);
     this.#settings = new Settings(options.sysctls);
     this.#events = new KernelEvents(options.onMonitorFailure, (name) => this.#settings.forget(name));
     this.#events.follow(null, namespace);
@@ -87,7 +95,7 @@ export class NetlinkKernel implements KernelPort {
 
   observe(name: string): Promise<Observed> {
     const handle = this.#tenants.use(name);
-    return observe(handle, this.#host.rt, this.#settings.of(name, handle.namespace));
+    return observe(handle, this.#host, this.#settings.of(name, handle.namespace));
   }
 
   async hostLinks(): Promise<string[]> {
@@ -124,7 +132,11 @@ export class NetlinkKernel implements KernelPort {
   }
 
   guardHost(intent: HostGuardIntent): Promise<string[]> {
-    return this.#guard(this.#host.nft, intent);
+    return this.#guard(this.#host, intent);
+  }
+
+  holdPorts(wanted: readonly Place[]): Promise<PlaceConflict[]> {
+    return this.ports.keep(wanted);
   }
 
   async unguardHost(): Promise<void> {
@@ -144,11 +156,11 @@ export class NetlinkKernel implements KernelPort {
   }
 
   guardTenant(name: string, intent: TenantGuardIntent): Promise<string[]> {
-    return this.#guard(this.#tenants.use(name).nft, intent);
+    return this.#guard(this.#tenants.use(name), intent);
   }
 
   guardPorts(name: string, intent: PortGuardIntent): Promise<string[]> {
-    return this.#guard(this.#tenants.use(name).nft, intent);
+    return this.#guard(this.#tenants.use(name), intent);
   }
 
   drops(name: string): Promise<Map<string, PortDrops>> {
@@ -166,15 +178,25 @@ export class NetlinkKernel implements KernelPort {
 
   close(): void {
     this.#events.close();
+    this.ports.close();
     this.#tenants.close();
     this.#host.rt.close();
     this.#host.nft.close();
     this.#host.namespace.close();
   }
 
-  #guard(nft: NftSocket, intent: RulesetIntent): Promise<string[]> {
-    const rulesets = this.#rulesets.get(nft) ?? new Rulesets(nft);
-    this.#rulesets.set(nft, rulesets);
-    return rulesets.ensure(intent);
+  async #guard(handle: NamespaceHandle, intent: RulesetIntent): Promise<string[]> {
+    const rulesets = this.#rulesets.get(handle.nft) ?? new Rulesets(handle.nft);
+    this.#rulesets.set(handle.nft, rulesets);
+    const { before, after, repaired } = await rulesets.ensure(intent);
+    // Rules first: a packet that comes meanwhile makes no stale flow again.
+    if (before !== after) await this.#settleFlows(handle, { before, after });
+    return repaired;
+  }
+
+  async #settleFlows({ namespace, rt }: NamespaceHandle, change: PortChange): Promise<void> {
+    if (changedPorts(change).length === 0) return;
+    const locals = new Set((await rt.addresses.list()).map(({ address }) => address));
+    await dropStaleFlows({ namespace, locals }, change);
   }
 }

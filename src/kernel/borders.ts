@@ -3,6 +3,7 @@ import { addressHex, commented, counter, keyField, match, rule, sortElements, ve
 import type { Expression, NftSet, Rule } from 'netlink-ts';
 import type { EgressException } from '../model/objects.ts';
 import type { Borders } from '../plan/routing/intents.ts';
+import { serviceRule, serviceSets } from './port-maps.ts';
 import { matchRange, rangeElement } from './ranges.ts';
 
 const DADDR = { 4: [keyField.from('ip daddr')], 6: [keyField.from('ip6 daddr')] };
@@ -12,8 +13,8 @@ const DNS = '0035';
 /** of TCP, UDP and SCTP alike */
 const DESTINATION_PORT: Expression = { kind: 'payload', base: 'transport', offset: 2, length: 2, register: 0 };
 
-export function borderSets({ guarded, resolvers }: Borders): NftSet[] {
-  return FAMILIES.flatMap((family): NftSet[] => {
+export function borderSets({ guarded, resolvers, published }: Borders): NftSet[] {
+  const sets = FAMILIES.flatMap((family): NftSet[] => {
     const ofFamily = (text: string) => text.includes(':') === (family === 6);
     return [
       {
@@ -30,6 +31,7 @@ export function borderSets({ guarded, resolvers }: Borders): NftSet[] {
       },
     ];
   });
+  return [...sets, ...serviceSets(published)];
 }
 
 /** Ends in a drop for what is guarded; a packet that may pass is not judged further here. */
@@ -44,6 +46,7 @@ export function borderRules(): Rule[] {
         verdict.return(),
       ),
     ),
+    serviceRule(family),
     commented(
       'hosts of the cluster, metadata, transit',
       rule(match.nfproto(NFPROTO[family]), match.inSet(`guarded${family}`, DADDR[family]), counter(), verdict.drop()),

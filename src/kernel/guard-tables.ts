@@ -39,6 +39,7 @@ import {
   type TableName,
 } from 'netlink-ts';
 import { hostEgress } from './host-egress.ts';
+import { PORT_SETS } from './port-maps.ts';
 import { matchPrefix } from './interface-names.ts';
 import { KNOWN4, KNOWN6, knownSets, MEMBER_SETS, SETS } from './port-guard/sets.ts';
 import { portGuardTable } from './port-guard/table.ts';
@@ -71,7 +72,7 @@ export function compileRuleset(intent: RulesetIntent): Table {
 /** Names of the sets whose elements change with the cluster, one by one, while the rules stay. */
 export function memberSetsOf(intent: RulesetIntent): readonly string[] {
   if (intent.kind === 'port-guard') return MEMBER_SETS;
-  return intent.kind === 'host-guard' ? [MEMBERS_SET] : [SETS.known4, SETS.known6];
+  return intent.kind === 'host-guard' ? [MEMBERS_SET, ...PORT_SETS] : [SETS.known4, SETS.known6, ...PORT_SETS];
 }
 
 /** Sorted as the kernel's are when they are read. */

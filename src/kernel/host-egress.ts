@@ -4,10 +4,11 @@
  * judged too: the rules that let it through a foreign chain (foreign-forward.ts) would open the tenants to the host's neighbours.
  */
 import { commented, counter, keyField, match, rule, sortElements, verdict } from 'netlink-ts';
-import type { Chain, Expression, NftSet } from 'netlink-ts';
+import type { Chain, Expression, NftSet, Rule, SetElement } from 'netlink-ts';
 import type { HostEgress, HostUplink } from '../plan/routing/intents.ts';
 import { borderSets, exceptionRules } from './borders.ts';
 import { matchName, matchPrefix, nameHex } from './interface-names.ts';
+import { hostPortMaps } from './port-maps.ts';
 import { matchRange } from './ranges.ts';
 import { bordersChain } from './tenant-routing.ts';
 
@@ -21,28 +22,32 @@ const NEIGHBOUR_SOLICITATION = '87';
 const NEIGHBOUR_ADVERTISEMENT = '88';
 
 export function hostEgress(intent: HostEgress): { sets: NftSet[]; chains: Chain[] } {
-  const open = intent.uplinks.filter(({ allow }) => allow.length > 0);
+  const open = intent.uplinks.filter(({ closed, allow }) => !closed && allow.length > 0);
+  const shut = intent.uplinks.filter(({ closed }) => closed);
+  const ports = intent.ports ? hostPortMaps(intent.ports.forwards) : { sets: [], chains: [] };
   return {
-    sets: [...borderSets(intent.borders), exceptionMap(open)],
+    sets: [...borderSets(intent.borders), exceptionMap(open, shut), ...ports.sets],
     chains: [
       bordersChain(),
       ...open.map(({ link, allow }) => ({ name: chainOf(link), rules: exceptionRules(allow) })),
-      fromUplinks(intent.underlay),
-      toUplinks(),
+      fromUplinks(intent),
+      toUplinks(intent),
       uplinksChain(),
       daemonsChain(),
       sourceNat(intent),
+      ...ports.chains,
     ],
   };
 }
 
 const known = () => match.ctState('established', 'related');
 
-function exceptionMap(uplinks: HostUplink[]): NftSet {
-  const elements = uplinks.map(({ link }) => ({
-    key: nameHex(link),
-    value: { verdict: 'jump', chain: chainOf(link) } as const,
-  }));
+/** `shut`: of tenants without a way out, whose containers answer and begin nothing. */
+function exceptionMap(open: HostUplink[], shut: HostUplink[]): NftSet {
+  const elements: SetElement[] = [
+    ...open.map(({ link }) => ({ key: nameHex(link), value: { verdict: 'jump', chain: chainOf(link) } as const })),
+    ...shut.map(({ link }) => ({ key: nameHex(link), value: { verdict: 'drop' } as const })),
+  ];
   return { name: 'exceptions', key: IIFNAME, flags: ['map'], data: 'verdict', elements: sortElements(elements) };
 }
 
@@ -53,12 +58,18 @@ function chainOf(link: string): string {
 /** Kinds of the links behind which other engines and hypervisors of the host keep what is theirs. */
 const INNER_KINDS = ['bridge', 'veth'];
 
-function fromUplinks(underlay: string | undefined): Chain {
+/** A container that asks for a published port of its host goes from one uplink to another, or back by its own. */
+function published(): Rule {
+  return commented('published ports', rule(matchPrefix('oifname', UPLINKS), match.ctStatus('dnat'), verdict.accept()));
+}
+
+function fromUplinks({ underlay, ports }: HostEgress): Chain {
   return {
     name: 'from-uplinks',
     rules: [
       rule(known(), verdict.accept()),
       rule(match.verdictOf('exceptions', IIFNAME)),
+      ...(ports ? [published()] : []),
       commented('another tenant', rule(matchPrefix('oifname', UPLINKS), counter(), verdict.drop())),
       // An accept in a foreign chain would lead to them as well. The way to the world may be a bridge too.
       ...(underlay === undefined ? [] : INNER_KINDS).map((kind) =>
@@ -73,11 +84,12 @@ function fromUplinks(underlay: string | undefined): Chain {
   };
 }
 
-function toUplinks(): Chain {
+function toUplinks({ ports }: HostEgress): Chain {
   return {
     name: 'to-uplinks',
     rules: [
       rule(known(), verdict.accept()),
+      ...(ports ? [published()] : []),
       commented('nothing of a tenant was asked for', rule(counter(), verdict.drop())),
     ],
   };
@@ -118,14 +130,19 @@ function icmpType(type: string): Expression[] {
   ];
 }
 
-/** By source, since kernels before 5.7 do not know in postrouting where a packet came from. */
-function sourceNat({ transit4, transit6 }: HostEgress): Chain {
+/**
+ * By source, since kernels before 5.7 do not know in postrouting where a packet came from. To an uplink goes a container that
+ * asks for a published port of its host: its tenant's own end would not take its own address as a source. Loopback addresses
+ * mean something else on the other side, and so do those of the tenant's own subnets.
+ */
+function sourceNat({ transit4, transit6, ports }: HostEgress): Chain {
   const masquerade: Expression = { kind: 'masquerade' };
+  const hidden = ports?.hidden.flatMap(({ link, ranges }) =>
+    ['127.0.0.0/8', ...ranges].map((range) => rule(matchRange('saddr', range), matchName('oifname', link), masquerade)),
+  );
   return {
     name: 'postrouting',
     base: { type: 'nat', hook: 'postrouting', priority: SOURCE_NAT, policy: 'accept' },
-    rules: [transit4, transit6].map((range) =>
-      rule(matchRange('saddr', range), matchPrefix('oifname', UPLINKS, 'neq'), masquerade),
-    ),
+    rules: [...[transit4, transit6].map((range) => rule(matchRange('saddr', range), masquerade)), ...(hidden ?? [])],
   };
 }

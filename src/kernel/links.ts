@@ -38,7 +38,7 @@ export async function settle(context: Pick<LinkContext, 'tenant' | 'host'>, link
   const { rt } = context.tenant;
   const index = await indexOf(rt, link.name);
   if (link.kind === 'uplink') {
-    await settleEnd(context.host.rt, link.end);
+    await settleEnd(context.host, link.end);
     await rt.links.set({ index, mtu: link.mtu, addrGenMode: 1 });
   } else if (link.kind === 'bridge') {
     await rt.links.set({ index, address: link.mac, mtu: link.mtu, bridge: { mcastSnooping: link.mcastSnooping } });

@@ -1,6 +1,6 @@
 /** Dumps of a tenant's namespace as the objects a plan speaks of. Only what is ours is reported; see `isOurs`. */
 import { NUD_NOARP, NUD_PERMANENT } from 'netlink-ts';
-import type { BridgePortData, Link, RouteSocket } from 'netlink-ts';
+import type { BridgePortData, Link } from 'netlink-ts';
 import { ALIAS_PREFIX, UPLINK } from '../plan/objects.ts';
 import type { KernelObject, LinkObject, Observed, PortFlags } from '../plan/objects.ts';
 import { LINK_GROUP, REMOVED_GROUP } from './link-group.ts';
@@ -14,10 +14,10 @@ export interface Observation extends Observed {
   indices: Map<string, number>;
 }
 
-/** `host`: a socket in the host's namespace, where the other ends of uplinks are; `settings`: as they were read */
+/** `host`: where the other ends of uplinks are; `settings`: as they were read */
 export async function observe(
   handle: NamespaceHandle,
-  host: RouteSocket,
+  host: Pick<NamespaceHandle, 'namespace' | 'rt'>,
   settings: readonly KernelObject[],
 ): Promise<Observation> {
   const { rt } = handle;

@@ -27,6 +27,9 @@ export interface RulesetResult {
   /** there was no table */
   created: boolean;
   changed: boolean;
+  /** as it stood before */
+  found: Table | undefined;
+  wanted: Table;
   /** what others had changed: 'guard' for rules, 'guard-members' for elements of sets (told only from `last`) */
   repaired: string[];
 }
@@ -44,7 +47,7 @@ export async function ensureRuleset(
     const found = await nft.readTable(wanted, call);
     const repaired = driftOf(found, options.last && compileRuleset(options.last), { wanted, members });
     const changed = await bringTable(nft, { found, wanted, intent }, call);
-    return { created: found === undefined, changed, repaired };
+    return { created: found === undefined, changed, found, wanted, repaired };
   } catch (error) {
     throw refused('apply', wanted, error);
   }
@@ -129,14 +132,14 @@ function skeletonOf(table: Table, members: readonly string[]): Table {
   return { ...table, sets: table.sets.map((set) => (members.includes(set.name) ? { ...set, elements: [] } : set)) };
 }
 
-function elementsOf(table: Table, name: string): SetElement[] {
+export function elementsOf(table: Table, name: string): SetElement[] {
   return table.sets.find((set) => set.name === name)?.elements ?? [];
 }
 
-/** Elements of `all` that are not among `some`. */
-function missingFrom(some: readonly SetElement[], all: readonly SetElement[]): SetElement[] {
-  const known = new Set(some.map(({ key }) => key));
-  return all.filter(({ key }) => !known.has(key));
+/** Elements of `all` that are not among `some`; in a map, those that lead elsewhere among them. */
+export function missingFrom(some: readonly SetElement[], all: readonly SetElement[]): SetElement[] {
+  const known = new Map(some.map(({ key, value }) => [key, value]));
+  return all.filter(({ key, value }) => !known.has(key) || !isDeepStrictEqual(known.get(key), value));
 }
 
 function refused(verb: string, { family, name }: TableName, error: unknown): unknown {

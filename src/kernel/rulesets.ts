@@ -19,6 +19,14 @@ interface Seen {
   generation: number | undefined;
 }
 
+export interface Ensured {
+  /** undefined: there was none */
+  before: Table | undefined;
+  after: Table;
+  /** what had to be changed that stood before */
+  repaired: string[];
+}
+
 export class Rulesets {
   readonly #nft: NftSocket;
   readonly #seen = new Map<RulesetIntent['kind'], Seen>();
@@ -27,32 +35,36 @@ export class Rulesets {
     this.#nft = nft;
   }
 
-  /** What had to be changed that stood before. Throws as `ensureRuleset` does. */
-  async ensure(intent: RulesetIntent): Promise<string[]> {
+  /** Throws as `ensureRuleset` does. */
+  async ensure(intent: RulesetIntent): Promise<Ensured> {
     const generation = await this.#nft.generation();
     const seen = this.#seen.get(intent.kind);
     const text = JSON.stringify(intent);
     if (seen?.generation === generation) {
-      if (seen.text === text) return [];
-      if (await this.#fromMemory(seen, { intent, text })) return [];
+      const after = seen.text === text ? seen.table : await this.#fromMemory(seen, { intent, text });
+      if (after) return { before: seen.table, after, repaired: [] };
     }
-    const { repaired, changed } = await ensureRuleset(this.#nft, intent, seen ? { last: seen.intent } : {});
-    await this.#remember({ intent, text, table: compileRuleset(intent) }, { before: generation, changed });
-    return repaired;
+    const { repaired, changed, found, wanted } = await ensureRuleset(
+      this.#nft,
+      intent,
+      seen ? { last: seen.intent } : {},
+    );
+    await this.#remember({ intent, text, table: wanted }, { before: generation, changed });
+    return { before: found, after: wanted, repaired };
   }
 
-  /** False when somebody was faster. */
+  /** The table as it is then; undefined when somebody was faster. */
   async #fromMemory(
     { table: found, generation = 0 }: Seen,
     { intent, text }: Pick<Seen, 'intent' | 'text'>,
-  ): Promise<boolean> {
+  ): Promise<Table | undefined> {
     const table = compileRuleset(intent);
     try {
       const changed = await bringTable(this.#nft, { found, wanted: table, intent }, { generation });
       await this.#remember({ intent, text, table }, { before: generation, changed });
-      return true;
+      return table;
     } catch (error) {
-      if (error instanceof StaleGenerationError) return false;
+      if (error instanceof StaleGenerationError) return undefined;
       throw error;
     }
   }

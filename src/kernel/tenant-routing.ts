@@ -1,19 +1,20 @@
 /**
  * What a tenant's namespace forwards, as nftables, behind the drop of forwarded VXLAN and before the policy, which drops:
  *
- *   chain forward                                  chain leave
- *     bridges that a router joins   accept           known to connection tracking   accept
- *     bridge -> up0                 jump leave       what connection tracking calls invalid   drop
- *     up0 -> answers                accept           exceptions accept; what is guarded drop; the rest accept
+ *   chain forward                                    chain leave
+ *     bridges that a router joins     accept           known to connection tracking   accept
+ *     bridge -> up0                   jump leave       what connection tracking calls invalid   drop
+ *     up0 -> answers, published ports accept           exceptions accept; what is guarded drop; the rest accept
  *
  * Routed packets come first and without state: each host routes what its own containers send, so it sees one direction of a
  * connection only. What is invalid must not leave: source NAT passes it by, and it would carry the container's address.
  */
-import { concatenate, counter, keyField, match, rule, sortElements, verdict } from 'netlink-ts';
+import { commented, concatenate, counter, keyField, match, rule, sortElements, verdict } from 'netlink-ts';
 import type { Chain, NftSet, Rule } from 'netlink-ts';
 import type { TenantOut, TenantRouting } from '../plan/routing/intents.ts';
 import { borderRules, borderSets, exceptionRules } from './borders.ts';
 import { nameHex } from './interface-names.ts';
+import { tenantPortMaps } from './port-maps.ts';
 
 const SOURCE_NAT = 100;
 const IIFNAME = [keyField.from('meta iifname')];
@@ -29,10 +30,11 @@ export interface RoutingTables {
 export function tenantRouting({ routed, out }: TenantRouting): RoutingTables {
   const joins = routed.length > 0;
   const pairs = routed.map(([from, to]) => ({ key: concatenate(PAIR, [nameHex(from), nameHex(to)]) }));
+  const ports = out?.ports ? tenantPortMaps(out.ports, out.uplink) : { sets: [], chains: [] };
   const routedSet: NftSet = { name: 'routed', key: PAIR, flags: [], elements: sortElements(pairs) };
   return {
-    sets: [...(joins ? [routedSet] : []), ...(out ? outSets(out) : [])],
-    chains: out ? [bordersChain(), leaveChain(out), sourceNat(out)] : [],
+    sets: [...(joins ? [routedSet] : []), ...(out ? outSets(out) : []), ...ports.sets],
+    chains: [...(out ? [bordersChain(), leaveChain(out), sourceNat(out)] : []), ...ports.chains],
     forward: [...(joins ? [rule(match.inSet('routed', PAIR), verdict.accept())] : []), ...(out ? outRules(out) : [])],
   };
 }
@@ -42,18 +44,23 @@ function outSets({ bridges, borders }: TenantOut): NftSet[] {
   return [{ name: 'inside', key: IIFNAME, flags: [], elements }, ...borderSets(borders)];
 }
 
-function outRules({ uplink }: TenantOut): Rule[] {
+function outRules({ uplink, ports }: TenantOut): Rule[] {
   return [
     rule(match.oifname(uplink), match.inSet('inside', IIFNAME), verdict.jump('leave')),
     rule(match.iifname(uplink), match.ctState('established', 'related'), verdict.accept()),
+    ...(ports
+      ? [commented('published ports', rule(match.iifname(uplink), match.ctStatus('dnat'), verdict.accept()))]
+      : []),
   ];
 }
 
-function leaveChain({ allow }: TenantOut): Chain {
+function leaveChain({ closed, allow }: TenantOut): Chain {
+  const known = rule(match.ctState('established', 'related'), verdict.accept());
+  if (closed) return { name: 'leave', rules: [known, commented('no way out', rule(counter(), verdict.drop()))] };
   return {
     name: 'leave',
     rules: [
-      rule(match.ctState('established', 'related'), verdict.accept()),
+      known,
       rule(match.ctState('invalid'), counter(), verdict.drop()),
       ...exceptionRules(allow),
       rule(verdict.jump('borders')),

@@ -1,5 +1,6 @@
 /** The ends of an uplink: one in the tenant's namespace, one in the host's, where it is ours by its group and alias. */
-import type { Link, RouteSocket } from 'netlink-ts';
+import { NetlinkError, readSysctl, writeSysctl } from 'netlink-ts';
+import type { Link, Namespace, RouteSocket } from 'netlink-ts';
 import { formatAddress } from '../model/address/address.ts';
 import { parseInterfaceAddress } from '../model/address/cidr.ts';
 import { WeftError } from '../model/errors.ts';
@@ -9,6 +10,11 @@ import type { LinkContext } from './links.ts';
 
 /** "w": who made a route. Nobody else's number in iproute2's rt_protos. */
 export const ROUTE_PROTOCOL = 119;
+
+interface HostHandle {
+  namespace: Namespace;
+  rt: RouteSocket;
+}
 
 /** The pair is made anew as a whole: an end left over from a namespace that is gone is in the way of its name. */
 export async function createUplink({ tenant, host }: LinkContext, uplink: UplinkObject): Promise<void> {
@@ -24,12 +30,13 @@ export async function createUplink({ tenant, host }: LinkContext, uplink: Uplink
 }
 
 /** Addresses that are not wanted go: a stale transit address would answer for another tenant's. */
-export async function settleEnd(host: RouteSocket, end: UplinkEnd): Promise<void> {
+export async function settleEnd({ namespace, rt: host }: HostHandle, end: UplinkEnd): Promise<void> {
   const link = await host.links.get({ name: end.name });
   if (!link) throw new WeftError('kernel-refused', `link ${end.name} is not there`, { object: end.name });
   const { index } = link;
   // Its link-local address is among those wanted: one that the kernel makes is not to be used for a second.
   await host.links.set({ index, mtu: end.mtu, alias: end.alias, addrGenMode: 1 });
+  writeSysctl(namespace, localnetOf(end.name), end.localnet ? '1' : '0');
   const found = await addressesOf(host, index);
   for (const cidr of found.filter((one) => !end.addresses.includes(one))) {
     await host.addresses.delete({ index, ...split(cidr) });
@@ -51,7 +58,7 @@ async function settleRoutes(host: RouteSocket, index: number, wanted: readonly H
 }
 
 /** What is not there, or not ours, of the other end shows as a difference to every plan. */
-export async function observeUplink(link: Link, host: RouteSocket): Promise<UplinkObject> {
+export async function observeUplink(link: Link, { namespace, rt: host }: HostHandle): Promise<UplinkObject> {
   const other = link.link === undefined ? undefined : await host.links.get({ index: link.link });
   const end: UplinkEnd = {
     name: other?.name ?? '',
@@ -59,9 +66,25 @@ export async function observeUplink(link: Link, host: RouteSocket): Promise<Upli
     up: other?.up ?? false,
     mtu: other?.mtu ?? 0,
     addresses: other ? await addressesOf(host, other.index) : [],
+    localnet: other !== undefined && isLocalnet(namespace, other.name),
     routes: other ? await routesOver(host, other.index) : [],
   };
   return { kind: 'uplink', name: link.name, alias: link.alias ?? '', mtu: link.mtu ?? 0, up: link.up, end };
+}
+
+function isLocalnet(namespace: Namespace, link: string): boolean {
+  try {
+    return readSysctl(namespace, localnetOf(link)) === '1';
+  } catch (error) {
+    // It went after it was read.
+    if (error instanceof NetlinkError && error.code === 'ENOENT') return false;
+    throw error;
+  }
+}
+
+/** A sysctl's path; a dot in a link's name is a slash there, and ours have none. */
+function localnetOf(link: string): string {
+  return `net/ipv4/conf/${link}/route_localnet`;
 }
 
 /** Routes of ours over the uplink; those that the kernel makes of addresses are not. */

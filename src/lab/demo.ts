@@ -73,9 +73,19 @@ async function main(): Promise<void> {
       await succeed(host, ['docker', 'exec', name, 'ping', '-c', '1', '-W', '2', OUTSIDE.ipv4]);
     }
   });
+  await check('a published port of host1 leads to its container from host2, whom the container sees', async () => {
+    const answer = 'SYSTEM:echo $SOCAT_PEERADDR';
+    await succeed(one, [
+      ...['docker', 'run', '-d', '--name', 'acme-site', '--network', 'acme-web', '-p', '8088:80', 'box'],
+      ...['socat', 'TCP-LISTEN:80,reuseaddr,fork', answer],
+    ]);
+    const client = `socat -T2 -u TCP:${one.address4}:8088,connect-timeout=3,retry=20,interval=0.1 -`;
+    const seen = await succeed(two, client.split(' '));
+    if (seen.trim() !== two.address4) throw new Error(`it was seen as "${seen.trim()}"`);
+  });
   await check('weft sees every container of the cluster from either host', async () => {
     const endpoints = JSON.parse(await succeed(two, ['weft', 'endpoint', 'ls', '-A', '-o', 'json'])) as unknown[];
-    if (endpoints.length !== 5) throw new Error(`it lists ${endpoints.length} endpoints, not 5`);
+    if (endpoints.length !== 6) throw new Error(`it lists ${endpoints.length} endpoints, not 6`);
   });
   console.log(`\n${await succeed(one, ['weft', 'endpoint', 'ls', '-A'])}`);
   console.log(farewell(lab));

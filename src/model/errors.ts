@@ -42,6 +42,7 @@ export const ERRORS = {
     meaning: 'An engine names an address pool that weft does not know.',
     next: 'remove the network from the engine and create it again',
   },
+  'port-not-found': { exit: 'notFound', meaning: 'No endpoint publishes this port.', next: 'weft port ls -A' },
   'router-not-found': { exit: 'notFound', meaning: 'No router has this name or id.', next: 'weft router ls -A' },
   'ambiguous-reference': {
     exit: 'usage',
@@ -112,8 +113,13 @@ export const ERRORS = {
   },
   'ports-unsupported': {
     exit: 'usage',
-    meaning: 'Publishing ports is not built yet.',
-    next: 'leave -p and -P out; reach the container over its network',
+    meaning: 'A port cannot be published as asked; the message says why.',
+    next: 'publish another port, or on another address; see "Published ports" in the README',
+  },
+  'port-taken': {
+    exit: 'conflict',
+    meaning: 'A port of the host that was to be published is in use; the message names by whom.',
+    next: 'publish another port, or end what has it: weft port ls -A',
   },
   'not-supported': { exit: 'usage', meaning: 'The call asks for something weft does not do.', next: 'see the README' },
   'sandbox-gone': {

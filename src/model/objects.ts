@@ -171,6 +171,19 @@ export interface Endpoint {
   attachment: Attachment;
   labels: Record<string, string>;
   createdAt: string;
+  /** of its node, which lead to it; absent: none */
+  ports?: Publication[];
+}
+
+export type PortProtocol = 'tcp' | 'udp' | 'sctp';
+
+/** A port of a node that leads to a port of an endpoint. */
+export interface Publication {
+  protocol: PortProtocol;
+  /** of the node; '' is every one, "0.0.0.0" and "::" are those of one family */
+  address: string;
+  hostPort: number;
+  port: number;
 }
 
 export type AddressState = 'held' | 'bound' | 'resting';
@@ -244,7 +257,7 @@ export interface EgressException {
   /** "192.0.2.5/32" */
   cidr: string;
   /** absent: every protocol and port */
-  service?: { protocol: 'tcp' | 'udp' | 'sctp'; port: number };
+  service?: { protocol: PortProtocol; port: number };
 }
 
 /** `egress/<tenant>`: how a tenant's containers reach the world. A tenant without one does, by NAT, from every host. */

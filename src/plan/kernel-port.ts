@@ -1,4 +1,5 @@
 /** The kernel as the reconcile loop sees it: what stands, and doing what a diff asks. */
+import type { Place } from '../model/ports/places.ts';
 import type { Operation } from './diff.ts';
 import type { Observed, PortPeer } from './objects.ts';
 import type { DropReason, PortGuardIntent } from './port-guard/intent.ts';
@@ -27,6 +28,13 @@ export interface ForeignChains {
 export interface HostForwarding {
   ipv4: boolean;
   ipv6: boolean;
+}
+
+/** A port of the host that leads to a container, and somebody else serves at. */
+export interface PlaceConflict {
+  place: Place;
+  /** "nginx (pid 812)" */
+  holder: string;
 }
 
 /** Packets by reason. */
@@ -60,6 +68,8 @@ export interface KernelPort {
   /** `wanted` false takes our rules out of all chains of others. */
   passForeign(wanted: boolean): Promise<ForeignChains>;
   forwarding(): Promise<HostForwarding>;
+  /** Exactly these ports of the host are kept from others; those that others have. */
+  holdPorts(wanted: readonly Place[]): Promise<PlaceConflict[]>;
   guardTenant(name: string, intent: TenantGuardIntent): Promise<string[]>;
   /** What the endpoints of a tenant may put on their bridges. */
   guardPorts(name: string, intent: PortGuardIntent): Promise<string[]>;

@@ -86,6 +86,8 @@ export interface UplinkEnd {
   mtu: number;
   /** CIDR text, sorted */
   addresses: string[];
+  /** what the host sends from 127.0.0.0/8 may leave by it, and answers come back (the sysctl route_localnet) */
+  localnet: boolean;
   /** what is reached through the tenant's namespace, sorted */
   routes: HostRoute[];
 }

@@ -1,6 +1,7 @@
 /** What the host itself does that an operator should know of, from looks at it; the time is that of the first look. */
 import type { Condition } from '../model/status.ts';
-import type { HostForwarding } from '../plan/kernel-port.ts';
+import { formatPlace } from '../model/ports/places.ts';
+import type { HostForwarding, PlaceConflict } from '../plan/kernel-port.ts';
 
 type Finding = Omit<Condition, 'since'>;
 
@@ -36,4 +37,13 @@ export function hostFindings(wants: HostForwarding, found: HostForwarding, chain
       message: 'drops what it forwards; two rules of weft let the packets of tenants through',
     })),
   ];
+}
+
+/** Who has a port now got it while weftd was away. What comes from elsewhere goes to the container all the same. */
+export function portFindings(conflicts: readonly PlaceConflict[]): Finding[] {
+  return conflicts.map(({ place, holder }) => ({
+    type: 'port-taken',
+    object: formatPlace(place),
+    message: `leads to a container, and is held by ${holder} as well: weft port ls`,
+  }));
 }

@@ -18,11 +18,13 @@ import { keyOf } from '../plan/objects.ts';
 import { planPortGuard } from '../plan/port-guard/plan.ts';
 import { planTenant } from '../plan/tenant.ts';
 import type { TenantPlan } from '../plan/tenant.ts';
+import { socketsOf } from '../plan/ports/forwards.ts';
+import { planForwards } from '../plan/routing/plan.ts';
 import { uplinksOf } from '../plan/routing/uplinks.ts';
 import { ContainerRoutes } from './container-routes.ts';
 import { DropReports } from './drops.ts';
 import { EndpointStatuses } from './endpoint-statuses.ts';
-import { HostConditions, hostFindings } from './host-conditions.ts';
+import { HostConditions, hostFindings, portFindings } from './host-conditions.ts';
 import { holdPorts } from './hold.ts';
 import { isPresent, lookAtKernel } from './kernel-look.ts';
 import type { Hold, ObjectStatus, Reconciler, WaitTarget, Wake } from './port.ts';
@@ -42,6 +44,7 @@ const EVENT_PAUSE = 20;
 const HOST = 'host';
 const NAMESPACES = 'namespaces';
 const FORWARD = 'forward';
+const PORTS = 'ports';
 const HELD = 'held';
 
 export interface LoopOptions {
@@ -68,6 +71,7 @@ export class ReconcileLoop implements Reconciler {
   readonly #waiters: Waiters;
   readonly #troubles: Troubles;
   readonly #host = new HostConditions();
+  readonly #ports = new HostConditions();
   readonly #containers: ContainerRoutes;
   #applied = { revision: 0, sequence: 0 };
   #resync = 0;
@@ -132,7 +136,7 @@ export class ReconcileLoop implements Reconciler {
   }
 
   conditions(): Condition[] {
-    return [...this.#troubles.conditions(), ...this.#host.list()];
+    return [...this.#troubles.conditions(), ...this.#host.list(), ...this.#ports.list()];
   }
 
   async run(signal: AbortSignal): Promise<void> {
@@ -189,6 +193,7 @@ export class ReconcileLoop implements Reconciler {
       return;
     }
     await this.#try(FORWARD, () => this.#passForeign(state));
+    await this.#try(PORTS, () => this.#holdPorts(state));
     times.lap('host');
     for (const tenant of tenants) {
       const done = await this.#try(tenant, () => this.#reconcile(state, tenant, times));
@@ -220,7 +225,7 @@ export class ReconcileLoop implements Reconciler {
   /** A tenant that is gone has no failures; its namespace goes as a stale one. */
   #forgetTenants(state: ClusterState): void {
     for (const scope of this.#troubles.scopes()) {
-      if ([HOST, NAMESPACES, FORWARD, HELD].includes(scope) || state.tenants.has(scope)) continue;
+      if ([HOST, NAMESPACES, FORWARD, PORTS, HELD].includes(scope) || state.tenants.has(scope)) continue;
       this.#troubles.clear(scope);
       this.#retries.forget(scope);
     }
@@ -244,6 +249,13 @@ export class ReconcileLoop implements Reconciler {
         networks.some(({ subnets }) => subnets.some((one) => one.cidr.includes(':') === colon)),
       );
     this.#host.set(hostFindings({ ipv4: leaves(false), ipv6: leaves(true) }, await kernel.forwarding(), chains));
+    return [];
+  }
+
+  async #holdPorts(state: ClusterState): Promise<OperationFailure[]> {
+    const { kernel, node, settings } = this.#options;
+    const forwards = planForwards(state, { node, settings });
+    this.#ports.set(portFindings(await kernel.holdPorts(socketsOf(forwards))));
     return [];
   }
 

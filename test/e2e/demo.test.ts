@@ -13,11 +13,11 @@ afterAll(async () => {
 describe('npm run demo', () => {
   it('shows traffic and isolation, leaves the lab up, and starts afresh the second time', async () => {
     const first = await execa('node', DEMO, { timeout: 120_000 });
-    expect(first.stdout.match(/^ +ok /gm)).toHaveLength(7);
+    expect(first.stdout.match(/^ +ok /gm)).toHaveLength(8);
     expect(first.stdout).toContain(`weft lab exec --name ${NAME} host1 -- weft status`);
     const second = await execa('node', DEMO, { timeout: 120_000 });
     expect(second.stdout).toContain('taking down the demo of before');
-    expect(second.stdout.match(/^ +ok /gm)).toHaveLength(7);
+    expect(second.stdout.match(/^ +ok /gm)).toHaveLength(8);
     const lab = await openLab(NAME);
     const { stdout } = await lab
       .host(2)

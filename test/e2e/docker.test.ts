@@ -225,17 +225,25 @@ describe('what is asked of a network', () => {
     expect(await docker(1, 'exec', 'one', 'ls', '/sys/class/net')).toBe('eth0\nlo');
   });
 
-  test('published ports fail the run with advice, and leave nothing', async () => {
+  test('published ports lead in from the other host, and one that is taken fails the run with its holder', async () => {
     await createNetwork(1, 'acme');
-    for (const ports of [
-      ['-p', '8080:80'],
-      ['-P', '--expose', '80'],
-    ]) {
-      const refused = await tryDocker(1, 'run', '--rm', ...ports, '--network', 'acme-web', 'box', 'true');
-      expect(refused.exitCode).not.toBe(0);
-      expect(refused.stderr).toMatch(/publishing ports is not built yet.*ports-unsupported.*leave -p and -P out/);
-    }
+    const listed = async () =>
+      (await weft<{ hostPort: number }[]>(2, 'port', 'ls', '-t', 'acme')).map(({ hostPort }) => hostPort);
+    const serving = ['socat', 'TCP-LISTEN:80,reuseaddr,fork', 'SYSTEM:echo $SOCAT_PEERADDR'];
+    const site = ['--name', 'site', '--network', 'acme-web', '-p', '8080-8090:80', '-P', '--expose', '81'];
+    await docker(1, 'run', '-d', ...site, 'box', ...serving);
+    await until(async () => (await listed()).length === 2, { what: 'both ports in the other host’s list' });
+    expect(await listed()).toContain(8080);
+    const client = `socat -T5 -u TCP:${lab.host(1).address4}:8080,connect-timeout=5,retry=30,interval=0.2 -`;
+    const seen = await lab.host(2).exec(client.split(' '));
+    expect(seen.stdout.trim()).toBe(lab.host(2).address4);
+    const refused = await tryDocker(1, 'run', '--rm', '-p', '8080:80', '--network', 'acme-web', 'box', 'true');
+    expect(refused.exitCode).not.toBe(0);
+    expect(refused.stderr).toMatch(/8080\/tcp is held by acme\/web\/docker-.*port-taken/);
+    await docker(1, 'rm', '-f', 'site');
     expect(await endpoints('acme')).toEqual([]);
+    const after = await tryDocker(1, 'run', '--rm', '-p', '8080:80', '--network', 'acme-web', 'box', 'true');
+    expect(after.stderr).toBe('');
   });
 
   test('published ports that another network carries stand beside a network of ours', async () => {

@@ -20,10 +20,11 @@ import { FrameCapture } from '../support/frame-capture.ts';
 import { arp, BROADCAST, ethernet, ipv4, ipv6, udp, vxlan } from '../support/frames.ts';
 import { until } from '../support/until.ts';
 
+const PUBLISHED = 17_777;
 const ENDPOINTS = {
   evil: ['acme/web', 1],
-  v1: ['acme/web', 1],
-  v2: ['acme/web', 2],
+  v1: ['acme/web', 1, `${PUBLISHED}:9/udp`],
+  v2: ['acme/web', 2, `${PUBLISHED}:9/udp`],
   b1: ['beta/web', 1],
   b2: ['beta/web', 2],
 } as const;
@@ -69,10 +70,11 @@ afterAll(async () => {
 });
 
 async function attach(name: Name): Promise<void> {
-  const [network, number] = ENDPOINTS[name];
+  const [network, number, published] = [...ENDPOINTS[name], undefined] as const;
   const host = lab.host(number);
   await run(host, 'ip', 'netns', 'add', name);
-  const words = ['weft', 'endpoint', 'attach', network, '--netns', `/run/netns/${name}`, '--name', name];
+  const ports = published === undefined ? [] : ['-p', published];
+  const words = ['weft', 'endpoint', 'attach', network, '--netns', `/run/netns/${name}`, '--name', name, ...ports];
   const { addresses, mac } = await json<EndpointView>(host, ...words);
   const [first = '', second = ''] = addresses.map((cidr) => cidr.split('/')[0] ?? '').sort(byFamily);
   parties.set(name, { mac, ipv4: first, ipv6: second, linkLocal: formatAddress(linkLocalOf(mac)) });
@@ -194,6 +196,35 @@ describe('a hostile container', () => {
     const found = await arrivals(frames, traces);
     expect(found.filter((what) => !what.endsWith('at v1'))).toEqual([]);
     expect(found.every((what) => what.includes(BROADCAST))).toBe(true);
+  });
+
+  it('sends VXLAN by published ports to the containers that publish them, and into no overlay', async () => {
+    const evil = party('evil');
+    const traces = new Map<string, Buffer>();
+    const frames = lab.hosts.flatMap(({ name, address4, address6 }) =>
+      (['b1', 'b2'] as const).flatMap((target) => {
+        const other = party(target);
+        const inner = (what: string) => {
+          const bytes = Buffer.from(`astray: ${what}`);
+          traces.set(what, bytes);
+          const from = macFor(vnis.get('beta/web')!, '10.77.0.1');
+          const packet = ipv4({ from: '10.77.0.1', to: other.ipv4, protocol: UDP }, udp({ from: 9, to: 9 }, bytes));
+          return vxlan({ vni: vnis.get('beta/web')!, frame: ethernet({ from, to: other.mac }, IPV4, packet) });
+        };
+        const to = { from: evil.mac, to: gatewayMac() };
+        const datagram = (what: string) => udp({ from: 4243, to: PUBLISHED }, inner(what));
+        const four = { from: evil.ipv4, to: address4, protocol: UDP };
+        const six = { from: evil.ipv6, to: address6, next: UDP };
+        return [
+          ethernet(to, IPV4, ipv4(four, datagram(`${target} by ${name}`))),
+          ethernet(to, IPV6, ipv6(six, datagram(`${target} by ${name} 6`))),
+        ];
+      }),
+    );
+    const found = await arrivals(frames, traces);
+    expect(found.filter((what) => /at b[12]$/.test(what))).toEqual([]);
+    expect(found).toContain('b1 by host1 at v1');
+    expect(found).toContain('b1 by host2 at v2');
   });
 
   it('fills no table with scans and floods, while others lose nothing', async () => {

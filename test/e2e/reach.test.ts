@@ -10,12 +10,13 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { EndpointView } from '../../src/control/port.ts';
+import type { PortExplanation, PortView } from '../../src/control/ports/port.ts';
 import { labUp } from '../../src/lab/lab.ts';
 import type { Lab, LabHost, LabSession } from '../../src/lab/lab.ts';
 import { OUTSIDE } from '../../src/lab/underlay.ts';
 import { json, run } from '../support/docker.ts';
 import { until } from '../support/until.ts';
-import { answersOf, probeCommand, SERVER } from '../support/who-am-i.ts';
+import { answersOf, probe, probeCommand, SERVER } from '../support/who-am-i.ts';
 import type { Probe } from '../support/who-am-i.ts';
 
 const PORT = 8080;
@@ -27,16 +28,17 @@ const NETWORKS = [
   { name: 'beta/web', subnets: ['10.10.0.0/16', 'fd00:10::/64'] },
   { name: 'gamma/lan', subnets: ['192.0.2.0/24', '2001:db8::/64'] },
 ];
-const ENDPOINTS: Record<string, [network: string, host: 1 | 2]> = {
-  a1: ['acme/web', 1],
+const [A1_PORT, N1_PORT, L2_PORT] = [18_080, 18_081, 18_082];
+const ENDPOINTS: Record<string, [network: string, host: 1 | 2, publishes?: number]> = {
+  a1: ['acme/web', 1, A1_PORT],
   a2: ['acme/web', 2],
   d1: ['acme/db', 1],
   d2: ['acme/db', 2],
-  l2: ['acme/log', 2],
+  l2: ['acme/log', 2, L2_PORT],
   i1: ['acme/in', 1],
   i2: ['acme/in', 2],
   b1: ['beta/web', 1],
-  n1: ['gamma/lan', 1],
+  n1: ['gamma/lan', 1, N1_PORT],
   n2: ['gamma/lan', 2],
 };
 
@@ -80,6 +82,40 @@ const TABLE: [from: string, to: string, seen: Seen][] = [
   ['i1', 'host1', 'none'],
 ];
 
+/** Of a client at a published port: its own address, its host's, that of the uplink, or it does not reach it. */
+type SeenThere = Seen | 'uplink';
+
+const PUBLISHED: [from: string, to: string, port: number, seen: SeenThere][] = [
+  ['outside', 'host1', A1_PORT, 'own'],
+  ['outside', 'host2', L2_PORT, 'own'],
+  ['host2', 'host1', A1_PORT, 'own'],
+  ['host1', 'host1', A1_PORT, 'own'],
+  ['host1', '127.0.0.1', A1_PORT, 'uplink'],
+  ['host1', '::1', A1_PORT, 'none'],
+  ['host2', '127.0.0.1', A1_PORT, 'none'],
+  // containers: of the same tenant, routed, another network, another tenant, itself
+  ['a2', 'host1', A1_PORT, 'host'],
+  ['d2', 'host1', A1_PORT, 'host'],
+  ['l2', 'host1', A1_PORT, 'host'],
+  ['l2', 'host2', L2_PORT, 'uplink'],
+  ['a1', 'host2', L2_PORT, 'host'],
+  ['a1', 'host1', A1_PORT, 'uplink'],
+  ['d1', 'host1', A1_PORT, 'uplink'],
+  ['b1', 'host1', A1_PORT, 'uplink'],
+  // no way out; its own network has the host's addresses
+  ['i1', 'host1', A1_PORT, 'none'],
+  ['n2', 'host1', A1_PORT, 'none'],
+  // the client's address is one of the container's own network
+  ['outside', 'host1', N1_PORT, 'uplink'],
+  ['host2', 'host1', N1_PORT, 'uplink'],
+  ['a1', 'host1', N1_PORT, 'uplink'],
+  ['a2', 'host1', N1_PORT, 'uplink'],
+  // not what is not published
+  ['outside', 'host2', A1_PORT, 'none'],
+];
+
+const NOBODY = ['--netns', '/run/netns/nobody'];
+
 let lab: Lab;
 const addresses = new Map<string, string[]>([['outside', [OUTSIDE.ipv4, OUTSIDE.ipv6]]]);
 const sessions: LabSession[] = [];
@@ -98,10 +134,7 @@ beforeAll(async () => {
   const words = ['-t', String(lab.switchPid), '-n', process.execPath, '-e', SERVER, '--', String(PORT)];
   outside = spawn('nsenter', words, { stdio: ['ignore', 'pipe', 'inherit'] });
   await once(outside.stdout!, 'data');
-  await Promise.all([
-    ...lab.hosts.map((host) => serve(host)),
-    ...Object.entries(ENDPOINTS).map(([name, [network, number]]) => attach(lab.host(number), network, name)),
-  ]);
+  await Promise.all([...lab.hosts.map((host) => serve(host)), ...Object.keys(ENDPOINTS).map(attach)]);
 });
 
 afterAll(async () => {
@@ -110,9 +143,12 @@ afterAll(async () => {
   await lab.down();
 });
 
-async function attach(host: LabHost, network: string, name: string): Promise<void> {
+async function attach(name: string): Promise<void> {
+  const [network, number, published] = ENDPOINTS[name]!;
+  const host = lab.host(number);
   await run(host, 'ip', 'netns', 'add', name);
-  const words = ['weft', 'endpoint', 'attach', network, '--netns', `/run/netns/${name}`, '--name', name];
+  const ports = published === undefined ? [] : ['tcp', 'udp'].flatMap((one) => ['-p', `${published}:${PORT}/${one}`]);
+  const words = ['weft', 'endpoint', 'attach', network, '--netns', `/run/netns/${name}`, '--name', name, ...ports];
   const endpoint = await json<EndpointView>(host, ...words);
   addresses.set(
     name,
@@ -154,6 +190,37 @@ function expectedOf(from: string, to: { address: string; protocol: Probe['protoc
   return source.find((address) => address.includes(':') === to.address.includes(':')) ?? null;
 }
 
+/** From an endpoint, a host or the outside. */
+async function answersFrom(from: string, probes: Probe[]): Promise<(string | null)[]> {
+  if (from === 'outside') return await probe(`/proc/${lab.switchPid}/ns/net`, probes, 1_000);
+  const host = lab.hosts.find(({ name }) => name === from) ?? lab.host(ENDPOINTS[from]![1]);
+  const enter = host.name === from ? [] : ['nsenter', `--net=/run/netns/${from}`];
+  return answersOf(await run(host, ...enter, ...probeCommand('node', probes, 1_000)));
+}
+
+async function publishedContradictions(from: string): Promise<string[]> {
+  const rows = PUBLISHED.filter(([name]) => name === from).flatMap(([, to, port, seen]) =>
+    (addresses.get(to) ?? [to]).flatMap((address) =>
+      (['TCP', 'UDP'] as const).map((protocol) => ({ probe: { protocol, to: address, port }, seen })),
+    ),
+  );
+  const answers = await answersFrom(
+    from,
+    rows.map((row) => row.probe),
+  );
+  return rows.flatMap(({ probe: { protocol, to, port }, seen }, i) => {
+    const answer = answers[i] ?? null;
+    const host = ENDPOINTS[from] ? `host${ENDPOINTS[from][1]}` : from;
+    const right =
+      seen === 'none'
+        ? answer === null
+        : seen === 'uplink'
+          ? /^(169\.254\.|fd)/.test(answer ?? '')
+          : answer !== null && addresses.get(seen === 'own' ? from : host)!.includes(answer);
+    return right ? [] : [`${from}: ${protocol} to ${to} port ${port}: ${answer}, not ${seen}`];
+  });
+}
+
 describe('reach', () => {
   it.each([...new Set(TABLE.map(([from]) => from))])('of %s is what the table says', async (from) => {
     let wrong: string[] = [];
@@ -161,6 +228,40 @@ describe('reach', () => {
     const right = async () => (wrong = await contradictions(from, 1_000)).length === 0;
     await until(right, { what: 'the table' }).catch(() => undefined);
     expect(wrong).toEqual([]);
+  });
+
+  it('of published ports is what their table says, from everywhere', async () => {
+    const froms = [...new Set(PUBLISHED.map(([from]) => from))];
+    let wrong: string[] = [];
+    const right = async () => {
+      wrong = (await Promise.all(froms.map(publishedContradictions))).flat();
+      return wrong.length === 0;
+    };
+    await until(right, { what: 'the table' }).catch(() => undefined);
+    expect(wrong).toEqual([]);
+  });
+
+  it('of a published port is told, listed, and refused to others with who has it', async () => {
+    const listed = await json<PortView[]>(lab.host(2), 'weft', 'port', 'ls', '-A');
+    expect(listed.map(({ node, hostPort, protocol, endpoint }) => [node, hostPort, protocol, endpoint])).toEqual([
+      ['host1', A1_PORT, 'tcp', 'a1'],
+      ['host1', A1_PORT, 'udp', 'a1'],
+      ['host2', L2_PORT, 'tcp', 'l2'],
+      ['host2', L2_PORT, 'udp', 'l2'],
+      ['host1', N1_PORT, 'tcp', 'n1'],
+      ['host1', N1_PORT, 'udp', 'n1'],
+    ]);
+    const words = ['weft', 'explain', 'port', `${A1_PORT}/tcp`] as const;
+    const [told] = await json<PortExplanation[]>(lab.host(2), ...words);
+    expect(told?.ways.filter(({ reaches }) => reaches).map(({ from }) => from)).toContain('other hosts');
+    expect(told?.ways.find(({ from }) => from.includes('[::1]'))).toMatchObject({ reaches: false });
+    expect(await run(lab.host(1), ...words)).toContain('leads to acme/web/a1');
+    const taken = await lab.host(1).exec(['weft', 'endpoint', 'attach', 'acme/web', ...NOBODY, '-p', `${A1_PORT}:1`]);
+    expect(taken.stderr).toContain(`${A1_PORT}/tcp is held by acme/web/a1`);
+    const foreign = await lab.host(1).exec(['weft', 'endpoint', 'attach', 'acme/web', ...NOBODY, '-p', `${PORT}:1`]);
+    expect(foreign.stderr).toMatch(/8080\/tcp is held by node \(pid \d+\)/);
+    const own = await lab.host(1).exec(['weft', 'endpoint', 'attach', 'acme/web', ...NOBODY, '-p', '14789:1/udp']);
+    expect(own.stderr).toContain('ports-unsupported');
   });
 
   it('follows what is said of the tenant, on every host', async () => {

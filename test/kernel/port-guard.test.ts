@@ -116,7 +116,7 @@ describe('the ruleset', () => {
 
   test('is not touched by a second look, and keeps its counts when endpoints come and go', async () => {
     await ensureRuleset(nft, intent);
-    expect(await ensureRuleset(nft, intent, { last: intent })).toEqual({
+    expect(await ensureRuleset(nft, intent, { last: intent })).toMatchObject({
       created: false,
       changed: false,
       repaired: [],

@@ -8,6 +8,7 @@ import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import pino from 'pino';
 import { NetlinkKernel } from '../../src/kernel/adapter.ts';
+import type { Publication } from '../../src/model/objects.ts';
 import { SYSCTLS } from '../../src/plan/tenant.ts';
 import { ReconcileLoop } from '../../src/reconcile/loop.ts';
 import { clusterSettings, StateBuilder } from '../support/cluster-state.ts';
@@ -70,11 +71,12 @@ export class RoutingCluster {
   }
 
   /** The container's namespace. */
-  endpoint(network: string, id: string, where: { host: number; addresses: string[] }): string {
+  endpoint(network: string, id: string, where: { host: number; addresses: string[]; ports?: Publication[] }): string {
     const path = this.underlay.namespace(id);
     this.states.endpoint(network, id, {
       node: `host${where.host}`,
       addresses: where.addresses,
+      ...(where.ports ? { ports: where.ports } : {}),
       attachment: { mode: 'sandbox', path, ifname: 'eth0' },
     });
     return path;

@@ -33,6 +33,40 @@ const states = new StateBuilder()
   });
 states.nodes.set('one', { ...states.nodes.get('one')!, interface: 'eth0' });
 
+const published = new StateBuilder()
+  .tenant('acme')
+  .tenant('beta')
+  .node('one', '192.0.2.1')
+  .node('two', '192.0.2.2')
+  .network('acme', 'web', {
+    vni: VNI,
+    subnets: [
+      { cidr: '10.10.0.0/16', gateway: '10.10.0.1', reserved: [] },
+      { cidr: 'fd00:10::/64', gateway: 'fd00:10::1', reserved: [] },
+    ],
+  })
+  .network('beta', 'web', { vni: VNI + 1 })
+  .egress('beta', { off: true })
+  .endpoint('acme-web', 'a', {
+    node: 'one',
+    addresses: ['10.10.0.10/16', 'fd00:10::10/64'],
+    attachment: { mode: 'sandbox', path: '/run/netns/a', ifname: 'eth0' },
+    ports: [
+      { protocol: 'tcp', address: '', hostPort: 8080, port: 80 },
+      { protocol: 'udp', address: '127.0.0.1', hostPort: 53, port: 5353 },
+    ],
+  })
+  .endpoint('beta-web', 'b', {
+    node: 'one',
+    addresses: ['10.10.0.10/16'],
+    attachment: { mode: 'sandbox', path: '/run/netns/b', ifname: 'eth0' },
+    ports: [
+      { protocol: 'tcp', address: '192.0.2.1', hostPort: 443, port: 443 },
+      { protocol: 'tcp', address: '127.0.0.1', hostPort: 443, port: 8443 },
+    ],
+  });
+published.nodes.set('one', { ...published.nodes.get('one')!, addresses: ['192.0.2.1', '2001:db8::1'] });
+
 beforeEach(() => {
   mkdirSync(folder, { recursive: true });
   createNamespace(path);
@@ -45,8 +79,11 @@ afterEach(() => {
 
 describe('the rulesets of routing', () => {
   it.each([
-    ['host', planGuard(states.build(), 'one', settings)],
-    ['tenant', planTenantGuard(states.build(), 'acme', { node: 'one', settings })],
+    ['routing-host', planGuard(states.build(), 'one', settings)],
+    ['routing-tenant', planTenantGuard(states.build(), 'acme', { node: 'one', settings })],
+    ['ports-host', planGuard(published.build(), 'one', settings)],
+    ['ports-tenant', planTenantGuard(published.build(), 'acme', { node: 'one', settings })],
+    ['ports-tenant-closed', planTenantGuard(published.build(), 'beta', { node: 'one', settings })],
   ] as const)('of a %s read as in its file, and are read back as they were written', async (name, intent) => {
     const namespace = openNamespace(path);
     const nft = NftSocket.open({ netns: namespace.fd });
@@ -57,7 +94,7 @@ describe('the rulesets of routing', () => {
       nft.close();
       namespace.close();
     }
-    await expect(listing()).toMatchFileSnapshot(`golden/routing-${name}.nft`);
+    await expect(listing()).toMatchFileSnapshot(`golden/${name}.nft`);
   });
 });
 

@@ -36,33 +36,47 @@ function guard(...macs: string[]): HostGuardIntent {
 
 const [A, B] = ['02:00:00:00:00:0a', '02:00:00:00:00:0b'];
 const members = () => /elements = \{([^}]*)\}/.exec(inside(path, 'nft', 'list', 'set', 'inet', 'weft', 'members'))?.[1];
+const repaired = async (intent: HostGuardIntent) => (await rulesets.ensure(intent)).repaired;
 const reads = () => asked.filter((line) => !/GETGEN/i.test(line));
 
 test('what nobody changed is not read again, and a new member is one batch', async () => {
-  expect(await rulesets.ensure(guard(A))).toEqual([]);
+  expect(await repaired(guard(A))).toEqual([]);
   asked = [];
-  expect(await rulesets.ensure(guard(A))).toEqual([]);
+  expect(await repaired(guard(A))).toEqual([]);
   expect(reads()).toEqual([]);
   const generation = await nft.generation();
   asked = [];
-  expect(await rulesets.ensure(guard(A, B))).toEqual([]);
+  expect(await repaired(guard(A, B))).toEqual([]);
   expect(reads().filter((line) => /GET/.test(line))).toEqual([]);
   expect(await nft.generation()).toBe(generation + 1);
   expect(members()?.split(',')).toHaveLength(2);
   asked = [];
-  expect(await rulesets.ensure(guard(B))).toEqual([]);
+  expect(await repaired(guard(B))).toEqual([]);
   expect(members()?.split(',')).toHaveLength(1);
+});
+
+test('what stood before and what stands now are told, from memory and from a look alike', async () => {
+  const first = await rulesets.ensure(guard(A));
+  expect(first.before).toBeUndefined();
+  expect(first.after).toEqual(await nft.readTable(WEFT_TABLE));
+  const second = await rulesets.ensure(guard(A, B));
+  expect(second.before).toEqual(first.after);
+  expect(second.after).toEqual(await nft.readTable(WEFT_TABLE));
+  inside(path, 'nft', 'flush', 'set', 'inet', 'weft', 'members');
+  const flushed = await nft.readTable(WEFT_TABLE);
+  const third = await rulesets.ensure(guard(A, B));
+  expect(third).toEqual({ before: flushed, after: second.after, repaired: ['guard-members'] });
 });
 
 test('what others changed is found and repaired, whatever was changed at the same time', async () => {
   await rulesets.ensure(guard(A));
   inside(path, 'nft', 'add', 'table', 'inet', 'foreign');
-  expect(await rulesets.ensure(guard(A))).toEqual([]);
+  expect(await repaired(guard(A))).toEqual([]);
   inside(path, 'nft', 'flush', 'set', 'inet', 'weft', 'members');
-  expect(await rulesets.ensure(guard(A, B))).toEqual(['guard-members']);
+  expect(await repaired(guard(A, B))).toEqual(['guard-members']);
   expect(members()?.split(',')).toHaveLength(2);
   inside(path, 'nft', 'flush', 'ruleset');
-  expect(await rulesets.ensure(guard(A, B))).toEqual(['guard']);
+  expect(await repaired(guard(A, B))).toEqual(['guard']);
   expect(members()?.split(',')).toHaveLength(2);
 });
 
@@ -78,8 +92,8 @@ test('a change that others make in between is not written over unseen', async ()
     meddled = true;
     return number;
   };
-  expect(await rulesets.ensure(guard(A, B))).toEqual(['guard-members']);
-  expect(await rulesets.ensure(guard(A))).toEqual([]);
+  expect(await repaired(guard(A, B))).toEqual(['guard-members']);
+  expect(await repaired(guard(A))).toEqual([]);
   expect(await nft.readTable(WEFT_TABLE)).toEqual(stood);
 });
 

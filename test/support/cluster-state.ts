@@ -2,7 +2,17 @@
 import { macFor } from '../../src/model/address/mac.ts';
 import { DEFAULT_SETTINGS } from '../../src/model/cluster.ts';
 import type { ClusterSettings, ClusterState } from '../../src/model/cluster.ts';
-import type { Attachment, Binding, Egress, Endpoint, Network, Node, Router, Tenant } from '../../src/model/objects.ts';
+import type {
+  Attachment,
+  Binding,
+  Egress,
+  Endpoint,
+  Network,
+  Node,
+  Publication,
+  Router,
+  Tenant,
+} from '../../src/model/objects.ts';
 
 const AT = '2026-01-01T00:00:00.000Z';
 
@@ -47,7 +57,11 @@ export class StateBuilder {
     return this;
   }
 
-  endpoint(network: string, id: string, where: { node: string; addresses: string[]; attachment: Attachment }): this {
+  endpoint(
+    network: string,
+    id: string,
+    where: { node: string; addresses: string[]; attachment: Attachment; ports?: Publication[] },
+  ): this {
     const owner = this.networks.get(network)!;
     this.endpoints.set(id, {
       id,

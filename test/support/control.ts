@@ -1,7 +1,7 @@
 import pino from 'pino';
 import { addressTaken, fits, poolExhausted } from '../../src/control/addresses.ts';
 import { ClusterView } from '../../src/control/cluster-view.ts';
-import type { ControlDeps } from '../../src/control/context.ts';
+import type { ControlDeps, PortClaims } from '../../src/control/context.ts';
 import { registerNode } from '../../src/control/nodes.ts';
 import { OwnRecords } from '../../src/control/ownership/own-records.ts';
 import { Ownership } from '../../src/control/ownership/ownership.ts';
@@ -79,6 +79,7 @@ export interface TestNodeOptions {
   ipamOnly?: boolean;
   clock?: () => number;
   restart?: Restart;
+  ports?: PortClaims;
 }
 
 /** Several nodes of one cluster over one store in memory. */
@@ -121,6 +122,7 @@ export class TestCluster {
       settings,
       version: '0.0.0',
       ipamOnly: options.ipamOnly ?? false,
+      ports: options.ports ?? { claim: () => Promise.resolve({ settle: () => undefined }) },
       hostRoutes: () => Promise.resolve([]),
       trust: noTrust,
       examiners: {

@@ -13,11 +13,24 @@ import type {
   WatchEvent,
 } from '../../src/control/port.ts';
 import type { Examination, NodeExamination } from '../../src/control/examination/port.ts';
+import type { PortView } from '../../src/control/ports/port.ts';
 import type { EgressView, RouterView } from '../../src/control/routing-port.ts';
 
 const AT = '2026-01-02T03:04:05.678Z';
 
 export const egress: EgressView = { tenant: 'acme', off: false, ipv6: 'nat', allow: ['192.0.2.5/32:5432/tcp'] };
+
+export const port: PortView = {
+  node: 'host1',
+  tenant: 'acme',
+  network: 'web',
+  endpoint: 'db',
+  container: 'shop-db-1',
+  protocol: 'tcp',
+  address: '',
+  hostPort: 8080,
+  targets: ['10.10.0.9:80', '[fd00:10::9]:80'],
+};
 
 export const router: RouterView = {
   id: '01R',
@@ -180,6 +193,10 @@ export function fakeControl() {
     status: vi.fn<Control['status']>().mockResolvedValue(status),
     getEgress: vi.fn<Control['getEgress']>().mockResolvedValue(egress),
     setEgress: vi.fn<Control['setEgress']>().mockResolvedValue(egress),
+    listPorts: vi.fn<Control['listPorts']>().mockResolvedValue([port]),
+    explainPort: vi.fn<Control['explainPort']>().mockResolvedValue({
+      ports: [{ port, ways: [{ from: 'other hosts', reaches: true, seenAs: 'their own address', why: 'a reason' }] }],
+    }),
     createRouter: vi.fn<Control['createRouter']>().mockResolvedValue(router),
     listRouters: vi.fn<Control['listRouters']>().mockResolvedValue([router]),
     getRouter: vi.fn<Control['getRouter']>().mockResolvedValue(router),

@@ -1,4 +1,5 @@
 /** A kernel of the mind for tests of the loop: holds objects, fails what it is told to, remembers what was done. */
+import type { Place } from '../../src/model/ports/places.ts';
 import type { Operation } from '../../src/plan/diff.ts';
 import type {
   ForeignChains,
@@ -6,6 +7,7 @@ import type {
   KernelEvent,
   KernelPort,
   OperationFailure,
+  PlaceConflict,
   PortDrops,
 } from '../../src/plan/kernel-port.ts';
 import { isLink, keyOf } from '../../src/plan/objects.ts';
@@ -26,6 +28,7 @@ export class FakeKernel implements KernelPort {
   readonly links = new Set<string>();
   /** namespaces of containers that ended */
   readonly gone = new Set<string>();
+  held: readonly Place[] = [];
   readonly dropped = new Map<string, PortDrops>();
   readonly #events: KernelEvent[] = [];
   #wake: (() => void) | undefined;
@@ -93,6 +96,11 @@ export class FakeKernel implements KernelPort {
 
   passForeign(): Promise<ForeignChains> {
     return Promise.resolve({ chains: [], repaired: [] });
+  }
+
+  holdPorts(wanted: readonly Place[]): Promise<PlaceConflict[]> {
+    this.held = wanted;
+    return Promise.resolve([]);
   }
 
   forwarding(): Promise<HostForwarding> {

@@ -168,6 +168,7 @@ export class SimDaemon {
       settings: world.settings,
       version: '0.0.0',
       ipamOnly: false,
+      ports: { claim: () => Promise.resolve({ settle: () => undefined }) },
       hostRoutes: () => Promise.resolve([]),
       trust: world.trust,
     };

@@ -104,13 +104,7 @@ export async function joinEndpoint(
 ): Promise<{ endpoint: Endpoint; network: Network; interfaceName: string }> {
   const decide = () => {
     const network = boundNetwork(deps, request.engineId);
-    const endpoint = findEngineEndpoint(deps, request);
-    if (!endpoint) {
-      throw new WeftError('endpoint-not-found', `no endpoint ${request.endpointId.slice(0, 12)} on this host`, {
-        object: `${networkName(deps.view.current().state, network)}/${request.endpointId.slice(0, 12)}`,
-        next: 'start the container again',
-      });
-    }
+    const endpoint = knownEndpoint(deps, request);
     const key = keys.endpoint(endpoint.network, endpoint.id);
     const joined: Endpoint = { ...endpoint, attachment: { mode: 'engine', sandbox: request.sandbox } };
     const same = endpoint.attachment.mode === 'engine' && endpoint.attachment.sandbox === request.sandbox;
@@ -140,7 +134,18 @@ export async function deleteEndpoint(
   if (result) await removeEndpoint(deps, result, 'held', context);
 }
 
-function findEngineEndpoint(deps: ControlDeps, request: EndpointKey): Endpoint | undefined {
+/** Throws `endpoint-not-found`. */
+export function knownEndpoint(deps: ControlDeps, request: EndpointKey): Endpoint {
+  const endpoint = findEngineEndpoint(deps, request);
+  if (endpoint) return endpoint;
+  const network = boundNetwork(deps, request.engineId);
+  throw new WeftError('endpoint-not-found', `no endpoint ${request.endpointId.slice(0, 12)} on this host`, {
+    object: `${networkName(deps.view.current().state, network)}/${request.endpointId.slice(0, 12)}`,
+    next: 'start the container again',
+  });
+}
+
+export function findEngineEndpoint(deps: ControlDeps, request: EndpointKey): Endpoint | undefined {
   const { state } = deps.view.current();
   return [...state.endpoints.values()].find(
     ({ node, engine }) =>

@@ -1,20 +1,15 @@
 /**
  * Docker's NetworkDriver.
  *
- * Published ports come with CreateEndpoint and Join of every network of a container, also of those that will not carry
- * them. Only ProgramExternalConnectivity, called for the one endpoint that is the container's way out, says that we are
- * meant: there they are refused, and Docker takes the endpoint back with Leave and DeleteEndpoint. It is called because
- * Join returns a gateway on every network that is not internal. (On 20.10, a container that starts on several networks
- * gets them in any order, and its ports go to each one that is the way out for a moment: such a start may be refused
- * although another network would carry the ports in the end. Connecting ours to the running container avoids it.)
- *
- * An internal network is never a way out: Docker leaves the ports out of CreateEndpoint there, though Join repeats the
- * container's. Refusing them in Join would forbid a published front network beside an internal one behind it.
+ * Published ports come with CreateEndpoint and Join of every network of a container, also of those that will not carry them.
+ * Only ProgramExternalConnectivity, called for the one endpoint that is the container's way out, says that we are meant: there
+ * they are published, as a whole. A refusal fails the start, and Docker takes the endpoint back with Leave and
+ * DeleteEndpoint. They end with Revoke, with Leave (29 sends no Revoke before it) or with the endpoint, whichever comes
+ * first. An internal network is never a way out, and is never asked.
  */
 import { z } from 'zod';
-import { WeftError } from '../../model/errors.ts';
-import type { BindRequest } from '../../control/port.ts';
-import { askedMac, endpointLabels, networkOptions, publishedPorts } from './options.ts';
+import type { BindRequest, EngineControl } from '../../control/port.ts';
+import { askedMac, endpointLabels, networkOptions, PORT_MAP, portMap, publishedPorts } from './options.ts';
 import { constant, engineId, listOf, mapOf, method, swarmUnsupported, text } from './wire.ts';
 import type { Method, Methods } from './wire.ts';
 
@@ -107,17 +102,18 @@ export const networkDriver: Methods = {
     };
   }),
 
-  'NetworkDriver.ProgramExternalConnectivity': method(program, (request) => {
+  'NetworkDriver.ProgramExternalConnectivity': method(program, async (request, control, context) => {
     const ports = publishedPorts(request.Options);
-    if (ports === 0) return Promise.resolve({});
-    throw new WeftError('ports-unsupported', `publishing ports is not built yet, and ${ports} are asked for`, {
-      object: request.EndpointID.slice(0, 12),
-    });
+    const key = dockerEndpoint(request);
+    // Containers that publish nothing are the most, and their endpoints are not looked at again.
+    if (ports.length === 0) await control.unpublishPorts(key, context);
+    else await control.publishPorts({ ...key, ports }, context);
+    return {};
   }),
-  'NetworkDriver.RevokeExternalConnectivity': method(endpointKey, () => Promise.resolve({})),
+  'NetworkDriver.RevokeExternalConnectivity': unpublish(),
 
   // The interface is still in the sandbox at Leave; Docker hands it back before DeleteEndpoint, which removes it.
-  'NetworkDriver.Leave': method(endpointKey, () => Promise.resolve({})),
+  'NetworkDriver.Leave': unpublish(),
 
   'NetworkDriver.DeleteEndpoint': method(endpointKey, async (request, control, context) => {
     await control.deleteEndpoint(dockerEndpoint(request), context);
@@ -125,11 +121,27 @@ export const networkDriver: Methods = {
   }),
 
   // Asked several times a start, of every endpoint of the container; an error would fail the start, even one about a
-  // lost body.
-  'NetworkDriver.EndpointOperInfo': constant({ Value: {} }),
+  // lost body. (Docker shows nothing of a port map that it gets from a driver of this kind.)
+  'NetworkDriver.EndpointOperInfo': ({ body, control }) => Promise.resolve({ Value: operationalInfo(body, control) }),
   'NetworkDriver.DiscoverNew': constant({}),
   'NetworkDriver.DiscoverDelete': constant({}),
 };
+
+function unpublish(): Method {
+  return method(endpointKey, async (request, control, context) => {
+    await control.unpublishPorts(dockerEndpoint(request), context);
+    return {};
+  });
+}
+
+function operationalInfo(body: string, control: EngineControl): object {
+  try {
+    const ports = control.publishedPorts(dockerEndpoint(endpointKey.parse(JSON.parse(body))));
+    return ports.length > 0 ? { [PORT_MAP]: portMap(ports) } : {};
+  } catch {
+    return {};
+  }
+}
 
 function dockerEndpoint(key: z.output<typeof endpointKey>) {
   return { engine: 'docker', engineId: key.NetworkID, endpointId: key.EndpointID } as const;

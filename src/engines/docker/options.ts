@@ -1,22 +1,37 @@
 /** The option maps of Docker's calls: `-o` of a network, `--ipam-opt`, and what comes with an endpoint. */
 import { z } from 'zod';
 import { WeftError } from '../../model/errors.ts';
+import type { PublishedPort } from '../../control/ports/port.ts';
+import type { PortWish } from '../../model/ports/wish.ts';
 import { checked, listOf, mapOf, text } from './wire.ts';
 
 export type Options = Record<string, unknown>;
 
 const GENERIC = 'com.docker.network.generic';
 const INTERNAL = 'com.docker.network.internal';
-const PORT_MAP = 'com.docker.network.portmap';
+export const PORT_MAP = 'com.docker.network.portmap';
 const MAC_ADDRESS = 'com.docker.network.endpoint.macaddress';
 const BRIDGE_MTU = 'com.docker.network.driver.mtu';
 const LABEL_PREFIX = 'weft.label.';
 
+const number = z
+  .number()
+  .int()
+  .nullish()
+  .transform((value) => value ?? 0);
 const portMapping = z.object({
-  Proto: z.number().nullish(),
-  Port: z.number().nullish(),
-  HostPort: z.number().nullish(),
+  Proto: number,
+  Port: number,
+  HostIP: text,
+  HostPort: number,
+  HostPortEnd: number,
 });
+/** IPPROTO_* */
+const PROTOCOLS = new Map<number, PortWish['protocol']>([
+  [6, 'tcp'],
+  [17, 'udp'],
+  [132, 'sctp'],
+]);
 
 export interface NetworkOptions {
   tenant: string;
@@ -85,9 +100,27 @@ function readRoutes(text: string): { destination: string; via: string }[] {
     });
 }
 
-/** How many ports the container publishes. */
-export function publishedPorts(options: Options): number {
-  return checked(listOf(portMapping), options[PORT_MAP], PORT_MAP).length;
+/** The ports that the container publishes: `-p`, and `-P` as those without a port of the host. */
+export function publishedPorts(options: Options): PortWish[] {
+  return checked(listOf(portMapping), options[PORT_MAP], PORT_MAP).map(
+    ({ Proto, Port, HostIP, HostPort, HostPortEnd }) => {
+      const protocol = PROTOCOLS.get(Proto);
+      if (!protocol) throw new WeftError('ports-unsupported', `protocol ${Proto} is none of tcp, udp and sctp`);
+      return { protocol, address: HostIP, first: HostPort, last: Math.max(HostPort, HostPortEnd), port: Port };
+    },
+  );
+}
+
+/** As Docker writes them. */
+export function portMap(ports: readonly PublishedPort[]): object[] {
+  const numbers = new Map([...PROTOCOLS].map(([value, name]) => [name, value]));
+  return ports.map(({ protocol, address, hostPort, port }) => ({
+    Proto: numbers.get(protocol),
+    Port: port,
+    HostIP: address,
+    HostPort: hostPort,
+    HostPortEnd: hostPort,
+  }));
 }
 
 /** The MAC address asked for, as text; '' when none was. Docker writes it as base64 of its six bytes. */

@@ -1,8 +1,9 @@
 /** What containers must not reach by their uplink: the cluster's own hosts, cloud metadata, other tenants' transit. Pure. */
-import { parseAddress } from '../../model/address/address.ts';
+import { BITS, parseAddress } from '../../model/address/address.ts';
 import { cidrOf, formatCidr, overlaps, parseCidr } from '../../model/address/cidr.ts';
 import type { Cidr } from '../../model/address/cidr.ts';
 import type { ClusterSettings, ClusterState } from '../../model/cluster.ts';
+import { nodeAddresses, publishedServices } from '../ports/services.ts';
 import type { Borders } from './intents.ts';
 import { transit6 } from './transit.ts';
 
@@ -23,22 +24,12 @@ const METADATA = [
 const RESOLVERS = ['169.254.169.253', '169.254.169.254', '168.63.129.16', 'fd00:ec2::253'];
 
 export function bordersOf(state: ClusterState, settings: ClusterSettings): Borders {
-  const hosts = [...state.nodes.values()].flatMap(({ vtep, api, addresses = [] }) => [
-    vtep,
-    hostOf(api ?? ''),
-    ...addresses,
-  ]);
-  const single = hosts.flatMap((text) => {
+  const single = [...state.nodes.values()].flatMap(nodeAddresses).flatMap((text) => {
     const address = parseAddress(text);
-    return address ? [cidrOf(address, address.family === 4 ? 32 : 128)] : [];
+    return address ? [cidrOf(address, BITS[address.family])] : [];
   });
   const ranges = [...METADATA, transit6(settings.id)].flatMap((text) => parseCidr(text) ?? []);
-  return { guarded: disjoint([...ranges, ...single]), resolvers: RESOLVERS };
-}
-
-/** "192.0.2.1:7781", "[2001:db8::1]:7781" */
-function hostOf(api: string): string {
-  return api.replace(/:\d+$/, '').replace(/^\[|\]$/g, '');
+  return { guarded: disjoint([...ranges, ...single]), resolvers: RESOLVERS, published: publishedServices(state) };
 }
 
 /** Canonical text of the largest of the ranges that overlap: two CIDRs overlap only if one contains the other. */

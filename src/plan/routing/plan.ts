@@ -2,11 +2,14 @@
 import type { ClusterSettings, ClusterState } from '../../model/cluster.ts';
 import { linkNames } from '../../model/names.ts';
 import { UPLINK } from '../objects.ts';
+import { forwardsOf } from '../ports/forwards.ts';
+import type { HostPorts, PortForward } from '../ports/intent.ts';
 import { bordersOf } from './borders.ts';
 import type { HostEgress, TenantOut, TenantRouting } from './intents.ts';
 import { joined, presentNetworks } from './presence.ts';
 import { TRANSIT4, transit6 } from './transit.ts';
 import { uplinksOf } from './uplinks.ts';
+import type { Uplink } from './uplinks.ts';
 
 export interface RoutingContext {
   node: string;
@@ -26,26 +29,63 @@ export function planTenantRouting(
 
 /** Undefined: no tenant has a way out of this host. */
 export function planHostEgress(state: ClusterState, context: RoutingContext): HostEgress | undefined {
-  const uplinks = [...uplinksOf(state, context).values()].map(({ link, egress }) => ({ link, allow: egress.allow }));
-  if (uplinks.length === 0) return undefined;
+  const found = uplinksOf(state, context);
+  if (found.size === 0) return undefined;
+  const uplinks = [...found.values()].map(({ link, egress }) => ({ link, closed: egress.off, allow: egress.allow }));
+  const ports = planHostPorts(state, context, found);
   return {
     transit4: TRANSIT4,
     transit6: transit6(context.settings.id),
     borders: bordersOf(state, context.settings),
     underlay: state.nodes.get(context.node)?.interface,
     uplinks: uplinks.sort((a, b) => (a.link < b.link ? -1 : 1)),
+    ...(ports ? { ports } : {}),
   };
 }
 
+/** Those of this host, of all tenants; sorted. */
+export function planForwards(state: ClusterState, context: RoutingContext): PortForward[] {
+  return forwardsIn(state, context, uplinksOf(state, context));
+}
+
+function forwardsIn(state: ClusterState, context: RoutingContext, uplinks: ReadonlyMap<string, Uplink>): PortForward[] {
+  return forwardsOf(state, context, new Map([...uplinks].map(([id, { transit }]) => [id, transit])));
+}
+
+/** A client with an address of the tenant's own would be answered inside of its networks, where it is not. */
+function planHostPorts(
+  state: ClusterState,
+  context: RoutingContext,
+  uplinks: ReadonlyMap<string, Uplink>,
+): HostPorts | undefined {
+  const forwards = forwardsIn(state, context, uplinks);
+  if (forwards.length === 0) return undefined;
+  const tenants = new Set(forwards.map(({ tenant }) => tenant));
+  const hidden = [...uplinks]
+    .filter(([id]) => tenants.has(id))
+    .map(([id, { link }]) => ({
+      link,
+      ranges: [...state.networks.values()]
+        .filter(({ tenant }) => tenant === id)
+        .flatMap(({ subnets }) => subnets.map(({ cidr }) => cidr))
+        .sort(),
+    }));
+  return { forwards, hidden: hidden.sort((a, b) => (a.link < b.link ? -1 : 1)) };
+}
+
 function planOut(state: ClusterState, tenant: string, context: RoutingContext): TenantOut | null {
-  const uplink = uplinksOf(state, context).get(tenant);
+  const uplinks = uplinksOf(state, context);
+  const uplink = uplinks.get(tenant);
   if (!uplink) return null;
+  const ports = forwardsIn(state, context, uplinks).filter((one) => one.tenant === tenant);
   return {
     uplink: UPLINK,
+    closed: uplink.egress.off,
     bridges: uplink.networks.map(({ vni }) => linkNames.bridge(vni)).sort(),
     nat6: uplink.egress.ipv6 === 'nat',
     borders: bordersOf(state, context.settings),
     allow: uplink.egress.allow,
+    ...(ports.length > 0 ? { ports } : {}),
   };
 }
 

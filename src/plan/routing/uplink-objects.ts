@@ -7,7 +7,7 @@ import type { Uplink } from './uplinks.ts';
 const LINK_LOCAL = { host: 'fe80::1/64', tenant: 'fe80::2/64' };
 
 /** `mtu`: of the host's underlay, so that what comes from outside is cut nowhere but at the tenant's own bridge. */
-export function uplinkObjects({ tenant, link, transit, routed }: Uplink, mtu: number): KernelObject[] {
+export function uplinkObjects({ tenant, link, transit, routed, publishes }: Uplink, mtu: number): KernelObject[] {
   const alias = `${ALIAS_PREFIX}uplink:${tenant.id}`;
   const { host } = transit;
   return [
@@ -19,6 +19,7 @@ export function uplinkObjects({ tenant, link, transit, routed }: Uplink, mtu: nu
       up: true,
       end: {
         ...{ name: link, alias, up: true, mtu, addresses: [`${host.ipv4}/31`, `${host.ipv6}/127`, LINK_LOCAL.host] },
+        localnet: publishes,
         routes: routed.map((destination) => ({ destination, gateway: transit.tenant.ipv6 })),
       },
     },

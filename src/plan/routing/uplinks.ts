@@ -1,9 +1,13 @@
-/** Which tenants have a way out of this host, and by which addresses. Pure. */
+/**
+ * Which tenants have an uplink on this host, and by which addresses: those with a way out, and those whose containers publish
+ * ports, since the answers go that way. Pure.
+ */
 import { formatCidr, overlaps, parseCidr } from '../../model/address/cidr.ts';
 import type { Cidr } from '../../model/address/cidr.ts';
 import type { ClusterSettings, ClusterState } from '../../model/cluster.ts';
 import { linkNames } from '../../model/names.ts';
 import type { Egress, Network, Tenant } from '../../model/objects.ts';
+import { publishers } from '../ports/forwards.ts';
 import { presentNetworks } from './presence.ts';
 import { placeTransits } from './transit.ts';
 import type { Transit } from './transit.ts';
@@ -16,6 +20,8 @@ export interface Uplink {
   /** networks of this host whose containers may leave, by name */
   networks: Network[];
   egress: Egress;
+  /** ports of this host lead to its containers */
+  publishes: boolean;
   /** IPv6 subnets that the host leads to the tenant, sorted; not those of a tenant that was there before */
   routed: string[];
 }
@@ -31,7 +37,10 @@ export function uplinksOf(
     if (network.internal || !present.has(network.id)) continue;
     leaving.set(network.tenant, [...(leaving.get(network.tenant) ?? []), network]);
   }
-  const allowed = [...leaving].filter(([id]) => state.tenants.has(id) && !egressOf(state, id).off);
+  const publishing = new Set(publishers(state, context.node).map(({ tenant }) => tenant));
+  const allowed = [...leaving].filter(
+    ([id]) => state.tenants.has(id) && (!egressOf(state, id).off || publishing.has(id)),
+  );
   const places = placeTransits(
     allowed.map(([id]) => id),
     context.settings.id,
@@ -44,10 +53,12 @@ export function uplinksOf(
     networks.sort((a, b) => (a.name < b.name ? -1 : 1));
     const egress = egressOf(state, id);
     const routed =
-      egress.ipv6 === 'routed' ? ipv6Subnets(networks).filter((one) => !led.some((x) => overlaps(x, one))) : [];
+      egress.ipv6 === 'routed' && !egress.off
+        ? ipv6Subnets(networks).filter((one) => !led.some((x) => overlaps(x, one)))
+        : [];
     led.push(...routed);
     uplinks.set(id, {
-      ...{ tenant, link: linkNames.uplink(id), transit, networks, egress },
+      ...{ tenant, link: linkNames.uplink(id), transit, networks, egress, publishes: publishing.has(id) },
       routed: routed.map(formatCidr).sort(),
     });
   }

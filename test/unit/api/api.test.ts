@@ -90,6 +90,7 @@ describe('weft.v1', () => {
       addresses: ['10.0.0.7'],
       name: 'db',
       labels: { a: 'b' },
+      publish: ['8080:80/tcp'],
     };
     await client.call('AttachEndpoint', attach);
     expect(control.attach.mock.calls[0]?.[0]).toEqual(attach);

@@ -191,13 +191,14 @@ describe('weft', () => {
   });
 
   it('attaches by an absolute path, since the daemon stands elsewhere', async () => {
-    await weft('endpoint attach web --netns some/ns --ip 10.0.0.7 --ip fd00::7 --name db --label a=b=c');
+    await weft('endpoint attach web --netns some/ns --ip 10.0.0.7 --ip fd00::7 --name db --label a=b=c -p 80:80');
     expect(control.attach.mock.calls[0]?.[0]).toEqual({
       network: 'default/web',
       netns: resolve('some/ns'),
       addresses: ['10.0.0.7', 'fd00::7'],
       name: 'db',
       labels: { a: 'b=c' },
+      publish: ['80:80'],
     });
   });
 

@@ -84,19 +84,41 @@ describe.each(VERSIONS)('dockerd %i', (version) => {
     expect(dockerd.complaints).toEqual([]);
   });
 
-  test('fails a run with published ports, and nothing of it is left', async () => {
+  test('publishes ports, fails a run whose ports are taken, and nothing of it is left', async () => {
     const { control, dockerd, since } = await host('host1', version);
     await dockerd.createNetwork(WEB);
+    await dockerd.run('one', ['web'], { ports: [80] });
+    const published = (await control.listPorts({})).map(({ hostPort, targets }) => [hostPort, targets.length]);
+    expect(published).toEqual([[80, 2]]);
     since();
-    await expect(dockerd.run('one', ['web'], { ports: [80] })).rejects.toThrow(/publishing ports is not built yet/);
+    await expect(dockerd.run('two', ['web'], { ports: [80] })).rejects.toThrow(/80\/tcp is held by .*port-taken/);
     expect(since()).toEqual([
       ...[...CREATED, 'ProgramExternalConnectivity'],
       ...['Leave', 'DeleteEndpoint', 'ReleaseAddress', 'ReleaseAddress'],
     ]);
-    expect(await control.listEndpoints({})).toEqual([]);
+    expect(await control.listEndpoints({})).toHaveLength(1);
     // beside an internal network's they are nobody's matter here
     await dockerd.createNetwork(BACK);
-    await dockerd.run('two', ['back'], { ports: [80] });
+    await dockerd.run('three', ['back'], { ports: [80] });
+    expect(await control.listPorts({})).toHaveLength(1);
+    await dockerd.stop('one');
+    expect(await control.listPorts({})).toEqual([]);
+    await dockerd.run('two', ['web'], { ports: [80] });
+    expect(dockerd.complaints).toEqual([]);
+  });
+
+  test('takes published ports along where the way out moves', async () => {
+    const { control, dockerd } = await host('host1', version);
+    await dockerd.createNetwork({ ...BACK, name: 'front', internal: false });
+    await dockerd.createNetwork(WEB);
+    await dockerd.run('one', ['front'], { ports: [80] });
+    const networks = async () => (await control.listPorts({})).map(({ network }) => network);
+    const before = await networks();
+    await dockerd.connect('one', 'web');
+    const after = await networks();
+    expect([before.length, after.length, after[0] === before[0]]).toEqual([1, 1, false]);
+    await dockerd.disconnect('one', 'web');
+    expect(await networks()).toEqual(before);
   });
 
   test('gives everything back where a network cannot be made', async () => {

@@ -45,6 +45,9 @@ export function fakeControl(overrides: Partial<EngineControl> = {}): { control: 
         endpoint: endpointView,
       }),
     deleteEndpoint: () => Promise.resolve(),
+    publishPorts: () => Promise.resolve(),
+    unpublishPorts: () => Promise.resolve(),
+    publishedPorts: () => [],
     ...overrides,
   };
   const control = Object.fromEntries(

@@ -189,22 +189,47 @@ describe('endpoints', () => {
     expect(calls[0]?.request).toEqual({ engine: 'docker', engineId: NETWORK, endpointId: ENDPOINT, sandbox });
   });
 
-  test('refuse published ports where they would be the way in, and only there', async () => {
+  test('publish ports where they are the way in, as a whole, and end them with it or with the endpoint', async () => {
     await start();
     const programWith = async (options: object | null) =>
       (await plugin.call('NetworkDriver.ProgramExternalConnectivity', { ...KEY, Options: options })).body;
-    const asked = await programWith({ 'com.docker.network.portmap': PORTS });
-    expect(asked.Err).toMatch(/publishing ports is not built yet.*ports-unsupported.*leave -p and -P out/);
+    const key = { engine: 'docker', engineId: NETWORK, endpointId: ENDPOINT };
+    const map = [
+      { Proto: 6, IP: '', Port: 80, HostIP: '', HostPort: 8080, HostPortEnd: 8090 },
+      { Proto: 17, Port: 53, HostIP: '192.0.2.1', HostPort: 53 },
+      { Proto: 132, Port: 7, HostPort: 0, HostPortEnd: 0 },
+    ];
+    expect(await programWith({ 'com.docker.network.portmap': map })).toEqual({});
+    const ports = [
+      { protocol: 'tcp', address: '', first: 8080, last: 8090, port: 80 },
+      { protocol: 'udp', address: '192.0.2.1', first: 53, last: 53, port: 53 },
+      { protocol: 'sctp', address: '', first: 0, last: 0, port: 7 },
+    ];
+    expect(calls).toEqual([{ method: 'publishPorts', request: { ...key, ports } }]);
     for (const none of [null, {}, { 'com.docker.network.portmap': [] }, { 'com.docker.network.portmap': null }]) {
       expect(await programWith(none)).toEqual({});
     }
-    expect((await plugin.call('NetworkDriver.RevokeExternalConnectivity', KEY)).body).toEqual({});
+    const foreign = [{ Proto: 1, Port: 80, HostPort: 80 }];
+    expect((await programWith({ 'com.docker.network.portmap': foreign })).Err).toMatch(/protocol 1.*ports-unsupported/);
+    for (const method of ['RevokeExternalConnectivity', 'Leave']) {
+      expect((await plugin.call(`NetworkDriver.${method}`, KEY)).body).toEqual({});
+    }
+    expect(calls.slice(1)).toEqual(Array(6).fill({ method: 'unpublishPorts', request: key }));
   });
 
-  test('are looked at and left without a question to the cluster', async () => {
+  test('tell of published ports as Docker writes them, and never fail at that', async () => {
+    const published = { protocol: 'udp' as const, address: '', hostPort: 53, port: 5353, targets: [] };
+    await start({ publishedPorts: () => [published] });
+    const { body } = await plugin.call('NetworkDriver.EndpointOperInfo', KEY);
+    const map = [{ Proto: 17, Port: 5353, HostIP: '', HostPort: 53, HostPortEnd: 53 }];
+    expect(body).toEqual({ Value: { 'com.docker.network.portmap': map } });
+    expect((await plugin.call('NetworkDriver.EndpointOperInfo', {})).body).toEqual({ Value: {} });
+  });
+
+  test('are looked at without a question to the cluster', async () => {
     await start();
     expect((await plugin.call('NetworkDriver.EndpointOperInfo', KEY)).body).toEqual({ Value: {} });
-    expect((await plugin.call('NetworkDriver.Leave', KEY)).body).toEqual({});
+    calls.length = 0;
     expect((await plugin.call('NetworkDriver.DiscoverNew', { DiscoveryType: 1 })).body).toEqual({});
     expect((await plugin.call('NetworkDriver.DiscoverDelete', { DiscoveryType: 1 })).body).toEqual({});
     expect(calls).toEqual([]);

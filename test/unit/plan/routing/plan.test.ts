@@ -56,7 +56,9 @@ describe('the way out', () => {
     const here = states().binding('acme-web', 'one').binding('acme-in', 'one').binding('beta-web', 'two');
     expect(planTenantRouting(here.build(), 'acme', one)).toMatchObject({ routed: [], out: { bridges: [bridges(0)] } });
     expect(planTenantRouting(here.build(), 'beta', one)).toBeUndefined();
-    expect(planHostEgress(here.build(), one)?.uplinks).toEqual([{ link: linkNames.uplink('acme'), allow: [] }]);
+    expect(planHostEgress(here.build(), one)?.uplinks).toEqual([
+      { link: linkNames.uplink('acme'), closed: false, allow: [] },
+    ]);
     here.egress('acme', { off: true });
     expect(planTenantRouting(here.build(), 'acme', one)).toBeUndefined();
     expect(planHostEgress(here.build(), one)).toBeUndefined();
