@@ -248,18 +248,18 @@ describe('what is asked of a network', () => {
 
   test('published ports that another network carries stand beside a network of ours', async () => {
     // of two ways out of one family Docker takes the network whose name comes first
-    await docker(1, 'network', 'create', 'bridged');
+    await docker(1, 'network', 'create', 'direct');
     await docker(1, 'network', 'create', '-d', 'weft', '--ipam-driver', 'weft', 'ours');
     try {
       // connected while it runs: at a start Docker takes the networks in any order, and asks the first for the ports
-      await run(1, 'one', 'bridged', '-p', '8080:80');
+      await run(1, 'one', 'direct', '-p', '8080:80');
       await docker(1, 'network', 'connect', 'ours', 'one');
       const joined = await tryDocker(1, 'exec', 'one', 'ls', '/sys/class/net');
       expect(joined.stdout.split('\n')).toContain('eth1');
       expect(await docker(1, 'port', 'one')).toMatch(/80\/tcp -> .*:8080/);
       await docker(1, 'rm', '-f', 'one');
     } finally {
-      await docker(1, 'network', 'rm', 'bridged');
+      await docker(1, 'network', 'rm', 'direct');
     }
     expect(await endpoints('default')).toEqual([]);
   });
@@ -283,8 +283,8 @@ describe('what is asked of a network', () => {
 
 describe('addresses of weft on a network of another driver', () => {
   const create = (host: number) =>
-    docker(host, 'network', 'create', '-d', 'bridge', '--ipam-driver', 'weft', '--subnet', '10.66.0.0/24', 'bridged');
-  const runOn = (host: number) => tryDocker(host, 'run', '-d', '--network', 'bridged', 'box', 'sleep', '600');
+    docker(host, 'network', 'create', '-d', 'macvlan', '-o', 'parent=eth0', '--ipam-driver', 'weft', '--subnet', '10.66.0.0/24', 'direct');
+  const runOn = (host: number) => tryDocker(host, 'run', '-d', '--network', 'direct', 'box', 'sleep', '600');
 
   test('are refused, with the reason', async () => {
     await create(1);
@@ -324,13 +324,13 @@ describe('addresses of weft on a network of another driver', () => {
 
   async function containerAddresses(host: number): Promise<string[]> {
     const format = '{{range .Containers}}{{.IPv4Address}} {{end}}';
-    return (await docker(host, 'network', 'inspect', '-f', format, 'bridged')).split(' ').filter(Boolean);
+    return (await docker(host, 'network', 'inspect', '-f', format, 'direct')).split(' ').filter(Boolean);
   }
 
   async function clear(host: number): Promise<void> {
     const ids = (await docker(host, 'ps', '-aq')).split('\n').filter(Boolean);
     if (ids.length > 0) await docker(host, 'rm', '-f', ...ids);
-    await docker(host, 'network', 'rm', 'bridged');
+    await docker(host, 'network', 'rm', 'direct');
   }
 });
 
