@@ -283,7 +283,20 @@ describe('what is asked of a network', () => {
 
 describe('addresses of weft on a network of another driver', () => {
   const create = (host: number) =>
-    docker(host, 'network', 'create', '-d', 'macvlan', '-o', 'parent=eth0', '--ipam-driver', 'weft', '--subnet', '10.66.0.0/24', 'direct');
+    docker(
+      host,
+      'network',
+      'create',
+      '-d',
+      'macvlan',
+      '-o',
+      'parent=eth0',
+      '--ipam-driver',
+      'weft',
+      '--subnet',
+      '10.66.0.0/24',
+      'direct',
+    );
   const runOn = (host: number) => tryDocker(host, 'run', '-d', '--network', 'direct', 'box', 'sleep', '600');
 
   test('are refused, with the reason', async () => {
