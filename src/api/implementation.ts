@@ -12,6 +12,7 @@ import { HealthImplementation } from 'grpc-health-check';
 import type { Logger } from 'pino';
 import type { CallContext, Control } from '../control/port.ts';
 import { toWeftError } from '../model/errors.ts';
+import { HANDLER_DEADLINE } from '../model/limits.ts';
 import type { Timings } from '../model/timings.ts';
 import { loadApi } from './definition.ts';
 import type { MethodName, StreamName } from './definition.ts';
@@ -30,6 +31,11 @@ export interface ImplementOptions {
   /** over TCP: who calls */
   identify?: IdentifyNode;
 }
+
+/** ms: also of a caller that waits for ever */
+const MOST_PATIENCE = 60_000;
+/** ms, for undoing what did not succeed and for the answer */
+const WAY_BACK = 1_000;
 
 type Work = (request: unknown, context: CallContext) => Promise<unknown>;
 
@@ -57,8 +63,8 @@ function implement(
     implementation[name] = (call: ServerUnaryCall<unknown, unknown>, reply: sendUnaryData<unknown>) => {
       const signal = endOf(call);
       const peer = identify && { peer: peerOf(call, identify) };
-      const done = async () =>
-        work(parseRequest(name as MethodName, readable(call.request, name)), { signal, ...peer });
+      const context = { signal, patience: patienceOf(call), ...peer };
+      const done = async () => work(parseRequest(name as MethodName, readable(call.request, name)), context);
       const began = performance.now();
       const told = () => timings?.call(name, performance.now() - began);
       done()
@@ -92,6 +98,12 @@ function endOf(call: { on(event: 'cancelled', listener: () => void): unknown }):
   const gone = new AbortController();
   call.on('cancelled', () => gone.abort());
   return gone.signal;
+}
+
+/** What the caller's deadline leaves, but for the way back: a hundred containers that start at once take their time. */
+function patienceOf(call: { getDeadline(): Date | number }): number {
+  const left = Number(call.getDeadline()) - Date.now() - WAY_BACK;
+  return Math.min(Math.max(left, HANDLER_DEADLINE), MOST_PATIENCE);
 }
 
 /** Waits while the client does not read. */

@@ -186,7 +186,7 @@ export async function plumbed(
   deps.reconciler.wake({ kind: 'tenant', tenant: endpoint.tenant, reason: `attach ${endpoint.id}` });
   await deps.reconciler.waitUntil(
     { revision, sequence, tenant: endpoint.tenant, endpoint: endpoint.id },
-    { deadline: HANDLER_DEADLINE, ...(context.signal ? { signal: context.signal } : {}) },
+    { deadline: context.patience ?? HANDLER_DEADLINE, ...(context.signal && { signal: context.signal }) },
   );
 }
 

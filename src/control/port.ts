@@ -12,6 +12,8 @@ import type { RoutingControl } from './routing-port.ts';
 
 export interface CallContext {
   signal?: AbortSignal;
+  /** ms that the caller can wait for this host's kernel; an engine's plugin call has HANDLER_DEADLINE */
+  patience?: number;
   /** who calls over TCP: the node its certificate names, if it showed one, and where from */
   peer?: { node: string | undefined; address: string };
 }

@@ -10,6 +10,8 @@ import { until } from '../support/until.ts';
 const LAB = 'e2e-addresses';
 const HOSTS = [1, 2, 3];
 const ATTACH_MANY = fileURLToPath(new URL('../support/attach-many.mjs', import.meta.url));
+/** ms for which etcd is away at least; each round in it takes seconds */
+const OUTAGE = process.env.WEFT_LONG === undefined ? 0 : 600_000;
 let lab: Lab;
 
 beforeAll(async () => {
@@ -51,37 +53,61 @@ describe('a pool', () => {
 });
 
 describe('while etcd is away', () => {
-  test('endpoints come and go, their peers reach them, and etcd holds the same afterwards', async () => {
-    await run(lab.host(1), 'weft', 'network', 'create', 'acme/web', '--subnet', '10.61.0.0/16');
-    for (const n of HOSTS) {
-      await run(lab.host(n), 'ip', 'netns', 'add', 'first');
-      await run(lab.host(n), 'weft', 'endpoint', 'attach', 'acme/web', '--netns', '/run/netns/first');
-    }
-    await until(async () => (await endpoints(3, 'web')).every(({ published }) => published), {
-      what: 'the first ones',
-    });
-    await lab.host(1).freeze('etcd');
-    await until(async () => (await json<StatusView>(lab.host(2), 'weft', 'status')).store.state === 'away', {
-      what: 'host2 to notice',
-    });
-    const [kept = '', gone = ''] = (await attachMany(2, 'acme/web', 2)).addresses.map(
-      (cidr) => cidr.split('/')[0] ?? '',
-    );
+  test(
+    'endpoints come and go, daemons restart, peers reach them, and etcd holds the same afterwards',
+    { timeout: 180_000 + OUTAGE },
+    async () => {
+      await run(lab.host(1), 'weft', 'network', 'create', 'acme/web', '--subnet', '10.61.0.0/16');
+      for (const n of HOSTS) {
+        await run(lab.host(n), 'ip', 'netns', 'add', 'first');
+        await run(lab.host(n), 'weft', 'endpoint', 'attach', 'acme/web', '--netns', '/run/netns/first');
+      }
+      await until(async () => (await endpoints(3, 'web')).every(({ published }) => published), {
+        what: 'the first ones',
+      });
+      await lab.host(1).freeze('etcd');
+      const end = performance.now() + OUTAGE;
+      await until(async () => (await json<StatusView>(lab.host(2), 'weft', 'status')).store.state === 'away', {
+        what: 'host2 to notice',
+      });
+      let last = '';
+      do {
+        if (last !== '') await detachFrom(2, last);
+        last = await comeAndGo();
+        await lab.host(2).kill('weftd');
+        await lab.host(2).start('weftd');
+      } while (performance.now() < end);
+      await lab.host(1).thaw('etcd');
+      await until(
+        async () => {
+          const seen = await Promise.all(HOSTS.map((n) => endpoints(n, 'web')));
+          return seen.every((list) => list.length === 4 && list.every(({ published }) => published));
+        },
+        { what: 'etcd to hold what the journals hold', deadline: 60_000 },
+      );
+      const audit = () => lab.host(3).exec(['weft', 'doctor', '--audit', '-o', 'json']);
+      const isSilent = async () => (await audit()).exitCode === 0;
+      await until(isSilent, { what: 'the audit to be silent', deadline: 60_000, every: 1_000 }).catch(() => undefined);
+      expect(JSON.parse((await audit()).stdout)).toMatchObject({ findings: [] });
+    },
+  );
+
+  /** The address that stays of two that host2 attaches; host3 has reached it. */
+  async function comeAndGo(): Promise<string> {
+    const { addresses } = await attachMany(2, 'acme/web', 2);
+    const [kept = '', gone = ''] = addresses.map((cidr) => cidr.split('/')[0] ?? '');
     const ping = ['nsenter', '--net=/run/netns/first', 'ping', '-c1', '-W1', kept];
     await until(async () => (await lab.host(3).exec(ping)).exitCode === 0, {
       what: 'host3 to reach what came meanwhile',
     });
-    const mine = await endpoints(2, 'web');
-    const leaving = mine.find(({ addresses }) => addresses[0]?.startsWith(`${gone}/`));
+    await detachFrom(2, gone);
+    return kept;
+  }
+
+  async function detachFrom(host: number, address: string): Promise<void> {
+    const mine = await endpoints(host, 'web');
+    const leaving = mine.find(({ addresses }) => addresses[0]?.startsWith(`${address}/`));
     expect(leaving).toMatchObject({ published: false });
-    await run(lab.host(2), 'weft', 'endpoint', 'detach', leaving?.id ?? '');
-    await lab.host(1).thaw('etcd');
-    await until(
-      async () => {
-        const seen = await Promise.all(HOSTS.map((n) => endpoints(n, 'web')));
-        return seen.every((list) => list.length === 4 && list.every(({ published }) => published));
-      },
-      { what: 'etcd to hold what the journals hold', deadline: 60_000 },
-    );
-  });
+    await run(lab.host(host), 'weft', 'endpoint', 'detach', leaving?.id ?? '');
+  }
 });

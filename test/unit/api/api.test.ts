@@ -188,6 +188,22 @@ describe('weft.v1', () => {
     await expect(client.call('GetStatus', {}, { signal: stop.signal })).rejects.toBe(stop.signal.reason);
   });
 
+  it('tells control how long the caller can wait: an engine’s time at least, and never for ever', async () => {
+    const patience: number[] = [];
+    control.attach.mockImplementation((_request, context) => {
+      patience.push(context?.patience ?? NaN);
+      return Promise.reject(new WeftError('not-ready', 'later'));
+    });
+    for (const deadline of [2_000, 20_000, 3_600_000]) {
+      const call = client.call('AttachEndpoint', { network: 'a/b', netns: '/x' }, { deadline });
+      await expect(call).rejects.toMatchObject({ code: 'not-ready' });
+    }
+    const [short = 0, middle = 0, long = 0] = patience;
+    expect([short, long]).toEqual([4_000, 60_000]);
+    expect(middle).toBeGreaterThan(4_000);
+    expect(middle).toBeLessThan(20_000);
+  });
+
   it('is root’s alone, one at a time, and replaces a dead socket', async () => {
     expect(statSync(socketPath).mode & 0o777).toBe(0o600);
     await expect(startApiServer({ socketPath, control, nodeName: 'x', log })).rejects.toMatchObject({
