@@ -8,6 +8,7 @@ import type { FenceRecord } from '../model/objects.ts';
 import { WeftError } from '../model/errors.ts';
 import type { Entry, Store, StoreEvent } from '../store/port.ts';
 import { Hints } from './hints.ts';
+import type { KnownFence } from './hints.ts';
 import { isPublished } from './ownership/keys.ts';
 import type { OwnRecords } from './ownership/own-records.ts';
 import type { Hint } from './ownership/ports.ts';
@@ -273,8 +274,10 @@ export class ClusterView {
     }
   }
 
-  #fenceOf(node: string): number {
-    return this.value<FenceRecord>(keys.fence(node))?.sequence ?? 0;
+  /** The store's word is the last of a node that was forgotten: what it told others and did not write never comes. */
+  #fenceOf(node: string): KnownFence {
+    const { sequence = 0, bootId = '' } = this.value<FenceRecord>(keys.fence(node)) ?? {};
+    return { sequence: this.entry(keys.forgotten(node)) ? Infinity : sequence, bootId };
   }
 
   #layOverAll(): void {

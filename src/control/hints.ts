@@ -5,8 +5,16 @@
 import type { Entry } from '../store/port.ts';
 import type { Hint } from './ownership/ports.ts';
 
+/** Up to where a node's records in the picture are its last word, and which boot of it wrote them. */
+export interface KnownFence {
+  sequence: number;
+  bootId: string;
+}
+
 interface Hinted {
   node: string;
+  /** of the fence that the picture had: another boot may run from another disk, and never write what this one told */
+  bootId: string;
   sequence: number;
   /** undefined: deleted */
   value: unknown;
@@ -17,15 +25,15 @@ interface Hinted {
 export class Hints {
   readonly #hinted = new Map<string, Hinted>();
 
-  /** The keys whose hinted value is new. `fence`: up to which sequence of that node the picture is the store's word already. */
-  take(hint: Hint, stored: (key: string) => Entry | undefined, fence: number): string[] {
+  /** The keys whose hinted value is new. */
+  take(hint: Hint, stored: (key: string) => Entry | undefined, { sequence: known, bootId }: KnownFence): string[] {
     const { node, sequence } = hint;
-    if (sequence <= fence) return [];
+    if (sequence <= known) return [];
     const changed: string[] = [];
     const note = (key: string, value: unknown) => {
       const before = this.#hinted.get(key);
       if (before && before.sequence >= sequence) return;
-      this.#hinted.set(key, { node, sequence, value, stored: before ? before.stored : stored(key) });
+      this.#hinted.set(key, { node, bootId, sequence, value, stored: before ? before.stored : stored(key) });
       changed.push(key);
     };
     for (const { key, value } of hint.put) note(key, value);
@@ -60,10 +68,11 @@ export class Hints {
   }
 
   /** Those the store has caught up with, which are forgotten, and those a snapshot has to be laid under. */
-  confirmed(fenceOf: (node: string) => number): { key: string; entry: Entry | undefined }[] {
+  confirmed(fenceOf: (node: string) => KnownFence): { key: string; entry: Entry | undefined }[] {
     const found: { key: string; entry: Entry | undefined }[] = [];
     for (const [key, hinted] of this.#hinted) {
-      if (fenceOf(hinted.node) >= hinted.sequence) {
+      const { sequence, bootId } = fenceOf(hinted.node);
+      if (sequence >= hinted.sequence || bootId !== hinted.bootId) {
         this.#hinted.delete(key);
         found.push({ key, entry: hinted.stored });
       } else if (hinted.value !== undefined) {

@@ -8,6 +8,7 @@ import { keys, prefixes } from '../model/keys.ts';
 import { HOLD_TIME, LEAK_GRACE, RESTING_TIME } from '../model/limits.ts';
 import type { AddressRecord, Endpoint } from '../model/objects.ts';
 import type { Entry } from '../store/port.ts';
+import { addressRecord } from './addresses.ts';
 import { staleClaims } from './claims.ts';
 import type { ControlDeps } from './context.ts';
 import { removeEndpoint } from './endpoints.ts';
@@ -60,7 +61,7 @@ export class Housekeeping {
     if (this.#deps.ownership.isRecovering()) return;
     for (const key of this.#deps.ownership.rest.over(this.#clock()))
       this.#release(key, 'a resting address is free again');
-    for (const key of this.#staleHolds()) this.#release(key, 'an address was held for an endpoint that never came');
+    for (const address of this.#staleHolds()) this.#rest(address);
     for (const { entry, reason } of this.#due()) {
       const result = await this.#deps.store.transact(
         {
@@ -92,13 +93,20 @@ export class Housekeeping {
     this.#deps.log.info({ key }, reason);
   }
 
+  /** An endpoint may have had it until its engine held it again: it rests as any other. */
+  #rest({ network, address, name }: AddressRecord): void {
+    const value = addressRecord(this.#deps, network, address, { state: 'resting', endpoint: null, name });
+    this.#deps.ownership.records.append([{ put: keys.address(network, address), value }], 'release');
+    this.#deps.log.info({ address }, 'an address was held for an endpoint that never came');
+  }
+
   /** Timed only where weft sees the endpoint come; others hold theirs until they give it back. */
-  #staleHolds(): string[] {
+  #staleHolds(): AddressRecord[] {
     const { networks } = this.#deps.view.current().state;
     return [...this.#deps.ownership.records.entries(prefixes.addresses)].flatMap(([key, value]) => {
       const record = value as AddressRecord;
       if (record.state !== 'held' || !networks.has(record.network)) return [];
-      return this.#age(`held ${key} ${record.since}`, 0) >= HOLD_TIME ? [key] : [];
+      return this.#age(`held ${key} ${record.since}`, 0) >= HOLD_TIME ? [record] : [];
     });
   }
 

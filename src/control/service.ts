@@ -84,7 +84,7 @@ export function createControl(deps: ControlDeps): Control {
         node: deps.node.name,
         version: deps.version,
         store: { state: deps.store.state(), revision: deps.view.revision },
-        applied: deps.reconciler.applied(),
+        applied: appliedBy(deps),
         repairs: deps.reconciler.repairs(),
         conditions: conditions(),
       }),
@@ -153,6 +153,12 @@ export function createControl(deps: ControlDeps): Control {
     engines: engineControl(deps, seen),
     following: engineFollowing(deps),
   };
+}
+
+/** A store restored from a backup counts from a lower revision again: of this history nothing is applied yet. */
+function appliedBy({ reconciler, view }: ControlDeps): { revision: number; sequence: number } {
+  const { revision, sequence } = reconciler.applied();
+  return { revision: revision > view.revision ? 0 : revision, sequence };
 }
 
 function engineControl(

@@ -23,6 +23,12 @@ import { MemoryJournal } from './memory-journal.ts';
 /** A kernel that accepts everything at once, or fails the endpoint named by `failing`. */
 export class InstantReconciler implements Reconciler {
   failing: Error | undefined;
+  readonly #view: ClusterView | undefined;
+
+  constructor(view?: ClusterView) {
+    this.#view = view;
+  }
+
   wake(): void {
     /* level-triggered: nothing to remember */
   }
@@ -39,7 +45,7 @@ export class InstantReconciler implements Reconciler {
     return Promise.resolve(undefined);
   }
   applied() {
-    return { revision: Number.MAX_SAFE_INTEGER, sequence: Number.MAX_SAFE_INTEGER };
+    return { revision: this.#view?.revision ?? 0, sequence: Number.MAX_SAFE_INTEGER };
   }
   repairs() {
     return { total: 0, byKind: {} };
@@ -100,7 +106,7 @@ export class TestCluster {
     const records = new OwnRecords(journal);
     const view = new ClusterView(store, records);
     this.#runs.push(view.run(this.#stop.signal));
-    const reconciler = new InstantReconciler();
+    const reconciler = new InstantReconciler(view);
     const log = pino({ level: 'silent' });
     const turns = new Turns();
     const now = () => new Date('2026-01-01T00:00:00Z');

@@ -89,6 +89,8 @@ export class OwnRecords {
   /** The store holds everything up to `sequence` since its revision `revision`. */
   publishedUpTo(sequence: number, revision: number): void {
     this.#journal.publishedUpTo(sequence);
+    // A restored store counts from a lower revision again.
+    while ((this.#published.at(-1)?.revision ?? 0) > revision) this.#published.pop();
     this.#published.push({ sequence, revision });
     for (const [key, at] of this.#pending) if (at <= sequence) this.#pending.delete(key);
     for (const listener of this.#publishedListeners) listener(sequence, revision);

@@ -5,7 +5,7 @@
 import type { Logger } from 'pino';
 import { toWeftError } from '../../model/errors.ts';
 import type { WeftError } from '../../model/errors.ts';
-import { formatCidr } from '../../model/address/cidr.ts';
+import { formatCidr, lastOf } from '../../model/address/cidr.ts';
 import { cidrFrom } from '../../model/ipam/blocks.ts';
 import { needsAnother, usedOf } from '../../model/ipam/owned-space.ts';
 import { poolOf } from '../../model/ipam/pool.ts';
@@ -86,7 +86,8 @@ export class Ownership {
       ...options,
       own,
       standing: this.standing,
-      topOf: (network, part) => topOf(view, network, part),
+      topsOf: (network, part) => topsOf(view, network, part),
+      beginAnew: () => this.rest.beginAnew(),
     });
     this.space = new Space({
       ...options,
@@ -157,7 +158,7 @@ export class Ownership {
     if (!this.publisher.idle) this.#hints.announceAgain();
     if (!this.#options.view.complete) return;
     try {
-      if (!this.standing.isProven() || this.#options.store.restored()) await this.standing.prove(options);
+      if (!this.standing.isProven() || this.standing.isDoubtful(this.#options.view)) await this.standing.prove(options);
       if (this.standing.state === 'recovering' && !(await this.recovery.round(options))) return;
       if (!this.standing.isProven()) return;
       await this.publisher.flush(options);
@@ -235,12 +236,19 @@ export class Ownership {
   }
 }
 
-function topOf(view: ClusterView, network: string, part: string): string | undefined {
-  const cidr = cidrFrom(part);
-  for (const subnet of view.current().state.networks.get(network)?.subnets ?? []) {
+/** A part may reach over several blocks: what touches is joined. */
+function topsOf(view: ClusterView, network: string, part: string): string[] {
+  const { family, ...bounds } = cidrFrom(part);
+  const end = lastOf({ family, ...bounds });
+  const found: string[] = [];
+  for (const subnet of view.value<Network>(keys.network(network))?.subnets ?? []) {
     const pool = poolOf(subnet);
-    const top = pool.cidr.family === cidr.family ? topBlockOf(pool, cidr.first) : undefined;
-    if (top) return formatCidr(top);
+    for (let at = bounds.first; pool.cidr.family === family && at <= end;) {
+      const top = topBlockOf(pool, at);
+      if (!top) break;
+      found.push(formatCidr(top));
+      at = lastOf(top) + 1n;
+    }
   }
-  return undefined;
+  return found;
 }

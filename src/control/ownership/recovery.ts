@@ -11,7 +11,7 @@ import { cidrsOf, spanOf, within, without } from '../../model/ipam/spans.ts';
 import { keys, prefixes } from '../../model/keys.ts';
 import { newId } from '../../model/names.ts';
 import type { EpochRecord, FenceRecord, RestorationRecord } from '../../model/objects.ts';
-import type { CallOptions, Operation, Store } from '../../store/port.ts';
+import type { CallOptions, Entry, Operation, Store } from '../../store/port.ts';
 import type { ClusterView } from '../cluster-view.ts';
 import { isOwn, RESTORATION } from './keys.ts';
 import type { OwnRecords } from './own-records.ts';
@@ -27,8 +27,10 @@ export interface RecoveryOptions {
   standing: Standing;
   /** what this node's registration consists of */
   registration?: () => Operation[];
-  /** the top block of a pool of the network that the part lies in */
-  topOf: (network: string, part: string) => string | undefined;
+  /** the top blocks of the network's pools that the part meets */
+  topsOf: (network: string, part: string) => string[];
+  /** before what this node wrote is counted in the restored store's revisions */
+  beginAnew: () => void;
   now: () => Date;
   log: Logger;
 }
@@ -85,7 +87,8 @@ export class Recovery {
       await this.#write([{ put: keys.epoch(node.id), value: record }], options);
     }
     const { sequence } = own;
-    const operations = [...(this.#options.registration?.() ?? []), ...this.#missing(), ...this.#stale()];
+    await this.#strike(options);
+    const operations = [...(this.#options.registration?.() ?? []), ...this.#missing()];
     for (let at = 0; at < operations.length; at += BATCH) await this.#write(operations.slice(at, at + BATCH), options);
     await this.#assertSpace(epoch, options);
     const fence: FenceRecord = { node: node.id, bootId: node.bootId, sequence, recovered: restoration };
@@ -94,6 +97,7 @@ export class Recovery {
       options,
     );
     standing.advanced(fence, revision);
+    this.#options.beginAnew();
     own.publishedUpTo(fence.sequence, revision);
     log.warn({ records: operations.length }, 'wrote again to the restored store what this node owns');
   }
@@ -103,34 +107,44 @@ export class Recovery {
     return [...own.entries()].flatMap(([key, value]) => (isOwn(key) ? [{ put: key, value }] : []));
   }
 
-  /** What the backup says of this node and the journal does not. */
-  #stale(): Operation[] {
-    const { own, view, node } = this.#options;
-    return [prefixes.endpoints, prefixes.addresses, prefixes.descriptions].flatMap((prefix) =>
-      view
-        .keys(prefix)
-        .filter(
-          (key) => isOwn(key) && own.get(key) === undefined && view.value<{ node: string }>(key)?.node === node.id,
-        )
-        .map((key) => ({ delete: key })),
-    );
+  /**
+   * What the backup says of this node and the journal does not. Read from the store, since the picture may still be of the
+   * time before; an address that was given away since is written by its owner meanwhile, and stays.
+   */
+  async #strike(options: Options): Promise<void> {
+    const { own, store, node } = this.#options;
+    for (const prefix of [prefixes.endpoints, prefixes.addresses, prefixes.descriptions]) {
+      const { entries } = await store.list(prefix, options);
+      const stale = entries.filter(({ key, value }) => {
+        return isOwn(key) && own.get(key) === undefined && (value as { node?: string }).node === node.id;
+      });
+      for (let at = 0; at < stale.length; at += BATCH) {
+        const some = stale.slice(at, at + BATCH);
+        const compare = some.map(({ key, revision }) => ({ key, revision }));
+        const { succeeded } = await store.transact(
+          { compare, then: some.map(({ key }) => ({ delete: key })) },
+          options,
+        );
+        if (!succeeded) throw new WeftError('store-away', `another node writes again what is under ${prefix}`);
+      }
+    }
   }
 
   /** Space is exclusive in the journals: who had it before this node has struck it from its own. */
   async #assertSpace(epoch: number, options: Options): Promise<void> {
-    const { own, view, node } = this.#options;
+    const { own, store, node } = this.#options;
+    const { entries } = await store.list(prefixes.blocks, options);
+    const stored = new Map(entries.map((entry) => [entry.key, entry as Entry<BlockRecord>]));
     const tops = new Map<string, { network: string; cidr: string }>();
-    for (const record of view.list<BlockRecord>(prefixes.blocks))
-      tops.set(keys.block(record.network, record.cidr), record);
+    for (const { key, value } of stored.values()) tops.set(key, value);
     for (const [, value] of own.entries('space/')) {
       const { network, parts } = value as SpaceRecord;
       for (const part of parts) {
-        const cidr = this.#options.topOf(network, part);
-        if (cidr !== undefined) tops.set(keys.block(network, cidr), { network, cidr });
+        for (const cidr of this.#options.topsOf(network, part)) tops.set(keys.block(network, cidr), { network, cidr });
       }
     }
     for (const [key, { network, cidr }] of tops) {
-      const before = view.value<BlockRecord>(key) ?? freeBlock(network, cidrFrom(cidr));
+      const before = stored.get(key)?.value ?? freeBlock(network, cidrFrom(cidr));
       const top = spanOf(cidrFrom(cidr));
       const mine = ownedIn(own, network).filter(({ family }) => family === cidrFrom(cidr).family);
       const owned = cidrsOf(cidrFrom(cidr).family, within(mine.map(spanOf), top));
@@ -144,8 +158,8 @@ export class Recovery {
         });
       const parts = mergeParts([...others, ...owned.map((part) => partFor(part, { node: node.id, epoch }))]);
       const operation = parts.length === 0 ? { delete: key } : { put: key, value: { ...before, parts } };
-      const compare = [{ key, revision: view.revisionOf(key) }];
-      const written = await this.#options.store.transact({ compare, then: [operation] }, options);
+      const compare = [{ key, revision: stored.get(key)?.revision ?? 0 }];
+      const written = await store.transact({ compare, then: [operation] }, options);
       if (!written.succeeded) throw new WeftError('store-away', `the block ${cidr} is being written by another node`);
     }
   }

@@ -51,6 +51,12 @@ export class Rest {
     });
   }
 
+  /** The store counts its revisions from a backup: what was seen of those before says nothing. */
+  beginAnew(): void {
+    this.#applied.clear();
+    for (const one of this.#resting.values()) one.revision = undefined;
+  }
+
   /** Keys of addresses whose rest is over. */
   over(now: number): string[] {
     return [...this.#resting].flatMap(([key, one]) => (isDue(one, now) && this.#isApplied(one) ? [key] : []));

@@ -424,6 +424,8 @@ export class Space {
       },
       options,
     );
+    // What a store from a backup took counts for nothing: the journals tell it who owns what.
+    if (standing.state === 'recovering') throw standing.refusal();
     if (written.succeeded) await view.reached(written.revision, options.deadline, options.signal);
     return written.succeeded;
   }

@@ -9,6 +9,7 @@ import { keys } from '../../model/keys.ts';
 import { NODE_LEASE_SECONDS } from '../../model/limits.ts';
 import type { EpochRecord, FenceRecord, NodeLife } from '../../model/objects.ts';
 import type { CallOptions, Compare, Entry, Store } from '../../store/port.ts';
+import type { ClusterView } from '../cluster-view.ts';
 import { BOOT } from './keys.ts';
 import type { OwnRecords } from './own-records.ts';
 
@@ -56,6 +57,8 @@ export interface Witness {
   bootId: string | undefined;
 }
 
+const RESTORED = 'the store was restored from a backup';
+
 interface Held<T> {
   record: T;
   revision: number;
@@ -81,6 +84,10 @@ export class Standing {
   }
 
   get state(): StandingState {
+    // At once, not in the next round: the picture may be of the restored store already, in which others' space looks free.
+    if ((this.#state === 'proven' || this.#state === 'unproven') && this.#options.store.restored()) {
+      this.#become('recovering', RESTORED);
+    }
     return this.#state;
   }
 
@@ -97,16 +104,15 @@ export class Standing {
   }
 
   isProven(): boolean {
-    return this.#state === 'proven';
+    return this.state === 'proven';
   }
 
   /** Of the space that the journal has: within one boot nobody else can have given it away. */
   mayGive(): boolean {
-    if (this.#state === 'proven') return true;
-    const { own, node, machineId } = this.#options;
-    const { fresh, header } = own.journal;
-    const sameBoot = header.bootId === node.bootId && header.machineId === machineId;
-    return this.#state === 'unproven' && !fresh && sameBoot;
+    const { state } = this;
+    if (state === 'proven') return true;
+    const { journal } = this.#options.own;
+    return state === 'unproven' && !journal.fresh && journal.header.bootId === this.#options.node.bootId;
   }
 
   /**
@@ -114,7 +120,7 @@ export class Standing {
    * containers that come back. Nothing shows whether the disk is an older one; `heard` may.
    */
   mayReattach(): boolean {
-    return this.#state === 'unproven' && !this.#options.own.journal.fresh;
+    return this.state === 'unproven' && !this.#options.own.journal.fresh;
   }
 
   /** While the store cannot be asked. It takes rights away and never gives any; the next proof decides anew. */
@@ -135,6 +141,7 @@ export class Standing {
   }
 
   refusal(): WeftError {
+    const { state } = this;
     const { name } = this.#options.node;
     const next = {
       unproven: 'wait until the store answers: weft status',
@@ -143,22 +150,23 @@ export class Standing {
       behind: `weft node forget ${name} on another host; then here: systemctl stop weftd && weft node rejoin HOST:7781 --token TOKEN`,
       cloned: 'on the copy: systemctl stop weftd && weft node rejoin HOST:7781 --token TOKEN --name NAME',
       recovering: 'weft store resume, once all hosts are back',
-    }[this.#state];
+    }[state];
     return new WeftError('node-fenced', `${name} gives out no addresses: ${this.#reason}`, { object: name, next });
   }
 
-  /** What every transaction of this node compares beside its own: who is not the node any more writes nothing. */
+  /** What every transaction of this node compares beside its own. Throws for a fenced node, and while the store recovers. */
   compare(): Compare[] {
-    if (this.#state === 'fenced' || this.#state === 'cloned') throw this.refusal();
-    return this.#compareEpoch();
+    if (this.state === 'fenced' || this.state === 'recovering') throw this.refusal();
+    return this.#ofEpoch();
   }
 
-  /** A node of the cluster says that this one was forgotten: the store itself does not answer those any more. */
-  fencedBy(peer: string): void {
-    this.#stop('fenced', `the cluster has forgotten this node, as ${peer} says`);
+  /** Somebody has written this node's epoch since it was read: whoever has nothing to write would not learn of it. */
+  isDoubtful(view: ClusterView): boolean {
+    const revision = view.revisionOf(keys.epoch(this.#options.node.id));
+    return this.#state === 'proven' && revision > (this.#epoch?.revision ?? revision);
   }
 
-  #compareEpoch(): Compare[] {
+  #ofEpoch(): Compare[] {
     return this.#epoch ? [{ key: keys.epoch(this.#options.node.id), revision: this.#epoch.revision }] : [];
   }
 
@@ -182,7 +190,7 @@ export class Standing {
 
   async #prove(options: CallOptions): Promise<void> {
     const { store, node, own } = this.#options;
-    if (store.restored()) return this.#stop('recovering', 'the store was restored from a backup');
+    if (store.restored()) return this.#stop('recovering', RESTORED);
     const epoch = await this.#readEpoch(options);
     const found = (await store.get(keys.fence(node.id), options)).entry as Entry<FenceRecord> | undefined;
     if (epoch === undefined) return this.#stop('fenced', 'the cluster has forgotten this node');
@@ -238,7 +246,7 @@ export class Standing {
     const record: FenceRecord = { node: node.id, bootId: node.bootId, sequence: found?.value.sequence ?? 0 };
     const { succeeded, revision } = await store.transact(
       {
-        compare: [{ key: keys.fence(node.id), revision: found?.revision ?? 0 }, ...this.#compareEpoch()],
+        compare: [{ key: keys.fence(node.id), revision: found?.revision ?? 0 }, ...this.#ofEpoch()],
         then: [{ put: keys.fence(node.id), value: record }],
       },
       options,
