@@ -12,6 +12,7 @@ import type { Control } from '../../src/control/port.ts';
 import { createControl } from '../../src/control/service.ts';
 import { Turns } from '../../src/control/turns.ts';
 import { DEFAULT_SETTINGS } from '../../src/model/cluster.ts';
+import { keys } from '../../src/model/keys.ts';
 import type { Reconciler } from '../../src/reconcile/port.ts';
 import { openJournal } from '../../src/store/journal/journal.ts';
 import type { Journal, JournalHeader } from '../../src/store/journal/port.ts';
@@ -25,6 +26,8 @@ const log = pino({ level: 'silent' });
 /** milliseconds between looks of housekeeping, of which only the order matters here */
 const HOUSEKEEPING = 5_000;
 const RETRY = 1_000;
+/** milliseconds after which a daemon that gave up begins anew */
+const RESTART = 5_000;
 const DIRECTORY = '/journal';
 /** so small that snapshots are taken often, and no time goes into filling a reserve */
 const LIMITS = { logBytes: 16_384, reserveBytes: 0 };
@@ -76,6 +79,7 @@ export class SimDaemon {
   readonly host: SimHost;
   readonly #world: SimWorld;
   readonly #ended = new AbortController();
+  readonly #end = new Promise<void>((resolve) => this.#ended.signal.addEventListener('abort', () => resolve()));
   /** undefined until the cluster has been read once */
   control: Control | undefined;
   deps: ControlDeps | undefined;
@@ -87,6 +91,11 @@ export class SimDaemon {
   constructor(world: SimWorld, host: SimHost) {
     this.#world = world;
     this.host = host;
+  }
+
+  /** Resolves when it ends. */
+  get end(): Promise<void> {
+    return this.#end;
   }
 
   get alive(): boolean {
@@ -108,7 +117,15 @@ export class SimDaemon {
       if (!this.alive) return;
       this.failure = error;
       this.#world.note(`${this.host.name} gives up: ${String(error)}`);
+      if ((error as { code?: string }).code !== 'unauthenticated') this.#world.clock.schedule(RESTART, () => this.#again());
     });
+  }
+
+  /** As the unit's Restart= does. */
+  #again(): void {
+    if (!this.alive) return;
+    this.host.crash();
+    this.host.start();
   }
 
   async #run(): Promise<void> {
@@ -132,7 +149,8 @@ export class SimDaemon {
     this.deps = deps;
     this.control = createControl(deps);
     this.#world.note(`${host.name} serves`);
-    await this.#untilStore(() => registerNode(deps, host.record(), signal));
+    // A store from a backup is told of this node with all that it owns.
+    if (!deps.ownership.isRecovering()) await this.#untilStore(() => registerNode(deps, host.record(), signal));
     this.#housekeep(deps);
     await this.#untilStore(() => deps.ownership.standing.prove({ deadline: RETRY, signal }));
     while (!deps.ownership.standing.isProven()) await this.#pause();
@@ -159,6 +177,10 @@ export class SimDaemon {
       clock: () => world.clock.now,
       machineId: 'machine',
       applied: () => reconciler.applied().sequence,
+      registration: () => [
+        { put: keys.node(node.id), value: view.value(keys.node(node.id)) ?? host.record() },
+        { put: keys.nodeName(node.name), value: node.id },
+      ],
       exhausted: (need) => poolExhausted(deps, need),
       refused: (need, holder) => addressTaken(deps, need, holder),
     });
@@ -185,6 +207,7 @@ export class SimDaemon {
       } catch (error) {
         this.#world.judge.failed(this, 'housekeeping', error);
       }
+      if (this.control && this.alive) await this.host.followEngine(this, this.control);
       await this.store?.keep();
       deps.reconciler.applied();
       if (this.alive) clock.schedule(HOUSEKEEPING, () => void round());
@@ -215,7 +238,8 @@ export class SimDaemon {
           );
         };
         const host = this.#world.hostOf(to);
-        if (host) network.send(this.host.name, host.name, () => deliver(host));
+        const times = host && network.repeats() ? 2 : 1;
+        for (let i = 0; host && i < times; i++) network.send(this.host.name, host.name, () => deliver(host));
       });
     };
     const context = { peer: { node, address: '127.0.0.1' } };

@@ -4,7 +4,10 @@ import type { LineageKeeper, LineageRecord } from '../../src/store/port.ts';
 import { JournalDisk } from './journal-disk.ts';
 import type { Random } from './random.ts';
 import { DAY_ONE } from './sim-clock.ts';
+import type { Control } from '../../src/control/port.ts';
+import type { Calls } from './sim-calls.ts';
 import { SimDaemon } from './sim-daemon.ts';
+import { SimEngine } from './sim-engine.ts';
 import type { SimWorld } from './sim-world.ts';
 
 export class SimHost {
@@ -22,6 +25,7 @@ export class SimHost {
   isCopy = false;
   /** its reconcile loop gets nowhere */
   stalled = false;
+  #engine: SimEngine | undefined;
   #boots = 0;
   /** milliseconds that its wall clock is wrong by */
   #wrong = 0;
@@ -96,6 +100,19 @@ export class SimHost {
   runFrom(host: SimHost): void {
     this.disk = host.disk.copy();
     this.isCopy = true;
+  }
+
+  /** Its Docker, which outlives the daemon. */
+  engine(calls: Calls): SimEngine {
+    return (this.#engine ??= new SimEngine(calls, this));
+  }
+
+  followEngine(daemon: SimDaemon, control: Control): Promise<void> {
+    return this.#engine?.follow(daemon, control) ?? Promise.resolve();
+  }
+
+  endEngine(): Promise<void> {
+    return this.#engine?.endAll() ?? Promise.resolve();
   }
 
   linkChanged(): void {

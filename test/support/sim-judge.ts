@@ -7,6 +7,7 @@ import { cidrFrom } from '../../src/model/ipam/blocks.ts';
 import type { BlockRecord } from '../../src/model/ipam/blocks.ts';
 import { cidrsOf, spanOf, without } from '../../src/model/ipam/spans.ts';
 import { keys, prefixes } from '../../src/model/keys.ts';
+import type { Network, RestorationRecord } from '../../src/model/objects.ts';
 import { RESTING_TIME } from '../../src/model/limits.ts';
 import type { Journal } from '../../src/store/journal/port.ts';
 import type { Change } from '../../src/store/port.ts';
@@ -15,8 +16,10 @@ import type { SimCommit, Writer } from './sim-etcd.ts';
 import type { SimHost } from './sim-host.ts';
 import type { SimWorld } from './sim-world.ts';
 
-/** An endpoint whose attach was answered, and whose detach was not asked for. */
+/** An endpoint whose attach was answered, and whose detach was not asked for; or an address that is held for an engine. */
 export interface Live {
+  kind: 'manual' | 'engine' | 'hold';
+  /** id, or a name of the hold */
   endpoint: string;
   network: string;
   addresses: string[];
@@ -37,6 +40,8 @@ export interface Granted {
   wanted: string | undefined;
   /** the node had not been proven in its boot when the call came */
   unproven: boolean;
+  /** the address was the caller's before */
+  held?: boolean;
 }
 
 export class Violation extends Error {}
@@ -56,6 +61,10 @@ export class Judge {
   /** by node: since when etcd has its lease without a break */
   readonly #liveSince = new Map<string, number>();
   readonly fenced = new Set<string>();
+  /** ids of networks that end by force */
+  readonly #forced = new Set<string>();
+  /** etcd was put back, and not all nodes have written again what is theirs */
+  #recovering = false;
   found: Violation | undefined;
 
   constructor(world: SimWorld) {
@@ -73,10 +82,27 @@ export class Judge {
     this.found ??= new Violation(text);
   }
 
+  /** A network ends by force, and all in it. */
+  forced(network: string): void {
+    this.#forced.add(network);
+    this.allEnded((live) => live.network === network);
+  }
+
+  /** Those holds have become an endpoint. */
+  bound(daemon: SimDaemon, holds: string[], live: Live): void {
+    for (const hold of holds) this.#forgetLive(hold);
+    this.attached(daemon, live, { wanted: undefined, unproven: false, held: true });
+  }
+
+  /** The time of a hold is over. */
+  expired(hold: Live): void {
+    if (this.live.get(hold.endpoint) === hold) this.#forgetLive(hold.endpoint);
+  }
+
   /** An attach was answered. */
   attached(daemon: SimDaemon, live: Live, granted: Granted): void {
     // Members take no packet from it, whatever it does.
-    if (this.fenced.has(live.node)) return;
+    if (this.fenced.has(live.node) || this.#forced.has(live.network)) return;
     for (const address of live.addresses) {
       const place = `${live.network}/${address}`;
       const other = this.#holders.get(place);
@@ -84,7 +110,7 @@ export class Judge {
         this.violated(
           `${address} is ${live.endpoint}'s on ${live.host.name} and ${other.endpoint}'s on ${other.host.name}`,
         );
-      this.#rested(daemon.host, { place, ...granted });
+      if (!granted.held) this.#rested(daemon.host, { place, ...granted });
       this.#holders.set(place, live);
       this.#released.delete(place);
     }
@@ -93,24 +119,28 @@ export class Judge {
 
   /** From now on it is nobody's business whether packets reach it. */
   ended(endpoint: string): Live | undefined {
+    const live = this.#forgetLive(endpoint);
+    for (const address of live?.addresses ?? []) {
+      const released = { at: this.#world.clock.now, node: live?.node ?? '', revision: undefined, shownAt: 0 };
+      this.#released.set(`${live?.network}/${address}`, released);
+    }
+    return live;
+  }
+
+  #forgetLive(endpoint: string): Live | undefined {
     const live = this.live.get(endpoint);
     if (!live) return undefined;
     this.live.delete(endpoint);
     for (const address of live.addresses) {
       const place = `${live.network}/${address}`;
       if (this.#holders.get(place) === live) this.#holders.delete(place);
-      this.#released.set(place, { at: this.#world.clock.now, node: live.node, revision: undefined, shownAt: 0 });
     }
     return live;
   }
 
   /** The containers of a host are gone, and nobody will ever ask for them. */
   allEnded(which: (live: Live) => boolean): void {
-    for (const live of [...this.live.values()]) {
-      if (!which(live)) continue;
-      this.ended(live.endpoint);
-      for (const address of live.addresses) this.#released.delete(`${live.network}/${address}`);
-    }
+    for (const live of [...this.live.values()]) if (which(live)) this.#forgetLive(live.endpoint);
   }
 
   /** Its disk knows of an older day: for the addresses that it releases in the meantime nobody else is told anything wrong. */
@@ -122,7 +152,7 @@ export class Judge {
   /** What was durable is there again. */
   journalOpened(daemon: SimDaemon, journal: Journal): void {
     for (const live of this.live.values()) {
-      if (live.host !== daemon.host || journal.get(keys.endpoint(live.network, live.endpoint))) continue;
+      if (live.host !== daemon.host || journal.get(recordOf(live))) continue;
       this.violated(`${live.endpoint} was answered on ${live.host.name} and is not in its journal after a restart`);
     }
   }
@@ -137,7 +167,7 @@ export class Judge {
     for (const live of this.live.values()) {
       const { daemon } = live.host;
       if (!daemon?.alive || !daemon.deps || daemon.journal?.failure || this.fenced.has(live.node)) continue;
-      if (daemon.journal?.get(keys.endpoint(live.network, live.endpoint))) continue;
+      if (daemon.journal?.get(recordOf(live))) continue;
       this.violated(`${live.endpoint} (${live.addresses.join()}) on ${live.host.name} is live, and its record is gone`);
     }
   }
@@ -167,6 +197,12 @@ export class Judge {
       if (change.type === 'delete' && change.key.startsWith(prefixes.networks))
         gone.add(change.key.slice(prefixes.networks.length));
     }
+    for (const change of commit.changes) {
+      const ending = change.type === 'put' && change.entry.key.startsWith(prefixes.networks);
+      // By a user, or since only nodes that are not heard from own space in it.
+      if (ending && (change.entry.value as Network).leaving?.force) this.forced((change.entry.value as Network).id);
+    }
+    for (const network of gone) this.#networkGone(network);
     for (const change of commit.changes) this.#changed(change, { writer, gone, revision: commit.revision });
   }
 
@@ -174,9 +210,17 @@ export class Judge {
     const key = change.type === 'put' ? change.entry.key : change.key;
     const value = change.type === 'put' ? change.entry.value : undefined;
     if (key.startsWith(prefixes.live)) this.#lease(key.slice(prefixes.live.length), value !== undefined);
+    if (key === keys.restoration && (value as RestorationRecord | undefined)?.resumedAt !== undefined)
+      this.#recovering = false;
     if (key.startsWith(prefixes.forgotten)) this.#forget(key.slice(prefixes.forgotten.length));
     if (key.startsWith(prefixes.addresses) || key.startsWith(prefixes.endpoints)) this.#owned(key, value, by);
     if (key.startsWith(prefixes.blocks)) this.#block(key, value as BlockRecord | undefined, by.writer);
+  }
+
+  #networkGone(network: string): void {
+    const left = [...this.live.values()].find((live) => live.network === network && !this.fenced.has(live.node));
+    if (left) this.violated(`network ${network} goes while ${left.endpoint} on ${left.host.name} is in it`);
+    for (const place of this.#released.keys()) if (place.startsWith(`${network}/`)) this.#released.delete(place);
   }
 
   #lease(node: string, held: boolean): void {
@@ -196,7 +240,7 @@ export class Judge {
     const after = (value as { node?: string } | undefined)?.node;
     const { writer } = by;
     if (writer && !by.gone.has(network)) {
-      if (before !== undefined && before !== writer.node && !this.fenced.has(before))
+      if (!this.#recovering && before !== undefined && before !== writer.node && !this.fenced.has(before))
         this.violated(`${key} is ${before}'s, and ${writer.host} ${value === undefined ? 'deletes' : 'writes'} it`);
       if (after !== undefined && after !== writer.node) this.violated(`${writer.host} writes ${key} as ${after}`);
       if (this.fenced.has(writer.node)) this.violated(`${writer.host} is fenced and writes ${key}`);
@@ -217,7 +261,8 @@ export class Judge {
     this.#world.note(`${writer?.host ?? 'etcd'} writes block ${key.split('/').slice(2).join('/')}: ${parts}`);
     if (record) this.#blocks.set(key, record);
     else this.#blocks.delete(key);
-    if (!before || !writer) return;
+    // The dead let go of what is in a network that ends by force.
+    if (!before || !writer || this.#recovering || this.#forced.has(before.network)) return;
     for (const { cidr, owner } of before.parts) {
       if (owner === writer.node || this.fenced.has(owner)) continue;
       const kept = (record?.parts ?? []).filter((part) => part.owner === owner);
@@ -231,8 +276,9 @@ export class Judge {
     }
   }
 
-  /** etcd holds an older day: what it says is no evidence against anybody. */
+  /** etcd holds an older day: what it says is no evidence against anybody until all have written what is theirs. */
   #restored(): void {
+    this.#recovering = true;
     const { etcd } = this.#world;
     this.#owners.clear();
     this.#blocks.clear();
@@ -245,4 +291,10 @@ export class Judge {
     for (const host of this.#world.hosts) host.applied = 0;
     for (const released of this.#released.values()) released.revision = undefined;
   }
+}
+
+function recordOf(live: Live): string {
+  return live.kind === 'hold'
+    ? keys.address(live.network, live.addresses[0] ?? '')
+    : keys.endpoint(live.network, live.endpoint);
 }

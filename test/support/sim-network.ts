@@ -11,9 +11,11 @@ export interface Weather {
   /** of a message that takes up to `late` milliseconds */
   lateness: number;
   late: number;
+  /** of a request between daemons that comes a second time */
+  twice: number;
 }
 
-export const CALM: Weather = { loss: 0, lateness: 0, late: 0 };
+export const CALM: Weather = { loss: 0, lateness: 0, late: 0, twice: 0 };
 
 export class SimNetwork {
   weather = CALM;
@@ -34,6 +36,11 @@ export class SimNetwork {
     this.#clock.schedule(this.delay(), () => {
       if (this.connected(from, to)) arrive();
     });
+  }
+
+  /** A request is sent again, as those do who did not hear the answer to the first. */
+  repeats(): boolean {
+    return this.weather.twice > 0 && this.#random.next() < this.weather.twice;
   }
 
   /** milliseconds that a message takes */

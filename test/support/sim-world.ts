@@ -71,6 +71,11 @@ export class SimWorld {
     return new WeftError('daemon-away', `${node} does not answer`);
   }
 
+  /** A node has noticed that etcd was put back, and nobody said that it may go on. */
+  isRecovering(): boolean {
+    return this.hosts.some(({ daemon }) => daemon?.deps?.ownership.isRecovering() === true);
+  }
+
   cutFromEtcd(host: SimHost): void {
     this.network.cut(host.name, ETCD);
     host.linkChanged();
