@@ -424,9 +424,9 @@ export class Space {
       },
       options,
     );
-    // What a store from a backup took counts for nothing: the journals tell it who owns what.
-    if (standing.state === 'recovering') throw standing.refusal();
     if (written.succeeded) await view.reached(written.revision, options.deadline, options.signal);
+    // A store from a backup is told by the journals who owns what, perhaps already: this would come too late.
+    if (standing.state === 'recovering') throw standing.refusal();
     return written.succeeded;
   }
 
