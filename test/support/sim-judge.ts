@@ -60,7 +60,8 @@ export class Judge {
   readonly #blocks = new Map<string, BlockRecord>();
   /** by node: since when etcd has its lease without a break */
   readonly #liveSince = new Map<string, number>();
-  readonly fenced = new Set<string>();
+  /** nodes that were forgotten, and at which revision */
+  readonly fenced = new Map<string, number>();
   /** ids of networks that end by force */
   readonly #forced = new Set<string>();
   /** etcd was put back, and not all nodes have written again what is theirs */
@@ -180,13 +181,15 @@ export class Judge {
     // Its last owner's host may have it back: what other hosts still know of it is right.
     if (released.node === host.nodeId && (unproven || wanted === place.split('/')[1])) return;
     if (age < RESTING_TIME) this.violated(`${place} was given again on ${host.name} after a rest of ${age} ms`);
+    // Who has applied that a node was forgotten has nothing to do with its endpoints any more.
+    const shown = this.fenced.get(released.node) ?? released.revision ?? etcd.revision + 1;
     for (const other of hosts) {
       // The one that released it follows its own journal.
       if ([host.nodeId, released.node].includes(other.nodeId) || other.isCopy || !other.daemon?.deps) continue;
       const since = this.#liveSince.get(other.nodeId);
       if (since === undefined || since > (released.shownAt || clock.now) - NEWS) continue;
       other.daemon.deps.reconciler.applied();
-      if (other.applied >= (released.revision ?? etcd.revision + 1)) continue;
+      if (other.applied >= shown) continue;
       this.violated(`${place} was given again on ${host.name}, and ${other.name} has not seen its release`);
     }
   }
@@ -212,7 +215,7 @@ export class Judge {
     if (key.startsWith(prefixes.live)) this.#lease(key.slice(prefixes.live.length), value !== undefined);
     if (key === keys.restoration && (value as RestorationRecord | undefined)?.resumedAt !== undefined)
       this.#recovering = false;
-    if (key.startsWith(prefixes.forgotten)) this.#forget(key.slice(prefixes.forgotten.length));
+    if (key.startsWith(prefixes.forgotten)) this.#forget(key.slice(prefixes.forgotten.length), by.revision);
     if (key.startsWith(prefixes.addresses) || key.startsWith(prefixes.endpoints)) this.#owned(key, value, by);
     if (key.startsWith(prefixes.blocks)) this.#block(key, value as BlockRecord | undefined, by.writer);
   }
@@ -228,8 +231,8 @@ export class Judge {
     else if (!this.#liveSince.has(node)) this.#liveSince.set(node, this.#world.clock.now);
   }
 
-  #forget(node: string): void {
-    this.fenced.add(node);
+  #forget(node: string, revision: number): void {
+    this.fenced.set(node, revision);
     this.allEnded((live) => live.node === node);
   }
 
@@ -289,7 +292,8 @@ export class Judge {
     for (const { key, value } of etcd.list(prefixes.blocks)) this.#blocks.set(key, value as BlockRecord);
     for (const { key } of etcd.list(prefixes.live)) this.#lease(key.slice(prefixes.live.length), true);
     for (const host of this.#world.hosts) host.applied = 0;
-    for (const released of this.#released.values()) released.revision = undefined;
+    // What was shown before has no revision in this history.
+    for (const released of this.#released.values()) if (released.revision !== undefined) released.revision = 0;
   }
 }
 

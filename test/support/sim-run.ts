@@ -69,7 +69,10 @@ class Simulation {
 
   async #begin(): Promise<void> {
     const { hosts, random, clock } = this.#world;
-    for (const host of hosts) host.start();
+    for (const host of hosts) {
+      host.engine(this.steps.calls);
+      host.start();
+    }
     await this.#until('all nodes serve', () => hosts.every(isProven));
     const count = 1 + random.integer(2);
     for (let i = 0; i < count; i++) {
@@ -124,7 +127,7 @@ class Simulation {
   async #dropTheLost(): Promise<boolean> {
     const { hosts } = this.#world;
     // A look of each at where it stands.
-    await this.#pass(6_000);
+    await this.#pass(20_000);
     const isLost = (host: SimHost) =>
       (host.daemon?.failure as { code?: string } | undefined)?.code === 'unauthenticated' || LOST.has(host.daemon?.deps?.ownership.standing.state ?? '');
     await this.#until('all nodes know where they stand', () => hosts.every((host) => isProven(host) || isLost(host)));

@@ -15,7 +15,7 @@ import { chooseCarve } from '../../model/ipam/choose-carve.ts';
 import { carve, claimAddress, claimFreePart, giveBackAll } from '../../model/ipam/claims.ts';
 import type { Claim } from '../../model/ipam/claims.ts';
 import type { Pool } from '../../model/ipam/pool.ts';
-import { spanOf, without } from '../../model/ipam/spans.ts';
+import { cidrsOf, spanOf, without } from '../../model/ipam/spans.ts';
 import { candidateBlocks, topBlockOf } from '../../model/ipam/top-blocks.ts';
 import { keys, prefixes } from '../../model/keys.ts';
 import { HANDLER_DEADLINE } from '../../model/limits.ts';
@@ -399,14 +399,19 @@ export class Space {
     }
   }
 
-  /** What the record says is this node's, and the journal neither has nor is giving away. */
+  /**
+   * What the record says is this node's, and the journal neither has nor is giving away. No more than that: what the journal
+   * has may be given away before this is put down.
+   */
   #unknownParts(record: BlockRecord): Cidr[] {
     const { own, node } = this.#options;
+    const { family } = cidrFrom(record.cidr);
     const owned = ownedParts(record, node.id);
     if (owned.length === 0) return [];
     const space = spaceOf(own, record.network);
-    const known = [...space.parts, ...space.moving.map(({ cidr }) => cidr)].map((text) => spanOf(cidrFrom(text)));
-    return owned.filter((part) => without([spanOf(part)], known).length > 0);
+    const known = [...space.parts, ...space.moving.map(({ cidr }) => cidr)].map(cidrFrom);
+    const ofFamily = known.filter((cidr) => cidr.family === family);
+    return cidrsOf(family, without(owned.map(spanOf), ofFamily.map(spanOf)));
   }
 
   async #swap(
