@@ -64,6 +64,8 @@ export class Judge {
   readonly fenced = new Map<string, number>();
   /** ids of networks that end by force */
   readonly #forced = new Set<string>();
+  /** ids of those whose deletion was begun */
+  readonly #leaving = new Set<string>();
   /** etcd was put back, and not all nodes have written again what is theirs */
   #recovering = false;
   found: Violation | undefined;
@@ -201,9 +203,8 @@ export class Judge {
         gone.add(change.key.slice(prefixes.networks.length));
     }
     for (const change of commit.changes) {
-      const ending = change.type === 'put' && change.entry.key.startsWith(prefixes.networks);
-      // By a user, or since only nodes that are not heard from own space in it.
-      if (ending && (change.entry.value as Network).leaving?.force) this.forced((change.entry.value as Network).id);
+      if (change.type === 'put' && change.entry.key.startsWith(prefixes.networks))
+        this.#networkChanged(change.entry.value as Network);
     }
     for (const network of gone) this.#networkGone(network);
     for (const change of commit.changes) this.#changed(change, { writer, gone, revision: commit.revision });
@@ -220,10 +221,23 @@ export class Judge {
     if (key.startsWith(prefixes.blocks)) this.#block(key, value as BlockRecord | undefined, by.writer);
   }
 
+  #networkChanged({ id, leaving }: Network): void {
+    // By a user, or since only nodes that are not heard from own space in it.
+    if (leaving?.force) this.forced(id);
+    // What rests is given back with its space; when the network stays after all, it has rested too short.
+    if (leaving || this.#leaving.has(id)) this.#restless(id);
+    if (leaving) this.#leaving.add(id);
+    else this.#leaving.delete(id);
+  }
+
+  #restless(network: string): void {
+    for (const place of this.#released.keys()) if (place.startsWith(`${network}/`)) this.#released.delete(place);
+  }
+
   #networkGone(network: string): void {
     const left = [...this.live.values()].find((live) => live.network === network && !this.fenced.has(live.node));
     if (left) this.violated(`network ${network} goes while ${left.endpoint} on ${left.host.name} is in it`);
-    for (const place of this.#released.keys()) if (place.startsWith(`${network}/`)) this.#released.delete(place);
+    this.#restless(network);
   }
 
   #lease(node: string, held: boolean): void {

@@ -26,6 +26,9 @@ export interface SimResult {
 export async function simulate(options: SimOptions): Promise<SimResult> {
   const world = new SimWorld(options);
   const restore = world.clock.install(world.random);
+  const traces = Error.stackTraceLimit;
+  // Refusals are thrown by the hundred, and nobody reads where.
+  if (process.env.WEFT_SIM_SEED === undefined) Error.stackTraceLimit = 0;
   const run = new Simulation(world, options);
   try {
     await run.all();
@@ -35,6 +38,7 @@ export async function simulate(options: SimOptions): Promise<SimResult> {
     return { failure: error.message, trace: world.trace(), attached: run.steps.users.attached };
   } finally {
     for (const host of world.hosts) host.crash();
+    Error.stackTraceLimit = traces;
     restore();
   }
 }

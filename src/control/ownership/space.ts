@@ -28,7 +28,7 @@ import type { Need } from './need.ts';
 import type { OwnRecords } from './own-records.ts';
 import type { PeerPort, SplitAnswer, SplitRequest } from './ports.ts';
 import { ownedIn, spaceOf, withoutPart, withPart, writeSpace } from './space-records.ts';
-import type { Moving } from './space-records.ts';
+import type { Moving, SpaceRecord } from './space-records.ts';
 import type { Standing } from './standing.ts';
 
 export interface SpaceOptions {
@@ -65,6 +65,8 @@ type Options = CallOptions & { deadline: number };
 export class Space {
   readonly #options: SpaceOptions;
   readonly #background = new Set<Promise<void>>();
+  /** blocks of the picture with the record of the journal that has all that is said of this node in them */
+  readonly #known = new WeakMap<BlockRecord, SpaceRecord>();
   readonly #looks = new Looks();
 
   constructor(options: SpaceOptions) {
@@ -405,13 +407,16 @@ export class Space {
    */
   #unknownParts(record: BlockRecord): Cidr[] {
     const { own, node } = this.#options;
+    const space = spaceOf(own, record.network);
+    if (this.#known.get(record) === space) return [];
     const { family } = cidrFrom(record.cidr);
     const owned = ownedParts(record, node.id);
     if (owned.length === 0) return [];
-    const space = spaceOf(own, record.network);
     const known = [...space.parts, ...space.moving.map(({ cidr }) => cidr)].map(cidrFrom);
     const ofFamily = known.filter((cidr) => cidr.family === family);
-    return cidrsOf(family, without(owned.map(spanOf), ofFamily.map(spanOf)));
+    const unknown = cidrsOf(family, without(owned.map(spanOf), ofFamily.map(spanOf)));
+    if (unknown.length === 0) this.#known.set(record, space);
+    return unknown;
   }
 
   async #swap(
