@@ -16,6 +16,9 @@ export const SPACE = 'space/';
 /** Id of the restoration of the store that this node was last through. */
 export const RESTORATION = 'restoration';
 
+/** What this node last wrote its own records again for. */
+export const RECOVERING = 'recovering';
+
 /** Where the journal ended before a boot that is not proven yet wrote to it. */
 export const BOOT = 'boot';
 
@@ -25,5 +28,5 @@ export function spaceKey(network: string): string {
 
 /** Flows from the journal to the store. */
 export function isPublished(key: string): boolean {
-  return !key.startsWith(SPACE) && key !== RESTORATION && key !== BOOT;
+  return !key.startsWith(SPACE) && key !== RESTORATION && key !== RECOVERING && key !== BOOT;
 }

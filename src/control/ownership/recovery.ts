@@ -13,7 +13,7 @@ import { newId } from '../../model/names.ts';
 import type { EpochRecord, FenceRecord, RestorationRecord } from '../../model/objects.ts';
 import type { CallOptions, Entry, Operation, Store } from '../../store/port.ts';
 import type { ClusterView } from '../cluster-view.ts';
-import { isOwn, RESTORATION } from './keys.ts';
+import { isOwn, RECOVERING, RESTORATION } from './keys.ts';
 import type { OwnRecords } from './own-records.ts';
 import { ownedIn } from './space-records.ts';
 import type { SpaceRecord } from './space-records.ts';
@@ -35,6 +35,12 @@ export interface RecoveryOptions {
   log: Logger;
 }
 
+/** For which recovery this node wrote its records again, and when it had noticed that the store was restored. */
+interface RecoveryMark {
+  restoration: string;
+  noticed: string;
+}
+
 /** of a transaction's 100 */
 const BATCH = 40;
 
@@ -51,24 +57,34 @@ export class Recovery {
   async round(options: Options): Promise<boolean> {
     const { view, own, store, standing, node } = this.#options;
     await view.sync(options);
-    const restoration = await this.#restoration(options);
+    const restored = store.restored();
+    const noticed = restored?.noticedAt ?? '';
+    const restoration = await this.#restoration(noticed, options);
     if (!restoration) return false;
     const fence = view.value<FenceRecord>(keys.fence(node.id));
-    if (fence?.recovered !== restoration.id) await this.#assert(restoration.id, options);
+    if (fence?.recovered !== restoration.id) {
+      const mark: RecoveryMark = { restoration: restoration.id, noticed };
+      await own.append([{ put: RECOVERING, value: mark }]).durable;
+      await this.#assert(restoration.id, options);
+    }
     if (restoration.resumedAt === undefined) return false;
     await own.append([{ put: RESTORATION, value: restoration.id }]).durable;
+    // Once more, in the meantime: what was resumed is not this.
+    if (store.restored() !== restored) return false;
     await store.acceptRestored();
     await standing.prove(options);
     return standing.isProven();
   }
 
   /** The recovery that is under way, for the whole cluster; the first node that notices begins it. */
-  async #restoration(options: Options): Promise<RestorationRecord | undefined> {
+  async #restoration(noticed: string, options: Options): Promise<RestorationRecord | undefined> {
     const { view, own, store, now } = this.#options;
     const key = keys.restoration;
     const found = view.value<RestorationRecord>(key);
-    // One that this node has been through is part of the backup: this is another.
-    if (found && found.id !== own.get<string>(RESTORATION)) return found;
+    // One that this node has been through, or was in when the store was restored again, is part of the backup: this is another.
+    const mark = own.get<RecoveryMark>(RECOVERING);
+    const former = mark?.restoration === found?.id && mark?.noticed !== noticed;
+    if (found && found.id !== own.get<string>(RESTORATION) && !former) return found;
     const record: RestorationRecord = { id: newId(), startedAt: now().toISOString() };
     const written = await store.transact(
       { compare: [{ key, revision: view.revisionOf(key) }], then: [{ put: key, value: record }] },
