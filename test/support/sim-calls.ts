@@ -14,6 +14,7 @@ const EXPECTED = new Set([
   'store-conflict',
   'daemon-away',
   'node-fenced',
+  'node-forgotten',
   'network-not-found',
   'network-in-use',
   'network-leaving',

@@ -133,7 +133,7 @@ class Simulation {
     // A look of each at where it stands.
     await this.#pass(20_000);
     const isLost = (host: SimHost) =>
-      (host.daemon?.failure as { code?: string } | undefined)?.code === 'unauthenticated' || LOST.has(host.daemon?.deps?.ownership.standing.state ?? '');
+      (host.daemon?.failure as { code?: string } | undefined)?.code === 'node-forgotten' || LOST.has(host.daemon?.deps?.ownership.standing.state ?? '');
     await this.#until('all nodes know where they stand', () => hosts.every((host) => isProven(host) || isLost(host)));
     const lost = hosts.filter(isLost);
     const control = hosts.find(isProven)?.daemon?.control;

@@ -48,6 +48,8 @@ interface BootMark {
   sequence: number;
 }
 
+const RESTORED = 'the store was restored from a backup';
+
 /** What somebody knows of this node's fence and epoch; undefined: nothing. */
 export interface Witness {
   epoch: number | undefined;
@@ -56,8 +58,6 @@ export interface Witness {
   /** of whoever wrote it */
   bootId: string | undefined;
 }
-
-const RESTORED = 'the store was restored from a backup';
 
 interface Held<T> {
   record: T;
@@ -111,8 +111,10 @@ export class Standing {
   mayGive(): boolean {
     const { state } = this;
     if (state === 'proven') return true;
-    const { journal } = this.#options.own;
-    return state === 'unproven' && !journal.fresh && journal.header.bootId === this.#options.node.bootId;
+    const { own, node, machineId } = this.#options;
+    const { fresh, header } = own.journal;
+    const sameBoot = header.bootId === node.bootId && header.machineId === machineId;
+    return state === 'unproven' && !fresh && sameBoot;
   }
 
   /**
@@ -154,9 +156,12 @@ export class Standing {
     return new WeftError('node-fenced', `${name} gives out no addresses: ${this.#reason}`, { object: name, next });
   }
 
-  /** What every transaction of this node compares beside its own. Throws for a fenced node, and while the store recovers. */
+  /**
+   * What every transaction of this node compares beside its own. Throws for who is not the node any more, and while the store
+   * recovers.
+   */
   compare(): Compare[] {
-    if (this.state === 'fenced' || this.state === 'recovering') throw this.refusal();
+    if (['fenced', 'cloned', 'recovering'].includes(this.state)) throw this.refusal();
     return this.#ofEpoch();
   }
 
@@ -164,6 +169,11 @@ export class Standing {
   isDoubtful(view: ClusterView): boolean {
     const revision = view.revisionOf(keys.epoch(this.#options.node.id));
     return this.#state === 'proven' && revision > (this.#epoch?.revision ?? revision);
+  }
+
+  /** A node of the cluster says that this one was forgotten: the store itself does not answer those any more. */
+  fencedBy(peer: string): void {
+    this.#stop('fenced', `the cluster has forgotten this node, as ${peer} says`);
   }
 
   #ofEpoch(): Compare[] {
