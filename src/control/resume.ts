@@ -3,6 +3,7 @@ import { WeftError } from '../model/errors.ts';
 import { keys } from '../model/keys.ts';
 import type { FenceRecord, RestorationRecord } from '../model/objects.ts';
 import type { ControlDeps } from './context.ts';
+import { isOf } from './ownership/recovery.ts';
 import type { CallContext } from './port.ts';
 
 /**
@@ -23,7 +24,7 @@ export async function resumeStore(
       next: 'weft status',
     });
   }
-  if (!restoration || restoration.resumedAt !== undefined) {
+  if (!restoration || restoration.resumedAt !== undefined || !isOf(restoration, deps.store.restored())) {
     throw new WeftError('not-ready', 'no node has begun to recover yet', { next: 'repeat the call in a few seconds' });
   }
   const missing = [...deps.view.current().state.nodes.values()]

@@ -116,6 +116,8 @@ export interface FenceRecord {
 export interface RestorationRecord {
   id: string;
   startedAt: string;
+  /** id of the restored store's cluster: a record that a backup brought along names another */
+  cluster?: string;
   resumedAt?: string;
 }
 

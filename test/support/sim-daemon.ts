@@ -117,7 +117,8 @@ export class SimDaemon {
       if (!this.alive) return;
       this.failure = error;
       this.#world.note(`${this.host.name} gives up: ${String(error)}`);
-      if ((error as { code?: string }).code !== 'node-forgotten') this.#world.clock.schedule(RESTART, () => this.#again());
+      if ((error as { code?: string }).code !== 'node-forgotten')
+        this.#world.clock.schedule(RESTART, () => this.#again());
     });
   }
 

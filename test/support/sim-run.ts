@@ -65,7 +65,6 @@ class Simulation {
       await this.#pass(this.#someTime());
     }
     this.#calm();
-    await this.#recover();
     if (!(await this.#dropTheLost())) return;
     const ending = new Ending(this.#world, this.steps, { pass: (ms) => this.#pass(ms), until: this.#until.bind(this) });
     await ending.all();
@@ -117,13 +116,13 @@ class Simulation {
     }
   }
 
-  /** After a restored etcd somebody says that all is there. */
+  /** After a restored etcd somebody says that all is there; also when a node notices it only when it serves again. */
   async #recover(): Promise<void> {
+    const { hosts } = this.#world;
     let asked = 0;
-    await this.#until('the recovery is over', () => {
-      if (!this.#world.isRecovering()) return true;
-      if (asked++ % 4 === 0) this.steps.operators.resumeStore();
-      return false;
+    await this.#until('all nodes know where they stand', () => {
+      if (this.#world.isRecovering() && asked++ % 4 === 0) this.steps.operators.resumeStore();
+      return !this.#world.isRecovering() && hosts.every((host) => isProven(host) || isLost(host));
     });
   }
 
@@ -132,9 +131,7 @@ class Simulation {
     const { hosts } = this.#world;
     // A look of each at where it stands.
     await this.#pass(20_000);
-    const isLost = (host: SimHost) =>
-      (host.daemon?.failure as { code?: string } | undefined)?.code === 'node-forgotten' || LOST.has(host.daemon?.deps?.ownership.standing.state ?? '');
-    await this.#until('all nodes know where they stand', () => hosts.every((host) => isProven(host) || isLost(host)));
+    await this.#recover();
     const lost = hosts.filter(isLost);
     const control = hosts.find(isProven)?.daemon?.control;
     if (!control) return false;
@@ -168,6 +165,11 @@ class Simulation {
       if (this.#world.clock.now > end) throw new Violation(`not in ${limit} ms: ${what}: ${this.#standings()}`);
     }
   }
+}
+
+function isLost({ daemon }: SimHost): boolean {
+  const code = (daemon?.failure as { code?: string } | undefined)?.code;
+  return code === 'node-forgotten' || LOST.has(daemon?.deps?.ownership.standing.state ?? '');
 }
 
 function isProven({ daemon }: SimHost): boolean {

@@ -11,7 +11,7 @@ import { cidrsOf, spanOf, within, without } from '../../model/ipam/spans.ts';
 import { keys, prefixes } from '../../model/keys.ts';
 import { newId } from '../../model/names.ts';
 import type { EpochRecord, FenceRecord, RestorationRecord } from '../../model/objects.ts';
-import type { CallOptions, Entry, Operation, Store } from '../../store/port.ts';
+import type { CallOptions, Entry, Operation, Restoration, Store } from '../../store/port.ts';
 import type { ClusterView } from '../cluster-view.ts';
 import { isOwn, RECOVERING, RESTORATION } from './keys.ts';
 import type { OwnRecords } from './own-records.ts';
@@ -39,12 +39,21 @@ export interface RecoveryOptions {
 interface RecoveryMark {
   restoration: string;
   noticed: string;
+  /** those it was in before, newest last: a backup may remember any of them, over or not */
+  former?: string[];
 }
 
 /** of a transaction's 100 */
 const BATCH = 40;
+/** recoveries that a backup may still remember */
+const FORMER = 32;
 
 type Options = CallOptions & { deadline: number };
+
+/** Not of an earlier restore, as which a backup may remember it; where the record does not say, it may be this one's. */
+export function isOf({ cluster }: RestorationRecord, restored: Restoration | undefined): boolean {
+  return cluster === undefined || restored === undefined || cluster === restored.after.clusterId;
+}
 
 export class Recovery {
   readonly #options: RecoveryOptions;
@@ -63,8 +72,7 @@ export class Recovery {
     if (!restoration) return false;
     const fence = view.value<FenceRecord>(keys.fence(node.id));
     if (fence?.recovered !== restoration.id) {
-      const mark: RecoveryMark = { restoration: restoration.id, noticed };
-      await own.append([{ put: RECOVERING, value: mark }]).durable;
+      await own.append([{ put: RECOVERING, value: this.#mark(restoration.id, noticed) }]).durable;
       await this.#assert(restoration.id, options);
     }
     if (restoration.resumedAt === undefined) return false;
@@ -83,14 +91,24 @@ export class Recovery {
     const found = view.value<RestorationRecord>(key);
     // One that this node has been through, or was in when the store was restored again, is part of the backup: this is another.
     const mark = own.get<RecoveryMark>(RECOVERING);
-    const former = mark?.restoration === found?.id && mark?.noticed !== noticed;
-    if (found && found.id !== own.get<string>(RESTORATION) && !former) return found;
-    const record: RestorationRecord = { id: newId(), startedAt: now().toISOString() };
+    const again = mark?.restoration === found?.id && mark?.noticed !== noticed;
+    const former = found && [own.get<string>(RESTORATION), ...(mark?.former ?? [])].includes(found.id);
+    const restored = store.restored();
+    if (found && !former && !again && isOf(found, restored)) return found;
+    const cluster = restored && { cluster: restored.after.clusterId };
+    const record: RestorationRecord = { id: newId(), startedAt: now().toISOString(), ...cluster };
     const written = await store.transact(
       { compare: [{ key, revision: view.revisionOf(key) }], then: [{ put: key, value: record }] },
       options,
     );
     return written.succeeded ? record : undefined;
+  }
+
+  #mark(restoration: string, noticed: string): RecoveryMark {
+    const before = this.#options.own.get<RecoveryMark>(RECOVERING);
+    const former = [...(before?.former ?? [])];
+    if (before && before.restoration !== restoration) former.push(before.restoration);
+    return { restoration, noticed, former: former.slice(-FORMER) };
   }
 
   /** Everything that is this node's as its journal has it; the fence last, so that it stands for all before it. */
