@@ -20,10 +20,10 @@ export function optionsOf(seed: number, peril = PERILS[seed % PERILS.length] ?? 
 const OF_IDENTITY = new Set<Bug>(['skip-fence', 'skip-reread']);
 
 /** Throws with the story of the first seed that fails. `WEFT_SIM_SEED` names the only one to be tried. */
-export async function trySeeds(first: number, count: number): Promise<void> {
+export async function trySeeds(first: number, count: number, peril?: Peril): Promise<void> {
   const only = process.env.WEFT_SIM_SEED;
   if (only !== undefined) return assertHolds(await simulate(optionsOf(Number(only))), Number(only));
-  for (let seed = first; seed < first + count; seed++) assertHolds(await simulate(optionsOf(seed)), seed);
+  for (let seed = first; seed < first + count; seed++) assertHolds(await simulate(optionsOf(seed, peril)), seed);
 }
 
 function assertHolds({ failure, trace }: SimResult, seed: number): void {
