@@ -1,5 +1,5 @@
 /**
- * IP addresses as (family, value) and as canonical text. Parsing and printing of IPv6 are the package ip-address's (RFC 5952);
+ * IP addresses as (family, value) and as canonical text. Printing of IPv6 is the package ip-address's (RFC 5952);
  * arithmetic is BigInt, so that both families share one code path.
  */
 import { Address6 } from 'ip-address';
@@ -23,16 +23,29 @@ export function parseAddress(text: string): Address | undefined {
   return value === undefined ? undefined : { family: 4, value: BigInt(value) };
 }
 
-/** Once: to ask whether it is valid is to read it as well. */
+/** By hand, as IPv4: addresses are read so often that the package's objects are a third of what a large cluster costs. */
 function parse6(text: string): Address | undefined {
-  try {
-    return { family: 6, value: new Address6(text).bigInt() };
-  } catch {
-    return undefined;
-  }
+  const halves = text.split('::');
+  if (halves.length > 2) return undefined;
+  const [head, tail] = halves.map(hexOf);
+  if (head === undefined || (halves.length === 2 && tail === undefined)) return undefined;
+  const missing = 32 - head.length - (tail?.length ?? 0);
+  // "::" stands for one group at least.
+  if (halves.length === 2 ? missing < 4 : missing !== 0) return undefined;
+  return { family: 6, value: BigInt(`0x${head}${'0'.repeat(missing)}${tail ?? ''}`) };
 }
 
-/** By hand: addresses of IPv4 are read so often that the package's objects are a third of what a large cluster costs. */
+/** Four digits for each group. */
+function hexOf(groups: string): string | undefined {
+  if (groups === '') return '';
+  let hex = '';
+  for (const group of groups.split(':')) {
+    if (!/^[0-9a-f]{1,4}$/i.test(group)) return undefined;
+    hex += group.padStart(4, '0');
+  }
+  return hex;
+}
+
 function parse4(text: string): number | undefined {
   const bytes = text.split('.');
   if (bytes.length !== 4) return undefined;
