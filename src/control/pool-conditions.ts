@@ -23,9 +23,12 @@ type Level = (typeof LEVELS)[number];
 export class PoolConditions {
   /** by network and family */
   readonly #raised = new Map<string, { level: Level; since: string }>();
+  #last: { state: ClusterState; found: Condition[] } | undefined;
 
   /** What holds now; to be asked often enough that a level is not passed unseen both ways. */
   look(state: ClusterState, now: Date): Condition[] {
+    // Peers ask for the status with every address that rests.
+    if (this.#last?.state === state) return this.#last.found;
     const seen = new Set<string>();
     const found: Condition[] = [];
     for (const { network, family, usage } of familyUsages(state, LOWEST)) {
@@ -40,6 +43,7 @@ export class PoolConditions {
       found.push({ type: level.type, object, message: messageOf(object, family, usage), since });
     }
     for (const key of this.#raised.keys()) if (!seen.has(key)) this.#raised.delete(key);
+    this.#last = { state, found };
     return found;
   }
 }
