@@ -1,6 +1,6 @@
 /**
  * Time that passes only when it is told to. While installed, the global timers, `performance.now`, `Date` and the randomness
- * of ids are the simulation's; `setImmediate` stays real and only lets all pending work run before time moves on.
+ * of ids are the simulation's; `process.nextTick` stays real: what it is told runs when no promise has anything left to do.
  */
 import type { Random } from './random.ts';
 
@@ -27,7 +27,6 @@ export class SimClock {
   /** monotonic, milliseconds since the beginning */
   now = 0;
   readonly #queue: Due[] = [];
-  readonly #setImmediate = setImmediate;
   #order = 0;
 
   /** In so many milliseconds, after all that was told before it for the same time. */
@@ -61,7 +60,7 @@ export class SimClock {
 
   /** Everything that waits for nothing has run. */
   drain(): Promise<void> {
-    return new Promise((resolve) => this.#setImmediate(resolve));
+    return new Promise((resolve) => process.nextTick(resolve));
   }
 
   /** Puts itself in the place of the globals; returns how to give them back. */

@@ -26,7 +26,7 @@ export async function trySeeds(first: number, count: number, peril?: Peril): Pro
   for (let seed = first; seed < first + count; seed++) assertHolds(await simulate(optionsOf(seed, peril)), seed);
 }
 
-function assertHolds({ failure, trace }: SimResult, seed: number): void {
+export function assertHolds({ failure, trace }: SimResult, seed: number): void {
   if (failure === undefined) return;
   const lines = trace.split('\n').slice(-SHOWN).join('\n');
   throw new Error(
