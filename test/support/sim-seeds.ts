@@ -19,10 +19,10 @@ export function optionsOf(seed: number, peril = PERILS[seed % PERILS.length] ?? 
 /** Those that only show where disks are copied or nodes forgotten. */
 const OF_IDENTITY = new Set<Bug>(['skip-fence', 'skip-reread']);
 
-/** Throws with the story of the first seed that fails. `WEFT_SIM_SEED` names the only one to be tried. */
+/** Throws with the story of the first seed that fails. `WEFT_SIM_SEED` names the only one to be tried, `WEFT_SIM_PERIL` its peril. */
 export async function trySeeds(first: number, count: number, peril?: Peril): Promise<void> {
-  const only = process.env.WEFT_SIM_SEED;
-  if (only !== undefined) return assertHolds(await simulate(optionsOf(Number(only))), Number(only));
+  const { WEFT_SIM_SEED: only, WEFT_SIM_PERIL: chosen = peril } = process.env;
+  if (only !== undefined) return assertHolds(await simulate(optionsOf(Number(only), chosen as Peril)), Number(only));
   for (let seed = first; seed < first + count; seed++) assertHolds(await simulate(optionsOf(seed, peril)), seed);
 }
 
@@ -30,7 +30,7 @@ export function assertHolds({ failure, trace }: SimResult, seed: number): void {
   if (failure === undefined) return;
   const lines = trace.split('\n').slice(-SHOWN).join('\n');
   throw new Error(
-    `seed ${seed}: ${failure}\n${lines}\nagain: WEFT_SIM_SEED=${seed} npx vitest run --project unit test/unit/simulation`,
+    `seed ${seed}: ${failure}\n${lines}\nagain: WEFT_SIM_SEED=${seed} npx vitest run --project unit test/unit/simulation/seeds.test.ts`,
   );
 }
 
