@@ -1,8 +1,8 @@
 import { defineConfig } from 'vitest/config';
 
 /**
- * One kind after the other, so that deadlines are not met by chance; unit and contract files run side by side, what touches
- * the kernel's shared tables or raises a lab runs one file at a time.
+ * One kind after the other, so that deadlines are not met by chance; what touches the kernel's shared tables runs one file at
+ * a time. Labs have namespaces and a folder of their own, and mostly wait: two stand at once, under different names.
  */
 export default defineConfig({
   resolve: { alias: { 'netlink-ts': new URL('./native/netlink-ts/index.ts', import.meta.url).pathname } },
@@ -16,6 +16,7 @@ export default defineConfig({
           // The long run tries up to a million cases of a property.
           testTimeout: process.env.WEFT_LONG === undefined ? 10_000 : 1_800_000,
           sequence: { groupOrder: 0 },
+          maxWorkers: 2,
           include: ['test/unit/**/*.test.ts', 'native/test/unit/**/*.test.ts'],
         },
       },
@@ -47,7 +48,7 @@ export default defineConfig({
           name: 'e2e',
           sequence: { groupOrder: 3 },
           include: ['test/e2e/**/*.test.ts'],
-          fileParallelism: false,
+          maxWorkers: 2,
           testTimeout: 180_000,
           hookTimeout: 180_000,
         },
