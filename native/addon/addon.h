@@ -1,8 +1,8 @@
 /*
  * netlink-ts addon: what JavaScript cannot do itself. Sockets in a namespace given by descriptor, receiving through the
- * event loop (socket.c), namespace files (namespace.c), per-namespace sysctls (sysctl.c), held ports (port.c), sd_notify
- * (notify.c), flock (lock.c). No parsing, no policy, no global mutable state: each environment (main thread, worker) owns
- * its sockets and ends them in an asynchronous cleanup hook.
+ * event loop (socket.c), namespace files (namespace.c), per-namespace sysctls (sysctl.c), held ports (port.c), frames
+ * (frame.c), sd_notify (notify.c), flock (lock.c). No parsing, no policy, no global mutable state: each environment (main
+ * thread, worker) owns its sockets and ends them in an asynchronous cleanup hook.
  */
 #ifndef NETLINK_TS_ADDON_H
 #define NETLINK_TS_ADDON_H
@@ -44,7 +44,7 @@ struct visit {
   void (*work)(struct visit *);
   int error;
   const char *call;
-  int protocol;
+  int protocol; /* of a socket to open; the index of a link to send on */
   int descriptor;
   int port;
   int reuse;
@@ -77,6 +77,7 @@ napi_value sysctl_write(napi_env env, napi_callback_info info);
 napi_value sysctl_read(napi_env env, napi_callback_info info);
 napi_value port_bind(napi_env env, napi_callback_info info);
 napi_value port_release(napi_env env, napi_callback_info info);
+napi_value frame_send(napi_env env, napi_callback_info info);
 napi_value service_notify(napi_env env, napi_callback_info info);
 napi_value file_lock(napi_env env, napi_callback_info info);
 

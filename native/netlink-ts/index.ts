@@ -3,6 +3,7 @@ export { createNamespace, deleteNamespace, openNamespace, readSysctl, writeSysct
 export type { Namespace, NamespaceReference } from './namespace/namespace.ts';
 export { holdPort } from './port/port.ts';
 export type { HeldPort, PortRequest } from './port/port.ts';
+export { sendFrame } from './frame/frame.ts';
 export { tryLock } from './service/lock.ts';
 export { notifyService } from './service/notify.ts';
 export { NETLINK_GENERIC, NETLINK_NETFILTER, NETLINK_ROUTE, NetlinkSocket } from './socket/socket.ts';

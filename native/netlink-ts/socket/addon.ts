@@ -22,6 +22,7 @@ export interface Addon {
   /** `reuse` 1: although connections of a former holder are still closing */
   bindPort(netns: number, protocol: number, address: string, port: number, reuse: number): number;
   releasePort(descriptor: number): void;
+  sendFrame(netns: number, index: number, frame: Buffer): void;
   notify(path: string, message: string): void;
   /** false while another open file has it */
   lock(descriptor: number): boolean;

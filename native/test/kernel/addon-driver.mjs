@@ -52,6 +52,9 @@ function refusals() {
   assert.throws(() => addon.bindPort(-1, 6, 'x'.repeat(10_000), 9, 0));
   assert.throws(() => addon.bindPort(-1, 6, '240.0.0.1', 9, 0), { errno: 99 });
   assert.throws(() => addon.releasePort(9_999), { errno: 9 });
+  assert.throws(() => addon.sendFrame(9_999, 1, Buffer.alloc(60)), { errno: 9 });
+  assert.throws(() => addon.sendFrame(-1, 1 << 30, Buffer.alloc(60)), { errno: 6 });
+  assert.throws(() => addon.sendFrame(-1, 1, Buffer.alloc(5_000)), { errno: 90 });
   const socket = addon.open(ROUTE, -1, ignore);
   assert.throws(() => addon.join(socket, 100_000), { errno: 22 });
   assert.throws(() => addon.send(socket, Buffer.alloc(64 << 20)), { errno: 90 });
