@@ -16,6 +16,7 @@ import type {
   Node,
   NodeLife,
   Router,
+  SharedAddress,
   Tenant,
 } from '../model/objects.ts';
 import type { BlockRecord } from '../model/ipam/blocks.ts';
@@ -40,6 +41,7 @@ export class Picture {
     engines: new Part<EngineRecord>(whole),
     egress: new Part<Egress>(lastOf),
     routers: new Part<Router>(lastOf),
+    shared: new Part<SharedAddress>(whole),
     revisions: new Part<number>(lastOf, ({ revision }) => revision),
   };
   /** by the first part of the key */
@@ -93,6 +95,7 @@ export class Picture {
       engines: now(parts.engines),
       egress: now(parts.egress),
       routers: now(parts.routers),
+      shared: now(parts.shared),
       revisions: now(parts.revisions),
     };
   }
@@ -121,6 +124,7 @@ export class Picture {
       [prefixes.engines, [parts.engines]],
       [prefixes.egress, [parts.egress]],
       [prefixes.routers, [parts.routers]],
+      [prefixes.shared, [parts.shared]],
     ]);
   }
 }

@@ -6,7 +6,7 @@ import type { ViewChange } from './cluster-view.ts';
 /** Changes of these concern every tenant. */
 const GLOBAL = [prefixes.tenants, prefixes.networks, prefixes.nodes, prefixes.egress, prefixes.routers];
 /** "<prefix><network>/..." */
-const PER_NETWORK = [prefixes.endpoints, prefixes.bindings];
+const PER_NETWORK = [prefixes.endpoints, prefixes.bindings, prefixes.shared];
 
 /**
  * What the loop has to look at after each change. A published port concerns every tenant of the cluster, whose containers may reach it. Which endpoints had one is remembered,

@@ -13,11 +13,13 @@ import type {
   PortDrops,
 } from '../plan/kernel-port.ts';
 import { ALIAS_PREFIX } from '../plan/objects.ts';
+import type { AddressClaim } from '../plan/port-guard/claim.ts';
 import type { PortGuardIntent } from '../plan/port-guard/intent.ts';
 import type { Observed, PortPeer } from '../plan/objects.ts';
 import type { SeenProbe } from '../plan/probes.ts';
 import type { HostGuardIntent, RulesetIntent, TenantGuardIntent } from '../plan/ruleset.ts';
 import { applyOperations } from './apply.ts';
+import { ClaimLog } from './claims.ts';
 import { KernelEvents } from './events.ts';
 import { ForeignForward } from './foreign-forward.ts';
 import type { LinkContext } from './links.ts';
@@ -54,6 +56,7 @@ export class NetlinkKernel implements KernelPort {
   readonly #tenants: TenantNamespaces;
   readonly #settings: Settings;
   readonly #events: KernelEvents;
+  readonly #claims: ClaimLog;
   /** of each namespace; one that is bound anew has another socket */
   readonly #rulesets = new WeakMap<NftSocket, Rulesets>();
   readonly #foreign: ForeignForward;
@@ -73,6 +76,7 @@ export class NetlinkKernel implements KernelPort {
     this.ports = new PortHolds(namespace);
     this.#settings = new Settings(options.sysctls);
     this.#events = new KernelEvents(options.onMonitorFailure, (name) => this.#settings.forget(name));
+    this.#claims = new ClaimLog(options.onMonitorFailure);
     this.#events.follow(null, namespace);
   }
 
@@ -89,6 +93,7 @@ export class NetlinkKernel implements KernelPort {
 
   removeNamespace(name: string): Promise<void> {
     this.#events.forget(name);
+    this.#claims.forget(name);
     this.#tenants.remove(name);
     return Promise.resolve();
   }
@@ -160,7 +165,9 @@ export class NetlinkKernel implements KernelPort {
   }
 
   guardPorts(name: string, intent: PortGuardIntent): Promise<string[]> {
-    return this.#guard(this.#tenants.use(name), intent);
+    const handle = this.#tenants.use(name);
+    if (intent.ports.some(({ claims }) => claims)) this.#claims.follow(name, handle.namespace);
+    return this.#guard(handle, intent);
   }
 
   drops(name: string): Promise<Map<string, PortDrops>> {
@@ -171,6 +178,11 @@ export class NetlinkKernel implements KernelPort {
     return this.#events.read(signal);
   }
 
+  /** Announcements of endpoints that may hold an address and do not. One reader; ends with the signal. */
+  claims(signal: AbortSignal): AsyncIterable<AddressClaim> {
+    return this.#claims.claims(signal);
+  }
+
   /** Probes that came, while the overlay is guarded. */
   seenProbes(vtep: string): Promise<SeenProbe[] | undefined> {
     return readProbes(this.#host.nft, vtep);
@@ -179,6 +191,7 @@ export class NetlinkKernel implements KernelPort {
   close(): void {
     this.#events.close();
     this.ports.close();
+    this.#claims.close();
     this.#tenants.close();
     this.#host.rt.close();
     this.#host.nft.close();

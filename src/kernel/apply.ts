@@ -4,6 +4,7 @@ import { describeCause, WeftError } from '../model/errors.ts';
 import type { Operation } from '../plan/diff.ts';
 import type { OperationFailure } from '../plan/kernel-port.ts';
 import { isLink, keyOf, standsOn } from '../plan/objects.ts';
+import { announce } from './announce.ts';
 import { deleteEntry, putEntry, putSetting } from './entries.ts';
 import { createLink, indexOf, settle } from './links.ts';
 import type { LinkContext } from './links.ts';
@@ -82,7 +83,9 @@ async function perform(context: LinkContext, operation: Operation, indices: Indi
   } else if (operation.type === 'delete') {
     await deleteEntry(rt, object, await indices.of(object.link));
   } else {
-    await putEntry(rt, object, await indices.of(object.link));
+    const index = await indices.of(object.link);
+    await putEntry(rt, object, index);
+    if (object.kind === 'neighbour' && object.announced) announce(context.tenant.namespace, index, object);
   }
 }
 

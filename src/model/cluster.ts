@@ -9,6 +9,7 @@ import type {
   Network,
   Node,
   Router,
+  SharedAddress,
   Tenant,
 } from './objects.ts';
 
@@ -39,6 +40,8 @@ export interface ClusterState {
   /** by tenant id */
   egress: ReadonlyMap<string, Egress>;
   routers: ReadonlyMap<string, Router>;
+  /** by key */
+  shared: ReadonlyMap<string, SharedAddress>;
   /** of the records of tenants, networks and endpoints, by id: what an update compares */
   revisions: ReadonlyMap<string, number>;
 }

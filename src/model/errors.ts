@@ -86,6 +86,11 @@ export const ERRORS = {
     meaning: 'The address asked for is held by another endpoint, is resting or is reserved.',
     next: 'weft endpoint ls -t TENANT',
   },
+  'address-not-shared': {
+    exit: 'notFound',
+    meaning: 'The address is not shared among endpoints of this network.',
+    next: 'weft address ls TENANT/NETWORK',
+  },
   'address-outside': {
     exit: 'usage',
     meaning: 'The address asked for is not in a subnet of the network, or is one that endpoints cannot have.',

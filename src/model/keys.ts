@@ -13,6 +13,7 @@ export const keys = {
   nodeName: (name: string) => `names/node/-/${name}`,
   live: (node: string) => `live/${node}`,
   address: (network: string, address: string) => `addresses/${network}/${address}`,
+  shared: (network: string, address: string) => `shared/${network}/${address}`,
   endpoint: (network: string, id: string) => `endpoints/${network}/${id}`,
   binding: (network: string, node: string, engine: string, engineId: string) =>
     `bindings/${network}/${node}/${engine}/${engineId}`,
@@ -40,6 +41,7 @@ export const prefixes = {
   live: 'live/',
   endpoints: 'endpoints/',
   addresses: 'addresses/',
+  shared: 'shared/',
   bindings: 'bindings/',
   tokens: 'tokens/',
   certificates: 'certificates/',
@@ -59,6 +61,7 @@ export const prefixes = {
   allPools: 'pools/',
   pools: (node: string) => `pools/${node}/`,
   addressesOf: (network: string) => `addresses/${network}/`,
+  sharedOf: (network: string) => `shared/${network}/`,
   endpointsOf: (network: string) => `endpoints/${network}/`,
   bindingsOf: (network: string) => `bindings/${network}/`,
   macsOf: (network: string) => `macs/${network}/`,

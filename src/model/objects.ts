@@ -205,6 +205,27 @@ export interface AddressRecord {
   name?: string;
 }
 
+/**
+ * `shared/<network>/<address>`: an address that several endpoints have in their own configuration and one answers for.
+ * An endpoint that is gone counts for nothing, also as the holder.
+ */
+export interface SharedAddress {
+  network: string;
+  /** without prefix length */
+  address: string;
+  /** ids of those that may hold it, in the order in which they were named; none while it rests after it was given up */
+  endpoints: string[];
+  /** id; null: nobody, until one of them announces it */
+  holder: string | null;
+  /** what made it the holder's */
+  by: 'command' | 'announcement';
+  /** when it became the holder's, or began to rest */
+  since: string;
+  /** the network keeps the address back for this alone */
+  reserved: boolean;
+  createdAt: string;
+}
+
 /** An engine's own network object, tied to one of our networks, on one node. */
 export interface Binding {
   network: string;

@@ -126,6 +126,8 @@ export interface NeighbourObject {
   link: string;
   address: string;
   mac: string;
+  /** a shared address: the containers on the link are told when it has another MAC; never observed */
+  announced?: true;
 }
 
 export type KernelObject =
@@ -190,7 +192,10 @@ export function differences(wanted: KernelObject, found: KernelObject): string[]
 }
 
 function comparable(object: KernelObject): Record<string, unknown> {
-  return object.kind === 'port' ? { ...object, peer: null } : { ...object };
+  if (object.kind === 'port') return { ...object, peer: null };
+  if (object.kind !== 'neighbour') return { ...object };
+  const { kind, link, address, mac } = object;
+  return { kind, link, address, mac };
 }
 
 /** Fields that the kernel fixes when it makes a link: a difference there means making it anew. */

@@ -9,7 +9,8 @@ import { linkLocalOf } from '../model/address/mac.ts';
 import { linksFor, routesFor } from '../model/routes.ts';
 import type { ClusterSettings, ClusterState } from '../model/cluster.ts';
 import { linkNames } from '../model/names.ts';
-import type { Endpoint, Network, Node } from '../model/objects.ts';
+import type { Endpoint, Network, Node, SharedAddress } from '../model/objects.ts';
+import { holderOf, sharedByNetwork } from '../model/shared.ts';
 import { ALIAS_PREFIX } from './objects.ts';
 import type { KernelObject, PortFlags, PortPeer } from './objects.ts';
 import { gatewayMac } from './routing/gateways.ts';
@@ -67,11 +68,13 @@ export function planTenant(
   if (!tenant || !node) return undefined;
   const present = presentNetworks(state, node.id);
   const endpoints = byNetwork(state);
+  const shared = sharedByNetwork(state);
   const objects = [...state.networks.values()]
     .filter((network) => network.tenant === tenant.id && present.has(network.id))
     .flatMap((network) => {
       const members = endpoints.get(network.id) ?? [];
-      return planNetwork(state, network, { node, settings: context.settings, members });
+      const moving = shared.get(network.id) ?? [];
+      return planNetwork(state, network, { node, settings: context.settings, members, moving });
     });
   if (objects.length === 0) return undefined;
   const uplink = uplinksOf(state, context).get(tenant.id);
@@ -105,11 +108,12 @@ function byNetwork(state: ClusterState): Map<string, Endpoint[]> {
 function planNetwork(
   state: ClusterState,
   network: Network,
-  host: { node: Node; settings: ClusterSettings; members: readonly Endpoint[] },
+  host: { node: Node; settings: ClusterSettings; members: readonly Endpoint[]; moving: readonly SharedAddress[] },
 ): KernelObject[] {
   const bridge = linkNames.bridge(network.vni);
   const vxlan = linkNames.vxlan(network.vni);
   const shared = { mtu: network.mtu, up: true };
+  const reached = host.members.flatMap((endpoint) => planEndpoint(state, network, endpoint, host.node));
   return [
     {
       kind: 'bridge',
@@ -131,7 +135,8 @@ function planNetwork(
       flags: VXLAN_PORT,
       ...shared,
     },
-    ...host.members.flatMap((endpoint) => planEndpoint(state, network, endpoint, host.node)),
+    ...reached,
+    ...movingEntries(state, bridge, { moving: host.moving, reached }),
   ];
 }
 
@@ -159,6 +164,20 @@ function planEndpoint(state: ClusterState, network: Network, endpoint: Endpoint,
     master(vxlan, endpoint.mac),
     ...neighbours,
   ];
+}
+
+/** Of shared addresses whose holder is reached from here. */
+function movingEntries(
+  state: ClusterState,
+  link: string,
+  { moving, reached }: { moving: readonly SharedAddress[]; reached: readonly KernelObject[] },
+): KernelObject[] {
+  const macs = new Set(reached.flatMap((object) => (object.kind === 'fdb' ? [object.mac] : [])));
+  return moving.flatMap((shared): KernelObject[] => {
+    const mac = holderOf(state, shared)?.mac;
+    if (mac === undefined || !macs.has(mac)) return [];
+    return [{ kind: 'neighbour', link, address: shared.address, mac, announced: true }];
+  });
 }
 
 function planPort(network: Network, endpoint: Endpoint, peer: PortPeer): KernelObject {

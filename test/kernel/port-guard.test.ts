@@ -1,10 +1,13 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { NftSocket } from 'netlink-ts';
+import { NftSocket, openNamespace, RouteSocket } from 'netlink-ts';
+import { announce } from '../../src/kernel/announce.ts';
+import { ClaimLog } from '../../src/kernel/claims.ts';
 import { readDrops } from '../../src/kernel/port-guard/drops.ts';
 import { ensureRuleset } from '../../src/kernel/ruleset.ts';
 import { formatAddress } from '../../src/model/address/address.ts';
 import { linkLocalOf } from '../../src/model/address/mac.ts';
 import { linkNames } from '../../src/model/names.ts';
+import type { AddressClaim } from '../../src/plan/port-guard/claim.ts';
 import { planPortGuard } from '../../src/plan/port-guard/plan.ts';
 import { StateBuilder } from '../support/cluster-state.ts';
 import { Forger } from '../support/forge.ts';
@@ -12,7 +15,7 @@ import type { Enter } from '../support/forge.ts';
 import { forgeries, honest } from '../support/forgeries.ts';
 import type { Forgery, Party } from '../support/forgeries.ts';
 import { FrameCapture } from '../support/frame-capture.ts';
-import { arp, BROADCAST, ethernet, ipv4, udp } from '../support/frames.ts';
+import { arp, BROADCAST, discovery, ethernet, ipv4, ipv6, udp } from '../support/frames.ts';
 import { inside, TestUnderlay } from '../support/host-namespaces.ts';
 import { until } from '../support/until.ts';
 
@@ -188,5 +191,107 @@ describe('frames of a hostile endpoint', () => {
       ),
     ]);
     expect((await readDrops(nft)).get(linkNames.port('two'))).toBeUndefined();
+  });
+});
+
+describe('an address that endpoints share', () => {
+  const [V4, V6] = ['10.10.0.100', 'fd00:10::100'];
+  const ALL = { mac: '33:33:00:00:00:01', address: 'ff02::1' };
+  const planned = (holder: string, endpoints = ['far', 'one']) => {
+    const states = new StateBuilder();
+    for (const part of ['tenants', 'nodes', 'networks', 'endpoints'] as const) {
+      for (const [id, record] of cluster[part]) (states[part] as Map<string, unknown>).set(id, record);
+    }
+    for (const address of [V4, V6]) states.share('acme-web', address, endpoints, holder);
+    return planPortGuard(states.build(), { tenant: 'acme', node: 'A' });
+  };
+  const garp = { senderMac: one.mac, sender: V4, target: V4 };
+  const frame = (type: number, payload: Buffer, to = BROADCAST) => ethernet({ from: one.mac, to }, type, payload);
+  const advertised = (message: Buffer, from = V6, to = ALL.address) =>
+    frame(0x86dd, ipv6({ from, to, next: 58 }, message), ALL.mac);
+  const announcements = {
+    'gratuitous ARP, a question': frame(0x0806, arp(garp)),
+    'gratuitous ARP, an answer': frame(0x0806, arp({ ...garp, operation: 2 })),
+    'an advertisement from the address': advertised(discovery(136, V6, [2, one.mac])),
+    'an advertisement from link-local': advertised(discovery(136, V6, [2, one.mac]), one.linkLocal),
+  };
+  const from = frame(0x0800, ipv4({ from: V4, to: two.ipv4, protocol: 17 }, udp({ from: 9, to: 9 }, Buffer.from('x'))));
+  const ordinary = {
+    'ARP question in its name': frame(0x0806, arp({ ...garp, target: two.ipv4 })),
+    'ARP answer in its name': frame(0x0806, arp({ ...garp, operation: 2, target: two.ipv4 })),
+    'solicited advertisement': advertised(
+      Buffer.concat([Buffer.from('8800000060000000', 'hex'), discovery(136, V6, [2, one.mac]).subarray(8)]),
+      V6,
+      two.ipv6,
+    ),
+    'solicitation from the address': advertised(discovery(135, two.ipv6, [1, one.mac])),
+  };
+  const asForgeries = (frames: Record<string, Buffer>) =>
+    Object.entries(frames).map(([what, one]): Forgery => ({ what, reason: 'arp', frame: one }));
+  const everything = [...asForgeries({ ...announcements, ...ordinary, 'a packet from it': from })];
+
+  async function claimed(frames: Forgery[]): Promise<{ passed: string[]; claims: AddressClaim[] }> {
+    const namespace = openNamespace(tenant);
+    const stop = new AbortController();
+    const log = new ClaimLog((error) => expect(error).toBeUndefined());
+    const claims: AddressClaim[] = [];
+    log.follow('acme', namespace);
+    const reading = (async () => {
+      for await (const claim of log.claims(stop.signal)) claims.push(claim);
+    })();
+    // The group is bound before anything is sent.
+    await until(() => inside(tenant, 'cat', '/proc/net/netfilter/nfnetlink_log').trim() !== '', { what: 'the group' });
+    const passed = await arrived(frames);
+    stop.abort();
+    await reading;
+    log.close();
+    namespace.close();
+    return { passed, claims };
+  }
+
+  test('is spoken for by its holder as its own', async () => {
+    await ensureRuleset(nft, planned('one'));
+    expect(await claimed(everything)).toEqual({ passed: everything.map(({ what }) => what), claims: [] });
+    expect(await readDrops(nft)).toEqual(new Map());
+  });
+
+  test('is claimed by announcements of those that may hold it, which go no further, and not taken otherwise', async () => {
+    await ensureRuleset(nft, planned('far'));
+    const mac = one.mac;
+    const v4 = { namespace: 'acme', address: V4, mac };
+    const v6 = { namespace: 'acme', address: V6, mac };
+    expect(await claimed(everything)).toEqual({ passed: ['a packet from it'], claims: [v4, v4, v6, v6] });
+    expect(await readDrops(nft)).toEqual(new Map([[PORT, { arp: 2, 'neighbour-discovery': 2 }]]));
+  });
+
+  test('is claimed a few times a second, however often it is announced', async () => {
+    await ensureRuleset(nft, planned('far'));
+    const many = Array.from({ length: 500 }, () => asForgeries(announcements)).flat();
+    const { passed, claims } = await claimed(many);
+    expect(passed).toEqual([]);
+    expect(claims.length).toBeLessThan(50);
+    expect((await readDrops(nft)).get(PORT)?.rate).toBe(2_000 - claims.length);
+  });
+
+  test('is another’s to all others', async () => {
+    await ensureRuleset(nft, planned('far', ['far']));
+    expect(await claimed(everything)).toEqual({ passed: [], claims: [] });
+    expect(await readDrops(nft)).toEqual(new Map([[PORT, { arp: 4, 'neighbour-discovery': 1, 'source-address': 4 }]]));
+  });
+
+  test('is told to the containers of a bridge in both families', async () => {
+    const namespace = openNamespace(tenant);
+    const rt = RouteSocket.open({ netns: namespace.fd });
+    const bridge = await rt.links.get({ name: 'wb1' });
+    rt.close();
+    capture = await FrameCapture.start(enter('two'), 'eth0');
+    for (const address of [V4, V6]) announce(namespace, bridge?.index ?? 0, { address, mac: one.mac });
+    namespace.close();
+    const told = frame(0x0806, arp(garp));
+    // with the flag that overrides what is known, and a checksum before it
+    const message = discovery(136, V6, [2, one.mac]);
+    message[4] = 0x20;
+    await until(() => capture.saw(told) && capture.saw(message.subarray(4)), { what: 'both announcements' });
+    await capture.stop();
   });
 });

@@ -2,6 +2,7 @@
 import { macFor } from '../../src/model/address/mac.ts';
 import { DEFAULT_SETTINGS } from '../../src/model/cluster.ts';
 import type { ClusterSettings, ClusterState } from '../../src/model/cluster.ts';
+import { keys } from '../../src/model/keys.ts';
 import type {
   Attachment,
   Binding,
@@ -11,6 +12,7 @@ import type {
   Node,
   Publication,
   Router,
+  SharedAddress,
   Tenant,
 } from '../../src/model/objects.ts';
 
@@ -28,6 +30,7 @@ export class StateBuilder {
   readonly bindings = new Map<string, Binding>();
   readonly egresses = new Map<string, Egress>();
   readonly routers = new Map<string, Router>();
+  readonly shared = new Map<string, SharedAddress>();
   #revision = 0;
 
   node(id: string, vtep: string): this {
@@ -95,6 +98,21 @@ export class StateBuilder {
     return this;
   }
 
+  share(network: string, address: string, endpoints: string[], holder: string | null = endpoints[0] ?? null): this {
+    const times = { since: AT, createdAt: AT };
+    const by = 'command';
+    this.shared.set(keys.shared(network, address), {
+      network,
+      address,
+      endpoints,
+      holder,
+      by,
+      reserved: true,
+      ...times,
+    });
+    return this;
+  }
+
   build(): ClusterState {
     return {
       revision: ++this.#revision,
@@ -112,6 +130,7 @@ export class StateBuilder {
       engines: new Map(),
       egress: new Map(this.egresses),
       routers: new Map(this.routers),
+      shared: new Map(this.shared),
       revisions: new Map(),
     };
   }

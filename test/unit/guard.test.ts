@@ -72,6 +72,7 @@ function state(order: Endpoint[] = endpoints, bindings: Binding[] = []): Cluster
     engines: new Map(),
     egress: new Map(),
     routers: new Map(),
+    shared: new Map(),
     revisions: new Map(),
   };
 }

@@ -86,13 +86,19 @@ export function discoveryChains(): Chain[] {
     {
       name: 'neighbour-solicitation',
       rules: [
+        // Who asks tells its own MAC to whom it asks.
+        rule(own({ set: SETS.claims6, address: 'ip6 saddr' }), drop('neighbour-discovery')),
         rule(icmpv6.targetNotIn(SETS.known6), drop('unknown-target')),
         ...withOwnMac(SOLICITATION, SOURCE_ADDRESS),
       ],
     },
     {
       name: 'neighbour-advertisement',
-      rules: [rule(notOwnTarget, drop('neighbour-discovery')), ...withOwnMac(SOLICITATION, TARGET_ADDRESS)],
+      rules: [
+        rule(own({ set: SETS.claims6, address: 'nd target' }), verdict.goto('nd-claims')),
+        rule(notOwnTarget, drop('neighbour-discovery')),
+        ...withOwnMac(SOLICITATION, TARGET_ADDRESS),
+      ],
     },
   ];
 }

@@ -85,6 +85,7 @@ export function arpChains(): Chain[] {
     {
       name: 'arp-packets',
       rules: [
+        rule(arp.own(SETS.claims4, 'sender'), verdict.goto('arp-claims')),
         rule(arp.own(SETS.sources4, 'sender'), verdict.goto('arp-targets')),
         commented(
           'is my address free (RFC 5227)',

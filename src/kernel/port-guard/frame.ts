@@ -25,11 +25,14 @@ const IP6_NEXT_HEADER: Field = ['network', 6, 1];
 /** of the first extension header; in a fragment, of what was cut */
 const IP6_SECOND_NEXT_HEADER: Field = ['network', 40, 1];
 const ICMP_TYPE: Field = ['transport', 0, 1];
+const ND_FLAGS: Field = ['transport', 4, 1];
+const SOLICITED = '40';
 const ND_TARGET: Field = ['transport', 8, 16];
 
-/** Registers of a key that begins with the interface: 16 bytes of name, 8 of MAC, the address. */
+/** Registers of a key that begins with the interface: 16 bytes of name, 8 of MAC, the address; or the name and addresses alone. */
 const AT_MAC = 4;
 const AT_ADDRESS = 6;
+const AFTER_PORT = 4;
 
 type Operator = 'eq' | 'neq' | 'gt';
 
@@ -139,6 +142,14 @@ export const arp = {
     load(who === 'sender' ? ARP_SENDER : ARP_TARGET, AT_ADDRESS),
     inSet(set, {}),
   ],
+  /** (interface, sender, target) is in a set of addresses that are both. */
+  announces: (set: string) => [
+    ...protocolIs(ARP),
+    loadPort(),
+    load(ARP_SENDER, AFTER_PORT),
+    load(ARP_TARGET, AFTER_PORT + 1),
+    inSet(set, {}),
+  ],
   fromNobody: () => [...protocolIs(ARP), ...bytes(ARP_SENDER, '00000000')],
   targetNotIn: (set: string) => [...protocolIs(ARP), load(ARP_TARGET, 0), inSet(set, { not: true })],
 } as const;
@@ -164,6 +175,13 @@ export const icmpv6 = {
     load(ICMP_TYPE, 0),
     { kind: 'lookup', set: map, register: 0, destination: 'verdict' },
   ],
+  /** An advertisement that answers nobody. */
+  unsolicited: (): Expression[] => [
+    ...transportIs('icmpv6'),
+    load(ND_FLAGS, 0),
+    { kind: 'bitwise', source: 0, register: 0, mask: SOLICITED, xor: '00' },
+    { kind: 'cmp', op: 'eq', register: 0, data: '00' },
+  ],
   targetNotIn: (set: string) => [...transportIs('icmpv6'), load(ND_TARGET, 0), inSet(set, { not: true })],
   /** The one option is of this type, 8 bytes long, and `at` bytes into the message. */
   option: (type: number, at: number) => bytes(['transport', at, 2], `${integer(type, 1)}01`),
@@ -178,6 +196,18 @@ export const udp = {
 export function above(set: string, { rate, burst }: { rate: number; burst: number }): Expression[] {
   const limit: Expression = { kind: 'limit', type: 'packets', rate: BigInt(rate), per: 1, burst, over: true };
   return [loadPort(), { kind: 'dynset', operation: 'update', set, register: 0, expressions: [limit] }];
+}
+
+/** Within the rate of the frame's interface and the address it speaks for, kept in the set. */
+export function within(
+  set: string,
+  address: 'arp sender' | 'nd target',
+  { rate, burst }: { rate: number; burst: number },
+): Expression[] {
+  const limit: Expression = { kind: 'limit', type: 'packets', rate: BigInt(rate), per: 1, burst };
+  const [protocol, field] = address === 'arp sender' ? [ARP, ARP_SENDER] : [IPV6, ND_TARGET];
+  const key = [...protocolIs(protocol), loadPort(), load(field, AFTER_PORT)];
+  return [...key, { kind: 'dynset', operation: 'update', set, register: 0, expressions: [limit] }];
 }
 
 /** Counts the frame for its interface. */

@@ -9,6 +9,9 @@ export const SETS = {
   macs: 'macs',
   sources4: 'sources4',
   sources6: 'sources6',
+  claims4: 'claims4',
+  claims6: 'claims6',
+  announcements4: 'announcements4',
   known4: 'known4',
   known6: 'known6',
   extensions: 'extension-headers',
@@ -16,10 +19,15 @@ export const SETS = {
   icmpv6: 'icmpv6-messages',
   probes: 'probes',
   broadcasts: 'broadcasts',
+  claimed4: 'claimed4',
+  claimed6: 'claimed6',
 } as const;
 
 /** Whose elements are told by the intent; the rest is the same in every tenant. */
-export const MEMBER_SETS: readonly string[] = [SETS.macs, SETS.sources4, SETS.sources6, SETS.known4, SETS.known6];
+export const MEMBER_SETS: readonly string[] = [
+  ...[SETS.macs, SETS.sources4, SETS.sources6, SETS.claims4, SETS.claims6, SETS.announcements4],
+  ...[SETS.known4, SETS.known6],
+];
 
 export function dropSet(reason: DropReason): string {
   return `dropped-${reason}`;
@@ -29,6 +37,8 @@ const PORT = keyField.from('meta iifname');
 const MAC = [PORT, keyField.from('ether saddr')];
 const SOURCE4 = [...MAC, keyField.from('ip saddr')];
 const SOURCE6 = [...MAC, keyField.from('ip6 saddr')];
+/** sender and target of one who announces an address */
+const ANNOUNCEMENT4 = [PORT, keyField.from('ip saddr'), keyField.from('ip daddr')];
 export const KNOWN4 = [keyField.from('ip daddr')];
 export const KNOWN6 = [keyField.from('ip6 daddr')];
 
@@ -44,16 +54,22 @@ const MOST_PORTS = 65_535;
 
 export function portGuardSets(intent: PortGuardIntent): NftSet[] {
   const { ports, known } = intent;
+  const claims = ports.map(({ claims: addresses = [], ...port }) => ({ ...port, addresses }));
   return [
     { name: SETS.macs, key: MAC, flags: [], elements: sortElements(ports.map(macElement)) },
     { name: SETS.sources4, key: SOURCE4, flags: [], elements: sourceElements(ports, SOURCE4, isIpv4) },
     { name: SETS.sources6, key: SOURCE6, flags: [], elements: sourceElements(ports, SOURCE6, isIpv6) },
+    { name: SETS.claims4, key: SOURCE4, flags: [], elements: sourceElements(claims, SOURCE4, isIpv4) },
+    { name: SETS.claims6, key: SOURCE6, flags: [], elements: sourceElements(claims, SOURCE6, isIpv6) },
+    { name: SETS.announcements4, key: ANNOUNCEMENT4, flags: [], elements: announcements(claims) },
     ...knownSets(known),
     numbers(SETS.extensions, 'inet_proto', EXTENSION_HEADERS),
     numbers(SETS.reports, 'icmpv6_type', LISTENER_REPORTS),
     messages(),
     perPort(SETS.probes, MINUTE),
     perPort(SETS.broadcasts, MINUTE),
+    perPort(SETS.claimed4, MINUTE, [PORT, ...KNOWN4]),
+    perPort(SETS.claimed6, MINUTE, [PORT, ...KNOWN6]),
     ...DROP_REASONS.map((reason) => perPort(dropSet(reason), DAY)),
   ];
 }
@@ -95,8 +111,8 @@ function numbers(name: string, type: 'inet_proto' | 'icmpv6_type', values: numbe
 }
 
 /** Filled by packets; an element goes when nothing has touched it for as long. */
-function perPort(name: string, timeout: number): NftSet {
-  return { name, key: [PORT], flags: ['timeout', 'dynamic'], size: MOST_PORTS, timeout, elements: [] };
+function perPort(name: string, timeout: number, key = [PORT]): NftSet {
+  return { name, key, flags: ['timeout', 'dynamic'], size: MOST_PORTS, timeout, elements: [] };
 }
 
 function macElement({ port, mac }: GuardedPort): SetElement {
@@ -112,6 +128,16 @@ function sourceElements(
     addresses
       .filter(ofFamily)
       .map((address) => ({ key: concatenate(key, [nameHex(port), macHex(mac), addressHex(address)]) })),
+  );
+  return sortElements(elements);
+}
+
+function announcements(ports: readonly GuardedPort[]): SetElement[] {
+  const elements = ports.flatMap(({ port, addresses }) =>
+    addresses.filter(isIpv4).map((address) => {
+      const hex = addressHex(address);
+      return { key: concatenate(ANNOUNCEMENT4, [nameHex(port), hex, hex]) };
+    }),
   );
   return sortElements(elements);
 }

@@ -2,6 +2,7 @@
 import type { Table, TableName } from 'netlink-ts';
 import type { PortGuardIntent } from '../../plan/port-guard/intent.ts';
 import { arpChains, commonChains, entryChains, ipChains } from './chains.ts';
+import { claimChains } from './claims.ts';
 import { discoveryChains, ip6Chains } from './chains-ipv6.ts';
 import { portGuardSets } from './sets.ts';
 
@@ -11,6 +12,14 @@ export function portGuardTable(intent: PortGuardIntent): Table {
   return {
     ...PORT_GUARD_TABLE,
     sets: portGuardSets(intent),
-    chains: [...entryChains(), ...ipChains(), ...arpChains(), ...ip6Chains(), ...discoveryChains(), ...commonChains()],
+    chains: [
+      ...entryChains(),
+      ...ipChains(),
+      ...arpChains(),
+      ...ip6Chains(),
+      ...discoveryChains(),
+      ...claimChains(),
+      ...commonChains(),
+    ],
   };
 }

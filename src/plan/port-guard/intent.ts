@@ -16,6 +16,8 @@ export interface GuardedPort {
   mac: string;
   /** without prefix length, sorted; the link-local one (EUI-64 of the MAC) is always among them */
   addresses: string[];
+  /** of those, shared ones that another holds or nobody: it may announce them, and speak for them no sooner; sorted; absent: none */
+  claims?: string[];
 }
 
 /** Why a frame of an endpoint was dropped; in the order in which they are shown. */
