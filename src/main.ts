@@ -24,6 +24,7 @@ import type { AtFailpoint } from './control/failpoints.ts';
 import { OwnRecords } from './control/ownership/own-records.ts';
 import { Ownership } from './control/ownership/ownership.ts';
 import type { StandingState } from './control/ownership/standing.ts';
+import { followClaims } from './control/sharing/claims.ts';
 import { createControl } from './control/service.ts';
 import { PictureWriter } from './control/kept/writer.ts';
 import { Turns } from './control/turns.ts';
@@ -264,6 +265,7 @@ async function serve(host: Host, keeper: IdentityKeeper, opened: OpenedStore): P
     if (journal.fresh && !known) await holdPorts(kernel, { hold: 'down', attached: undefined });
     working.push(watchMembership({ node: owner, store, view, peers, standing: ownership.standing }, until));
     working.push(loop.run(until), keepHouse(deps, until), renewal.run(until), pictureWriter.run(until));
+    working.push(followClaims(deps, kernel.claims(until), until));
     if (upkeep) working.push(upkeep.run(until));
     const belong = async () => {
       if (start) await sameCluster(waiting, { store, settings, vtepFamily });

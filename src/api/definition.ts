@@ -29,6 +29,7 @@ import type {
 import type { Examination, ExamineRequest, NodeExamination, SeenProbes } from '../control/examination/port.ts';
 import type { ExplainPortRequest, PortExplanation, PortView } from '../control/ports/port.ts';
 import type { EgressRequest, EgressView, RouterRequest, RouterView } from '../control/routing-port.ts';
+import type { SharedAddressRequest, SharedAddressView } from '../control/sharing/port.ts';
 import type { PageRequest } from './pages.ts';
 
 /** 64-bit values are revisions and counts, all below 2^53. */
@@ -73,6 +74,10 @@ export interface Methods {
   DeleteRouter: { request: Reference; response: object };
   ListPorts: { request: ListRequest; response: { ports: PortView[]; nextPageToken: string } };
   ExplainPort: { request: ExplainPortRequest; response: { ports: PortExplanation[] } };
+  ShareAddress: { request: SharedAddressRequest; response: SharedAddressView };
+  UnshareAddress: { request: SharedAddressRequest; response: object };
+  MoveAddress: { request: { network: string; address: string; endpoint: string }; response: SharedAddressView };
+  ListSharedAddresses: { request: ListRequest; response: { addresses: SharedAddressView[]; nextPageToken: string } };
   ResumeStore: { request: { force: boolean }; response: { missing: string[] } };
   SplitSpace: { request: SplitSpaceRequest; response: { answer: string } };
   Hint: { request: HintRequest; response: object };

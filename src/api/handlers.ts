@@ -73,6 +73,15 @@ export function handlers(control: Control): Handlers {
       return { ports: items.map(({ port }) => port), nextPageToken };
     },
     ExplainPort: (request) => control.explainPort(request),
+    ShareAddress: (request, context) => control.shareAddress(request, context),
+    UnshareAddress: (request, context) => done(control.unshareAddress(request, context)),
+    MoveAddress: (request, context) => control.moveAddress(request, context),
+    ListSharedAddresses: async (request) => {
+      const all = await control.listSharedAddresses(request);
+      const placed = all.map((view) => ({ tenant: view.tenant, name: view.network, id: view.address, view }));
+      const { items, nextPageToken } = page(placed, request);
+      return { addresses: items.map(({ view }) => view), nextPageToken };
+    },
     ResumeStore: (request, context) => control.resumeStore(request, context),
     SplitSpace: (request, context) => control.splitSpace(request, context),
     Hint: (request, context) => done(control.hint(request, context)),

@@ -27,6 +27,8 @@ const revision = z.number().int().min(0);
 const ranges = z.array(required).max(1_024);
 const subnet = z.object({ cidr: required, gateway: text, reserved: z.array(text).max(1_024) });
 
+const sharing = z.object({ network: required, address: required, endpoints: z.array(required).max(64) });
+
 const SCHEMAS: { [M in MethodName]: z.ZodType<Methods[M]['request']> } = {
   GetStatus: z.object({}),
   CreateTenant: z.object({ name: required }),
@@ -89,6 +91,10 @@ const SCHEMAS: { [M in MethodName]: z.ZodType<Methods[M]['request']> } = {
   DeleteRouter: reference,
   ListPorts: list,
   ExplainPort: z.object({ port: z.number().int().min(1).max(65_535), protocol: required, node: text }),
+  ShareAddress: sharing,
+  UnshareAddress: sharing,
+  MoveAddress: z.object({ network: required, address: required, endpoint: required }),
+  ListSharedAddresses: list,
   ListEngines: z.object({ node: text }),
   SyncEngine: z.object({ network: text }),
 };

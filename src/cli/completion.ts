@@ -115,6 +115,8 @@ async function namesOf(client: WeftClient, kind: string): Promise<string[]> {
       return (await client.call('ListEndpoints', {})).endpoints.map(
         ({ tenant, network, name }) => `${tenant}/${network}/${name}`,
       );
+    case 'address':
+      return (await client.call('ListSharedAddresses', {})).addresses.map(({ address }) => address);
     case 'node':
       return (await client.call('ListNodes', {})).nodes.map(({ name }) => name);
     default:

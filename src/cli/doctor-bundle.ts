@@ -46,13 +46,15 @@ function partsOf(client: WeftClient): Record<string, () => Promise<unknown>> {
     networks: list('ListNetworks', 'networks'),
     routers: list('ListRouters', 'routers'),
     endpoints: list('ListEndpoints', 'endpoints'),
+    shared: list('ListSharedAddresses', 'addresses'),
     engines: async () => (await client.call('ListEngines', { node: '' })).engines,
     doctor: examine(false),
     audit: examine(true),
   };
 }
 
-type ListMethod = 'ListNodes' | 'ListTenants' | 'ListNetworks' | 'ListRouters' | 'ListEndpoints';
+type ListMethod =
+  'ListNodes' | 'ListTenants' | 'ListNetworks' | 'ListRouters' | 'ListEndpoints' | 'ListSharedAddresses';
 type Filter = Methods['ListNodes']['request'];
 interface Page {
   nextPageToken: string;

@@ -3,6 +3,7 @@ import { Command, CommanderError, Option } from 'commander';
 import { DEFAULT_SOCKET } from '../api/socket.ts';
 import { ERRORS, EXIT, toWeftError, WeftError } from '../model/errors.ts';
 import { VERSION } from '../version.ts';
+import { addressCommand } from './address.ts';
 import { completionCommands } from './completion.ts';
 import { dockerCommand } from './docker.ts';
 import { doctorCommand } from './doctor.ts';
@@ -51,6 +52,7 @@ export async function buildProgram(words: readonly string[]): Promise<Command> {
   program.addCommand(tenantCommand());
   program.addCommand(networkCommand());
   program.addCommand(endpointCommand());
+  program.addCommand(addressCommand());
   program.addCommand(routerCommand());
   program.addCommand(egressCommand());
   program.addCommand(portCommand());

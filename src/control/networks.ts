@@ -134,6 +134,7 @@ export function decideRemoval(
       { delete: keys.networkName(network.tenant, network.name) },
       { delete: keys.vni(network.vni) },
       { deletePrefix: prefixes.addressesOf(network.id) },
+      { deletePrefix: prefixes.sharedOf(network.id) },
       { deletePrefix: prefixes.macsOf(network.id) },
       { deletePrefix: prefixes.endpointNamesOf(network.id) },
       ...(tenant && last && tenant.origin === 'engine'

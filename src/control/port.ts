@@ -9,6 +9,7 @@ import type { ExaminationControl } from './examination/port.ts';
 import type { PortsControl, PublishedPort } from './ports/port.ts';
 import type { PortWish } from '../model/ports/wish.ts';
 import type { RoutingControl } from './routing-port.ts';
+import type { SharingControl } from './sharing/port.ts';
 
 export interface CallContext {
   signal?: AbortSignal;
@@ -83,6 +84,8 @@ export interface EndpointView {
   revision: number;
   /** frames of the endpoint that its host dropped, by reason; counted by `getEndpoint` on that host, else empty */
   drops: Record<string, number>;
+  /** addresses that it may hold, and whether it does */
+  shared: { address: string; holds: boolean }[];
 }
 
 export interface NodeView {
@@ -272,7 +275,7 @@ export interface WatchRequest extends ListFilter {
   kinds: string[];
 }
 
-export interface Control extends RoutingControl, ExaminationControl, PortsControl {
+export interface Control extends RoutingControl, ExaminationControl, PortsControl, SharingControl {
   status(): Promise<StatusView>;
 
   createTenant(request: { name: string }, context?: CallContext): Promise<TenantView>;

@@ -36,6 +36,7 @@ import { portsControl } from './ports/service.ts';
 import { publishedPorts } from './ports/views.ts';
 import { findEndpoint, findNetwork, findTenant } from './references.ts';
 import { routingControl } from './routing-service.ts';
+import { sharingControl } from './sharing/service.ts';
 import { keptConditions, storeConditions } from './store-conditions.ts';
 import { trustConditions } from './trust-conditions.ts';
 import { updateEndpoint, updateNetwork } from './updates.ts';
@@ -134,6 +135,7 @@ export function createControl(deps: ControlDeps): Control {
     ...membershipControl(deps, fresh),
     ...routingControl(deps, fresh),
     ...portsControl(deps, fresh),
+    ...sharingControl(deps, fresh),
     ...peerControl(deps),
     ...examinationControl(deps, conditions),
     resumeStore: (request, context) => resumeStore(deps, request, context),

@@ -1,6 +1,7 @@
 /** Changes of what may change in an object that stands: labels, and the addresses a network keeps back. */
 import type { ClusterState } from '../model/cluster.ts';
 import { WeftError } from '../model/errors.ts';
+import { parseAddress } from '../model/address/address.ts';
 import { contains, parseCidr, parseRange } from '../model/address/cidr.ts';
 import { keys } from '../model/keys.ts';
 import type { Endpoint, Network, Subnet } from '../model/objects.ts';
@@ -22,6 +23,7 @@ export async function updateNetwork(
     assertStays(state, network);
     const key = keys.network(network.id);
     assertRevision(deps, { key, asked: request.revision, object: networkName(state, network) });
+    assertNotShared(state, network, request.unreserve);
     const next: Network = {
       ...network,
       labels: merged(network.labels ?? {}, request.labels),
@@ -100,6 +102,19 @@ function reserved(subnets: Subnet[], { reserve, unreserve }: { reserve: string[]
     );
   }
   return next;
+}
+
+/** What is kept back for several endpoints goes to none. */
+function assertNotShared(state: ClusterState, { id }: Network, ranges: readonly string[]): void {
+  for (const { network, address } of state.shared.values()) {
+    const parsed = parseAddress(address);
+    if (network !== id || !parsed) continue;
+    const at = ranges.findIndex((text) => {
+      const range = parseRange(text);
+      return range && contains(range, parsed);
+    });
+    if (at >= 0) throw invalid(`unreserve[${at}]`, `${address} is shared`, 'weft address ls');
+  }
 }
 
 /** The subnet that contains the range, and the range as canonical text. */

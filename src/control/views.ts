@@ -1,6 +1,7 @@
 /** Objects as users see them: names instead of ids, use and life beside what is stored. Pure. */
 import type { ClusterState } from '../model/cluster.ts';
 import type { Endpoint, Network, Node, Tenant } from '../model/objects.ts';
+import { candidatesOf, holderOf } from '../model/shared.ts';
 import type { ObjectStatus } from '../reconcile/port.ts';
 import { subnetUsages, usageView } from './network-usage.ts';
 import type { EndpointState, EndpointView, NetworkView, NodeView, SubnetView, TenantView } from './port.ts';
@@ -63,7 +64,14 @@ export function endpointView(state: ClusterState, endpoint: Endpoint, local: Loc
     published: !state.unpublished.has(endpoint.id),
     revision: state.revisions.get(endpoint.id) ?? 0,
     drops: {},
+    shared: sharesOf(state, endpoint),
   };
+}
+
+function sharesOf(state: ClusterState, endpoint: Endpoint): EndpointView['shared'] {
+  const mine = [...state.shared.values()].filter((shared) => candidatesOf(state, shared).includes(endpoint));
+  const views = mine.map((shared) => ({ address: shared.address, holds: holderOf(state, shared) === endpoint }));
+  return views.sort((a, b) => (a.address < b.address ? -1 : 1));
 }
 
 function endpointState(state: ClusterState, endpoint: Endpoint, local: LocalStatus): EndpointState {

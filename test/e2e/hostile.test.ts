@@ -7,6 +7,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { EndpointView, NetworkView } from '../../src/control/port.ts';
+import type { SharedAddressView } from '../../src/control/sharing/port.ts';
 import { labUp } from '../../src/lab/lab.ts';
 import type { Lab } from '../../src/lab/lab.ts';
 import { formatAddress } from '../../src/model/address/address.ts';
@@ -17,7 +18,7 @@ import type { Enter } from '../support/forge.ts';
 import { forgeries } from '../support/forgeries.ts';
 import type { Forgery, Party } from '../support/forgeries.ts';
 import { FrameCapture } from '../support/frame-capture.ts';
-import { arp, BROADCAST, ethernet, ipv4, ipv6, udp, vxlan } from '../support/frames.ts';
+import { arp, BROADCAST, discovery, ethernet, ipv4, ipv6, udp, vxlan } from '../support/frames.ts';
 import { until } from '../support/until.ts';
 
 const PUBLISHED = 17_777;
@@ -37,6 +38,7 @@ const SUBNETS = {
 const NOBODY = { ipv4: '10.10.9.9', ipv6: 'fd00:10::9999' };
 const [IPV4, ARP, IPV6, UDP] = [0x0800, 0x0806, 0x86dd, 17];
 const OVERLAY_PORT = 14789;
+const INSPECT = ['weft', 'endpoint', 'inspect', 'acme/web/evil'];
 /** the forging tool writes another number into each copy */
 const MARK = { address: '255.238.221.204', mac: '02:00:ff:ee:dd:cc' };
 
@@ -260,6 +262,109 @@ describe('a hostile container', () => {
     const { drops } = await json<EndpointView>(lab.host(1), 'weft', 'endpoint', 'inspect', 'acme/web/evil');
     expect(drops['unknown-target']).toBeGreaterThan(65_000);
     expect(drops['source-mac']).toBeGreaterThanOrEqual(65_536);
+  });
+});
+
+/** v1 and v2 have both addresses in their configuration, as keepalived's machines do; answers tell their senders by the TTL. */
+describe('an address that moves', () => {
+  const SHARED = ['10.10.0.100', 'fd00:10::100'] as const;
+  const TTL = { v1: 41, v2: 42 } as const;
+  const weft = (...words: string[]) => run(lab.host(1), 'weft', 'address', ...words);
+  const holders = async () => {
+    const list = await json<SharedAddressView[]>(lab.host(2), 'weft', 'address', 'ls', 'acme/web');
+    return list.map(({ holder, by }) => `${holder} by ${by}`);
+  };
+  /** Pings that never end, so that what the sender knows of the address stays in use. */
+  const asked = new Map<string, { ttls: () => number; end: () => Promise<unknown> }>();
+
+  beforeAll(async () => {
+    for (const [name, ttl] of Object.entries(TTL) as ['v1' | 'v2', number][]) {
+      await inside(name, 'sysctl', '-qw', `net.ipv4.ip_default_ttl=${ttl}`, `net.ipv6.conf.eth0.hop_limit=${ttl}`);
+      await inside(name, 'ip', 'address', 'add', `${SHARED[0]}/32`, 'dev', 'eth0');
+      await inside(name, 'ip', 'address', 'add', `${SHARED[1]}/128`, 'dev', 'eth0', 'nodad');
+    }
+    for (const address of SHARED) await weft('share', 'acme/web', address, 'v1', 'v2');
+    for (const address of SHARED) asked.set(address, pinger('evil', address));
+  });
+
+  afterAll(async () => {
+    await Promise.all([...asked.values()].map(({ end }) => end()));
+  });
+
+  async function inside(name: Name, ...words: string[]): Promise<void> {
+    const [command, ...args] = [...enter(name), ...words] as const;
+    const [code] = (await once(spawn(command, args, { stdio: 'ignore' }), 'exit')) as [number | null];
+    expect(code, words.join(' ')).toBe(0);
+  }
+
+  function pinger(from: Name, to: string) {
+    const [command, ...args] = [...enter(from), 'ping', '-i', '0.05', '-W', '1', to] as const;
+    const ping = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+    const ended = once(ping, 'exit');
+    let last = 0;
+    ping.stdout.on('data', (data: Buffer) => (last = Number(/.*ttl=(\d+)/s.exec(data.toString())?.[1] ?? last)));
+    return { ttls: () => last, end: () => (ping.kill('SIGINT'), ended) };
+  }
+
+  async function answeredBy(name: 'v1' | 'v2'): Promise<void> {
+    const all = () => [...asked.values()].every(({ ttls }) => ttls() === TTL[name]);
+    await until(all, { what: `${name} answers on both addresses`, deadline: 10_000 });
+  }
+
+  function announcements(name: 'evil' | 'v1' | 'v2'): Buffer[] {
+    const { mac } = party(name);
+    const garp = arp({ senderMac: mac, sender: SHARED[0], target: SHARED[0] });
+    const toAll = { from: SHARED[1], to: 'ff02::1', next: 58 };
+    return [
+      ethernet({ from: mac, to: BROADCAST }, ARP, garp),
+      ethernet({ from: mac, to: '33:33:00:00:00:01' }, IPV6, ipv6(toAll, discovery(136, SHARED[1], [2, mac]))),
+    ];
+  }
+
+  it('is answered by the first of its endpoints, though the others have it too', async () => {
+    await answeredBy('v1');
+    const { shared } = await json<EndpointView>(lab.host(1), 'weft', 'endpoint', 'inspect', 'acme/web/v1');
+    expect(shared).toEqual(SHARED.map((address) => ({ address, holds: true })));
+  });
+
+  it('moves by command, and a conversation with it goes on with the other', async () => {
+    for (const address of SHARED) await weft('move', 'acme/web', address, 'v2');
+    await answeredBy('v2');
+    for (const address of SHARED) await weft('move', 'acme/web', address, 'v1');
+    await answeredBy('v1');
+  });
+
+  it('moves to the one of its endpoints that announces it, and to nobody else', async () => {
+    forger.send(enter('v2'), announcements('v2'));
+    await answeredBy('v2');
+    expect(await holders()).toEqual(['v2 by announcement', 'v2 by announcement']);
+    const drops = async () => (await json<EndpointView>(lab.host(1), ...INSPECT)).drops;
+    const before = await drops();
+    forger.send(enter('evil'), announcements('evil'));
+    const after = await drops();
+    const more = (reason: string) => (after[reason] ?? 0) - (before[reason] ?? 0);
+    expect([more('arp'), more('source-address')]).toEqual([1, 1]);
+    forger.send(enter('v1'), announcements('v1'));
+    await answeredBy('v1');
+    expect(await holders()).toEqual(['v1 by announcement', 'v1 by announcement']);
+  });
+
+  it('stays with its holder while weftd is away where it is announced', async () => {
+    await lab.host(2).kill('weftd');
+    forger.send(enter('v2'), announcements('v2'));
+    expect(await pings('evil', SHARED[0])).toBe(true);
+    await answeredBy('v1');
+    await lab.host(2).start('weftd');
+    expect(await holders()).toEqual(['v1 by announcement', 'v1 by announcement']);
+  });
+
+  it('is nobody’s once its holder is gone, until another announces it', async () => {
+    await run(lab.host(1), 'weft', 'endpoint', 'detach', 'acme/web/v1');
+    await until(async () => (await holders()).every((who) => who.startsWith(' ')), { what: 'nobody has it' });
+    forger.send(enter('v2'), announcements('v2'));
+    await answeredBy('v2');
+    for (const address of SHARED) await weft('unshare', 'acme/web', address);
+    await until(async () => !(await pings('evil', SHARED[0])), { what: 'nobody answers' });
   });
 });
 

@@ -15,6 +15,7 @@ import type {
 import type { Examination, NodeExamination } from '../../src/control/examination/port.ts';
 import type { PortView } from '../../src/control/ports/port.ts';
 import type { EgressView, RouterView } from '../../src/control/routing-port.ts';
+import type { SharedAddressView } from '../../src/control/sharing/port.ts';
 
 const AT = '2026-01-02T03:04:05.678Z';
 
@@ -38,6 +39,20 @@ export const router: RouterView = {
   tenant: 'acme',
   networks: ['db', 'web'],
   createdAt: AT,
+};
+
+export const shared: SharedAddressView = {
+  address: '10.10.0.100',
+  tenant: 'acme',
+  network: 'web',
+  holder: 'db',
+  node: 'host1',
+  endpoints: ['db', 'db2'],
+  state: 'held',
+  by: 'command',
+  since: AT,
+  createdAt: AT,
+  note: '',
 };
 
 export const tenant: TenantView = { id: '01T', name: 'acme', networks: 2, origin: 'user', createdAt: AT, revision: 4 };
@@ -94,6 +109,7 @@ export const endpoint: EndpointView = {
   createdAt: AT,
   revision: 6,
   drops: { 'source-mac': 7 },
+  shared: [{ address: '10.10.0.100', holds: true }],
 };
 
 export const node: NodeView = {
@@ -201,6 +217,10 @@ export function fakeControl() {
     listRouters: vi.fn<Control['listRouters']>().mockResolvedValue([router]),
     getRouter: vi.fn<Control['getRouter']>().mockResolvedValue(router),
     deleteRouter: vi.fn<Control['deleteRouter']>().mockResolvedValue(undefined),
+    shareAddress: vi.fn<Control['shareAddress']>().mockResolvedValue(shared),
+    unshareAddress: vi.fn<Control['unshareAddress']>().mockResolvedValue(undefined),
+    moveAddress: vi.fn<Control['moveAddress']>().mockResolvedValue(shared),
+    listSharedAddresses: vi.fn<Control['listSharedAddresses']>().mockResolvedValue([shared]),
     createTenant: vi.fn<Control['createTenant']>().mockResolvedValue(tenant),
     listTenants: vi.fn<Control['listTenants']>().mockResolvedValue([tenant]),
     getTenant: vi.fn<Control['getTenant']>().mockResolvedValue(tenant),

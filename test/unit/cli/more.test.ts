@@ -9,7 +9,7 @@ import { parse } from 'yaml';
 import { startApiServer } from '../../../src/api/server.ts';
 import { runProgram } from '../../../src/cli/program.ts';
 import { WeftError } from '../../../src/model/errors.ts';
-import { endpoint, engine, examination, fakeControl, network } from '../../support/fake-control.ts';
+import { endpoint, engine, examination, fakeControl, network, shared } from '../../support/fake-control.ts';
 
 let folder: string;
 let control: ReturnType<typeof fakeControl>;
@@ -62,6 +62,32 @@ describe('formats', () => {
     expect(wide.split('\n')[0]).toMatch(/^ENDPOINT .* AGE +MAC +IMAGE +PROJECT +LABELS +ID$/);
     expect(narrow.split('\n')[0]).toMatch(/AGE$/);
     expect(wide).toContain('app=db');
+  });
+});
+
+describe('shared addresses', () => {
+  it('are shared, moved and given up as they are asked to be, in the tenant that is meant', async () => {
+    const of = { network: 'acme/web', address: '10.10.0.100' };
+    await weft('address', 'share', 'web', of.address, 'db', 'db2', '-t', 'acme');
+    expect(control.shareAddress.mock.lastCall?.[0]).toEqual({ ...of, endpoints: ['db', 'db2'] });
+    await weft('address', 'move', of.network, of.address, 'db2');
+    expect(control.moveAddress.mock.lastCall?.[0]).toEqual({ ...of, endpoint: 'db2' });
+    await weft('address', 'unshare', of.network, of.address, 'db');
+    expect(control.unshareAddress.mock.lastCall?.[0]).toEqual({ ...of, endpoints: ['db'] });
+    await weft('address', 'unshare', of.network, of.address);
+    expect(control.unshareAddress.mock.lastCall?.[0]).toEqual({ ...of, endpoints: [] });
+  });
+
+  it('are listed with who has them, and why nobody does', async () => {
+    const listed = await weft('address', 'ls', 'acme/web', '-o', 'json');
+    expect(JSON.parse(listed.out)).toEqual([shared]);
+    expect(control.listSharedAddresses.mock.lastCall?.[0]).toMatchObject({ tenant: 'acme', network: 'web' });
+    const note = 'its holder is gone: the first of db2 that announces it has it';
+    control.listSharedAddresses.mockResolvedValue([{ ...shared, state: 'waiting', holder: '', node: '', note }]);
+    const table = (await weft('address', 'ls', '-A')).out;
+    expect(control.listSharedAddresses.mock.lastCall?.[0]).toMatchObject({ tenant: '', network: '' });
+    expect(table.split('\n')[0]).toMatch(/^ADDRESS +NETWORK +STATE +HOLDER +NODE +ENDPOINTS +AGE$/);
+    expect(table).toContain(`10.10.0.100: ${note}`);
   });
 });
 
@@ -209,6 +235,7 @@ describe('completion', () => {
     expect(await complete('network', 'create', '--sub')).toEqual(['--subnet']);
     expect(await complete('-o', 'j')).toEqual(['json']);
     expect(await complete('network', 'inspect', '')).toEqual(['acme/web']);
+    expect(await complete('address', 'move', 'acme/web', '10')).toEqual(['10.10.0.100']);
     expect(await complete('endpoint', 'ls', '-t', 'a')).toEqual(['acme']);
     expect(await complete('explain', 'error', 'pool-e')).toEqual(['pool-exhausted']);
     expect(await complete('')).not.toContain('__complete');

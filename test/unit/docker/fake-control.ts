@@ -22,6 +22,7 @@ export const endpointView: EndpointView = {
   createdAt: '',
   revision: 1,
   drops: {},
+  shared: [],
 };
 
 /** Answers as a cluster with one network 10.99.0.0/24 would, and keeps what it was asked. */
