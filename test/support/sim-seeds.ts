@@ -12,7 +12,7 @@ const PERILS: readonly Peril[] = ['none', 'identity', 'none', 'store', 'identity
 
 /** Mostly few nodes, which meet each other often; at times 50. */
 export function optionsOf(seed: number, peril = PERILS[seed % PERILS.length] ?? 'none'): SimOptions {
-  const nodes = seed % 100 === 99 ? 50 : 3 + (seed % 4);
+  const nodes = seed % 250 === 249 ? 50 : 3 + (seed % 4);
   return { seed, steps: STEPS, nodes, peril };
 }
 
