@@ -1,0 +1,93 @@
+/** A store came back from a backup: which recovery is under way, and which is only remembered. */
+import pino from 'pino';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { ClusterView } from '../../../src/control/cluster-view.ts';
+import { RECOVERING } from '../../../src/control/ownership/keys.ts';
+import { OwnRecords } from '../../../src/control/ownership/own-records.ts';
+import { Recovery } from '../../../src/control/ownership/recovery.ts';
+import { Standing } from '../../../src/control/ownership/standing.ts';
+import { keys } from '../../../src/model/keys.ts';
+import { newId } from '../../../src/model/names.ts';
+import type { FenceRecord, RestorationRecord } from '../../../src/model/objects.ts';
+import { MemoryState } from '../../../src/store/memory-state.ts';
+import { MemoryStore } from '../../../src/store/memory.ts';
+import { MemoryJournal } from '../../support/memory-journal.ts';
+
+const node = { id: newId(), name: 'host1', bootId: 'boot' };
+const OPTIONS = { deadline: 5_000 };
+const log = pino({ level: 'silent' });
+
+let state: MemoryState;
+let store: MemoryStore;
+let own: OwnRecords;
+let recovery: Recovery;
+let stop: AbortController;
+let run: Promise<void>;
+
+beforeEach(() => {
+  stop = new AbortController();
+  state = new MemoryState();
+  store = new MemoryStore(state);
+  own = new OwnRecords(new MemoryJournal({ node: node.id, machineId: 'this', bootId: 'boot', epoch: 1 }));
+  const view = new ClusterView(store, own);
+  run = view.run(stop.signal);
+  const shared = { node, store, own, now: () => new Date(), log };
+  const standing = new Standing({ ...shared, machineId: 'this', clock: () => 0 });
+  recovery = new Recovery({ ...shared, view, standing, topsOf: () => [], beginAnew: () => undefined });
+});
+
+afterEach(async () => {
+  stop.abort();
+  await run;
+});
+
+/** `record`: as the backup has it. */
+async function restoreWith(record: RestorationRecord): Promise<void> {
+  await store.transact({ compare: [], then: [{ put: keys.restoration, value: record }] });
+  const backup = state.backup();
+  await store.transact({ compare: [], then: [{ put: 'since', value: 1 }] });
+  state.restore(backup, { newCluster: true });
+  await store.get(keys.restoration).catch(() => undefined);
+  expect(store.restored()).toBeDefined();
+}
+
+async function read<T>(key: string): Promise<T | undefined> {
+  return (await store.get(key)).entry?.value as T | undefined;
+}
+
+const finished = { id: newId(), startedAt: '2026-01-01T00:00:00Z', resumedAt: '2026-01-01T00:10:00Z' };
+
+async function assertBeginsAnew(): Promise<void> {
+  expect(await recovery.round(OPTIONS)).toBe(false);
+  const record = await read<RestorationRecord>(keys.restoration);
+  expect(record?.id).not.toBe(finished.id);
+  expect(record).toMatchObject({ cluster: state.clusterId });
+  expect(record?.resumedAt).toBeUndefined();
+  expect((await read<FenceRecord>(keys.fence(node.id)))?.recovered).toBe(record?.id);
+}
+
+it('a finished recovery of another cluster is the backup’s, also for a node that was not in it', async () => {
+  await restoreWith({ ...finished, cluster: 'another' });
+  await assertBeginsAnew();
+});
+
+it.each([
+  ['the last', { restoration: finished.id }],
+  ['an earlier', { restoration: newId(), former: [finished.id] }],
+])('%s recovery that this node was in is not the one under way', async (_which, mark) => {
+  await own.append([{ put: RECOVERING, value: { noticed: 'before', ...mark } }]).durable;
+  await restoreWith(finished);
+  await assertBeginsAnew();
+});
+
+it('what another node has begun for this restore is joined, and over when it says so', async () => {
+  await restoreWith({ ...finished, cluster: 'another' });
+  const begun: RestorationRecord = { id: newId(), startedAt: '2026-01-02T00:00:00Z', cluster: state.clusterId };
+  await store.transact({ compare: [], then: [{ put: keys.restoration, value: begun }] });
+  expect(await recovery.round(OPTIONS)).toBe(false);
+  expect((await read<FenceRecord>(keys.fence(node.id)))?.recovered).toBe(begun.id);
+  const resumed = { ...begun, resumedAt: '2026-01-02T00:10:00Z' };
+  await store.transact({ compare: [], then: [{ put: keys.restoration, value: resumed }] });
+  expect(await recovery.round(OPTIONS)).toBe(true);
+  expect(store.restored()).toBeUndefined();
+});
