@@ -14,7 +14,7 @@ interface EngineNetwork {
   engineId: string;
   plan: SimNetworkPlan;
   /** one of each family */
-  pools: { id: string; cidr: string }[];
+  pools: { id: string; cidr: string; gateway: string }[];
 }
 
 interface Container {
@@ -101,7 +101,7 @@ export class SimEngine {
     this.#containers.set(container.id, container);
     for (const pool of network.pools) {
       const wanted = random.integer(6) === 0 ? this.#calls.someAddress(pool.cidr) : '';
-      const address = await this.#hold(container, pool.id, wanted);
+      const address = await this.#hold(container, pool, wanted);
       if (address === undefined) return this.#undo(container);
       container.addresses.push({ pool: pool.id, address });
     }
@@ -122,15 +122,16 @@ export class SimEngine {
   }
 
   /** RequestAddress: from its answer on the address is this engine's, for as long as holds last. */
-  #hold(container: Container, pool: string, wanted: string): Promise<string | undefined> {
+  #hold(container: Container, pool: EngineNetwork['pools'][number], wanted: string): Promise<string | undefined> {
     const { judge, clock } = this.#calls.world;
     return this.#ask(`request address ${wanted}`, async (control, daemon) => {
       const until = clock.now + HOLD_TIME;
       const unproven = !daemon.deps?.ownership.standing.isProven();
-      const { address } = await control.engines.requestAddress({ poolId: pool, address: wanted, gateway: false });
-      if (!daemon.alive) return address;
+      const { address } = await control.engines.requestAddress({ poolId: pool.id, address: wanted, gateway: false });
       const { plan } = container.network;
       const bare = address.split('/')[0] ?? '';
+      // Of two pools alike one was taken; in the other what is reserved may be asked for, and is nobody's.
+      if (!daemon.alive || bare === pool.gateway) return address;
       const hold: Live = {
         ...{ kind: 'hold', endpoint: holdOf(container, address), network: plan.id, addresses: [bare] },
         ...{ host: this.#host, node: this.#host.nodeId },
@@ -191,12 +192,13 @@ export class SimEngine {
       const asked = { engine: 'docker' as const, addressSpace: SPACE, cidr, range: '', v6, ...names };
       const pool = await this.#ask(`request pool ${cidr}`, (control) => control.engines.requestPool(asked));
       if (!pool) return undefined;
-      pools.push(pool);
-      const gateway = await this.#ask(`request gateway of ${cidr}`, (control) =>
+      const answer = await this.#ask(`request gateway of ${cidr}`, (control) =>
         control.engines.requestAddress({ poolId: pool.id, address: '', gateway: true }),
       );
-      if (!gateway) return undefined;
-      subnets.push({ addressSpace: SPACE, cidr, gateway: gateway.address.split('/')[0] ?? '', reserved: [] });
+      if (!answer) return undefined;
+      const gateway = answer.address.split('/')[0] ?? '';
+      pools.push({ ...pool, gateway });
+      subnets.push({ addressSpace: SPACE, cidr, gateway, reserved: [] });
     }
     const engineId = `${this.#host.name}-n${++this.#names}`.padEnd(64, '0');
     const request = { engine: 'docker' as const, engineId, ...names, subnets, internal: false };
