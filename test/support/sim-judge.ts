@@ -183,8 +183,8 @@ export class Judge {
     // Its last owner's host may have it back: what other hosts still know of it is right.
     if (released.node === host.nodeId && (unproven || wanted === place.split('/')[1])) return;
     if (age < RESTING_TIME) this.violated(`${place} was given again on ${host.name} after a rest of ${age} ms`);
-    // Who has applied that a node was forgotten has nothing to do with its endpoints any more.
-    const shown = this.fenced.get(released.node) ?? released.revision ?? etcd.revision + 1;
+    // Who has applied that a node was forgotten has nothing to do with its endpoints any more, as who has applied the release.
+    const shown = Math.min(this.fenced.get(released.node) ?? Infinity, released.revision ?? etcd.revision + 1);
     for (const other of hosts) {
       // The one that released it follows its own journal.
       if ([host.nodeId, released.node].includes(other.nodeId) || other.isCopy || !other.daemon?.deps) continue;
