@@ -21,6 +21,7 @@ import type { HostGuardIntent, RulesetIntent, TenantGuardIntent } from '../plan/
 import { applyOperations } from './apply.ts';
 import { ClaimLog } from './claims.ts';
 import { KernelEvents } from './events.ts';
+import { countsConnections } from './features.ts';
 import { ForeignForward } from './foreign-forward.ts';
 import type { LinkContext } from './links.ts';
 import { LINK_GROUP } from './link-group.ts';
@@ -60,6 +61,8 @@ export class NetlinkKernel implements KernelPort {
   /** of each namespace; one that is bound anew has another socket */
   readonly #rulesets = new WeakMap<NftSocket, Rulesets>();
   readonly #foreign: ForeignForward;
+  /** undefined: not tried yet */
+  #counts: boolean | undefined;
   /** of the host: for those who are about to publish one, too */
   readonly ports: PortHolds;
 
@@ -160,8 +163,11 @@ export class NetlinkKernel implements KernelPort {
     return Promise.resolve({ ipv4: isOn('net/ipv4/ip_forward'), ipv6: isOn('net/ipv6/conf/all/forwarding') });
   }
 
-  guardTenant(name: string, intent: TenantGuardIntent): Promise<string[]> {
-    return this.#guard(this.#tenants.use(name), intent);
+  async guardTenant(name: string, intent: TenantGuardIntent): Promise<string[]> {
+    const handle = this.#tenants.use(name);
+    if (!intent.routing?.out) return await this.#guard(handle, intent);
+    this.#counts ??= await countsConnections(handle.nft);
+    return await this.#guard(handle, { ...intent, countsConnections: this.#counts });
   }
 
   guardPorts(name: string, intent: PortGuardIntent): Promise<string[]> {

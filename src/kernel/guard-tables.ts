@@ -163,7 +163,7 @@ function forwardChain({ overlayPort }: { overlayPort: number }, priority: number
 function tenantGuard(intent: TenantGuardIntent): Table {
   const forward = forwardChain(intent, FILTER, 'drop');
   if (!intent.routing) return { ...WEFT_TABLE, sets: [], chains: [forward] };
-  const routing = tenantRouting(intent.routing);
+  const routing = tenantRouting(intent.routing, { counts: intent.countsConnections === true });
   const known = intent.known ? { sets: knownSets(intent.known), rules: knownRules() } : { sets: [], rules: [] };
   const rules = [...forward.rules, ...known.rules, ...routing.forward];
   return { ...WEFT_TABLE, sets: [...known.sets, ...routing.sets], chains: [{ ...forward, rules }, ...routing.chains] };

@@ -4,7 +4,8 @@
  *   chain forward                                    chain leave
  *     bridges that a router joins     accept           known to connection tracking   accept
  *     bridge -> up0                   jump leave       what connection tracking calls invalid   drop
- *     up0 -> answers, published ports accept           exceptions accept; what is guarded drop; the rest accept
+ *     up0 -> answers, published ports accept           too many of one address (ceilings.ts)   drop
+ *                                                      exceptions accept; what is guarded drop; the rest accept
  *
  * Routed packets come first and without state: each host routes what its own containers send, so it sees one direction of a
  * connection only. What is invalid must not leave: source NAT passes it by, and it would carry the container's address.
@@ -13,6 +14,8 @@ import { commented, concatenate, counter, keyField, match, rule, sortElements, v
 import type { Chain, NftSet, Rule } from 'netlink-ts';
 import type { TenantOut, TenantRouting } from '../plan/routing/intents.ts';
 import { borderRules, borderSets, exceptionRules } from './borders.ts';
+import { ceilingChains, ceilingRule, ceilingSets } from './ceilings.ts';
+import type { CeilingOptions } from './ceilings.ts';
 import { nameHex } from './interface-names.ts';
 import { tenantPortMaps } from './port-maps.ts';
 
@@ -27,21 +30,30 @@ export interface RoutingTables {
   forward: Rule[];
 }
 
-export function tenantRouting({ routed, out }: TenantRouting): RoutingTables {
+export function tenantRouting({ routed, out }: TenantRouting, ceilings: CeilingOptions): RoutingTables {
   const joins = routed.length > 0;
   const pairs = routed.map(([from, to]) => ({ key: concatenate(PAIR, [nameHex(from), nameHex(to)]) }));
   const ports = out?.ports ? tenantPortMaps(out.ports, out.uplink) : { sets: [], chains: [] };
   const routedSet: NftSet = { name: 'routed', key: PAIR, flags: [], elements: sortElements(pairs) };
   return {
-    sets: [...(joins ? [routedSet] : []), ...(out ? outSets(out) : []), ...ports.sets],
-    chains: [...(out ? [bordersChain(), leaveChain(out), sourceNat(out)] : []), ...ports.chains],
+    sets: [...(joins ? [routedSet] : []), ...(out ? outSets(out, ceilings) : []), ...ports.sets],
+    chains: [...(out ? outChains(out, ceilings) : []), ...ports.chains],
     forward: [...(joins ? [rule(match.inSet('routed', PAIR), verdict.accept())] : []), ...(out ? outRules(out) : [])],
   };
 }
 
-function outSets({ bridges, borders }: TenantOut): NftSet[] {
+function outChains(out: TenantOut, ceilings: CeilingOptions): Chain[] {
+  const own = out.closed ? [] : ceilingChains(ceilings);
+  return [bordersChain(), ...own, leaveChain(out), sourceNat(out)];
+}
+
+function outSets({ closed, bridges, borders }: TenantOut, ceilings: CeilingOptions): NftSet[] {
   const elements = sortElements(bridges.map((name) => ({ key: nameHex(name) })));
-  return [{ name: 'inside', key: IIFNAME, flags: [], elements }, ...borderSets(borders)];
+  return [
+    { name: 'inside', key: IIFNAME, flags: [], elements },
+    ...borderSets(borders),
+    ...(closed ? [] : ceilingSets(ceilings)),
+  ];
 }
 
 function outRules({ uplink, ports }: TenantOut): Rule[] {
@@ -62,6 +74,7 @@ function leaveChain({ closed, allow }: TenantOut): Chain {
     rules: [
       known,
       rule(match.ctState('invalid'), counter(), verdict.drop()),
+      ceilingRule(),
       ...exceptionRules(allow),
       rule(verdict.jump('borders')),
       rule(verdict.accept()),

@@ -4,6 +4,7 @@ import { createNamespace, deleteNamespace, NftSocket, openNamespace } from 'netl
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ensureRuleset } from '../../src/kernel/ruleset.ts';
 import { planGuard, planTenantGuard } from '../../src/plan/guard.ts';
+import type { TenantGuardIntent } from '../../src/plan/ruleset.ts';
 import { clusterSettings, StateBuilder } from '../support/cluster-state.ts';
 import { inside } from '../support/host-namespaces.ts';
 
@@ -67,6 +68,11 @@ const published = new StateBuilder()
   });
 published.nodes.set('one', { ...published.nodes.get('one')!, addresses: ['192.0.2.1', '2001:db8::1'] });
 
+/** As a kernel is given it that counts connections. */
+function tenantGuard(builder: StateBuilder, tenant: string): TenantGuardIntent {
+  return { ...planTenantGuard(builder.build(), tenant, { node: 'one', settings }), countsConnections: true };
+}
+
 beforeEach(() => {
   mkdirSync(folder, { recursive: true });
   createNamespace(path);
@@ -80,10 +86,10 @@ afterEach(() => {
 describe('the rulesets of routing', () => {
   it.each([
     ['routing-host', planGuard(states.build(), 'one', settings)],
-    ['routing-tenant', planTenantGuard(states.build(), 'acme', { node: 'one', settings })],
+    ['routing-tenant', tenantGuard(states, 'acme')],
     ['ports-host', planGuard(published.build(), 'one', settings)],
-    ['ports-tenant', planTenantGuard(published.build(), 'acme', { node: 'one', settings })],
-    ['ports-tenant-closed', planTenantGuard(published.build(), 'beta', { node: 'one', settings })],
+    ['ports-tenant', tenantGuard(published, 'acme')],
+    ['ports-tenant-closed', tenantGuard(published, 'beta')],
   ] as const)('of a %s read as in its file, and are read back as they were written', async (name, intent) => {
     const namespace = openNamespace(path);
     const nft = NftSocket.open({ netns: namespace.fd });

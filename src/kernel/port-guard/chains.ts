@@ -10,8 +10,8 @@
  */
 import { commented, rule, verdict } from 'netlink-ts';
 import type { Chain, Rule } from 'netlink-ts';
-import { DROP_REASONS } from '../../plan/port-guard/intent.ts';
-import type { DropReason } from '../../plan/port-guard/intent.ts';
+import { FRAME_DROPS } from '../../plan/port-guard/intent.ts';
+import type { FrameDrop } from '../../plan/port-guard/intent.ts';
 import { matchPrefix } from '../interface-names.ts';
 import { above, arp, count, etherType, ip, multicast, own, ownMac, transportIs, udp } from './frame.ts';
 import { dropSet, SETS } from './sets.ts';
@@ -24,7 +24,7 @@ const PROBES = { rate: 500, burst: 1000 };
 const ICMP_REDIRECT = 5;
 const ICMP_ROUTER_ADVERTISEMENT = 9;
 
-export function drop(reason: DropReason) {
+export function drop(reason: FrameDrop) {
   return verdict.goto(`drop-${reason}`);
 }
 
@@ -126,11 +126,11 @@ export function commonChains(): Chain[] {
       name: 'broadcasts',
       rules: [rule(multicast(), above(SETS.broadcasts, BROADCASTS), drop('rate')), rule(verdict.accept())],
     },
-    ...DROP_REASONS.map((reason) => ({ name: `drop-${reason}`, rules: dropRules(reason) })),
+    ...FRAME_DROPS.map((reason) => ({ name: `drop-${reason}`, rules: dropRules(reason) })),
   ];
 }
 
 /** Two rules: a set that is full ends the first one, and the frame must not slip through for that. */
-function dropRules(reason: DropReason): Rule[] {
+function dropRules(reason: FrameDrop): Rule[] {
   return [rule(count(dropSet(reason))), rule(verdict.drop())];
 }

@@ -1,29 +1,57 @@
-/** How many frames of each endpoint the port guard has dropped. */
-import type { NftSocket, NftSet } from 'netlink-ts';
+/** How many frames and packets of each endpoint were dropped, and why. */
+import type { NftSocket, NftSet, Table } from 'netlink-ts';
 import type { PortDrops } from '../../plan/kernel-port.ts';
-import { DROP_REASONS } from '../../plan/port-guard/intent.ts';
-import { dropSet } from './sets.ts';
+import { FRAME_DROPS } from '../../plan/port-guard/intent.ts';
+import type { DropReason } from '../../plan/port-guard/intent.ts';
+import { refusedSet } from '../ceilings.ts';
+import { WEFT_TABLE } from '../guard-tables.ts';
+import { dropSet, SETS } from './sets.ts';
 import { PORT_GUARD_TABLE } from './table.ts';
+
+/** bytes of an interface's name in a key; of a MAC, padded to whole words */
+const [NAME, MAC] = [16, 8];
 
 /** By port. Counts begin with the table, and end a day after the last frame: see sets.ts. */
 export async function readDrops(nft: NftSocket): Promise<Map<string, PortDrops>> {
   const table = await nft.readTable(PORT_GUARD_TABLE, { counters: true });
   const drops = new Map<string, PortDrops>();
-  for (const reason of DROP_REASONS) {
-    const set = table?.sets.find(({ name }) => name === dropSet(reason));
-    for (const [port, packets] of set ? packetsOf(set) : []) {
-      drops.set(port, { ...drops.get(port), [reason]: packets });
+  const note = (port: string, reason: DropReason, packets: number) => {
+    const had = drops.get(port);
+    drops.set(port, { ...had, [reason]: (had?.[reason] ?? 0) + packets });
+  };
+  for (const reason of FRAME_DROPS) {
+    for (const [key, packets] of packetsOf(table, dropSet(reason))) note(nameOf(key), reason, packets);
+  }
+  const routed = await nft.readTable(WEFT_TABLE, { counters: true });
+  for (const family of [4, 6] as const) {
+    const refused = packetsOf(routed, refusedSet(family));
+    const ports = refused.length > 0 ? portsByAddress(table, family) : new Map<string, string>();
+    for (const [address, packets] of refused) {
+      const port = ports.get(address);
+      // Else the endpoint is gone.
+      if (port !== undefined) note(port, 'connections', packets);
     }
   }
   return drops;
 }
 
-function packetsOf({ elements }: NftSet): [port: string, packets: number][] {
+/** Whose each address is, from the sources that the guard lets through. */
+function portsByAddress(table: Table | undefined, family: 4 | 6): Map<string, string> {
+  const elements = setOf(table, family === 4 ? SETS.sources4 : SETS.sources6)?.elements ?? [];
+  return new Map(elements.map(({ key }) => [key.slice((NAME + MAC) * 2), nameOf(key.slice(0, NAME * 2))]));
+}
+
+function packetsOf(table: Table | undefined, name: string): [key: string, packets: number][] {
+  const { elements } = setOf(table, name) ?? { elements: [] };
   return elements.flatMap(({ key, expressions = [] }) => {
     const counter = expressions.find((one) => one.kind === 'counter');
     const packets = Number(counter?.packets ?? 0n);
-    return packets > 0 ? [[nameOf(key), packets]] : [];
+    return packets > 0 ? [[key, packets]] : [];
   });
+}
+
+function setOf(table: Table | undefined, name: string): NftSet | undefined {
+  return table?.sets.find((set) => set.name === name);
 }
 
 /** The interface's name, padded with zeros. */

@@ -1,8 +1,8 @@
 /** What the rules of the port guard look up, and what they count in. */
 import { addressHex, concatenate, integer, keyField, sortElements } from 'netlink-ts';
 import type { KeyField, NftSet, SetElement, Verdict } from 'netlink-ts';
-import { DROP_REASONS } from '../../plan/port-guard/intent.ts';
-import type { DropReason, GuardedPort, PortGuardIntent } from '../../plan/port-guard/intent.ts';
+import { FRAME_DROPS } from '../../plan/port-guard/intent.ts';
+import type { FrameDrop, GuardedPort, PortGuardIntent } from '../../plan/port-guard/intent.ts';
 import { nameHex } from '../interface-names.ts';
 
 export const SETS = {
@@ -29,7 +29,7 @@ export const MEMBER_SETS: readonly string[] = [
   ...[SETS.known4, SETS.known6],
 ];
 
-export function dropSet(reason: DropReason): string {
+export function dropSet(reason: FrameDrop): string {
   return `dropped-${reason}`;
 }
 
@@ -70,7 +70,7 @@ export function portGuardSets(intent: PortGuardIntent): NftSet[] {
     perPort(SETS.broadcasts, MINUTE),
     perPort(SETS.claimed4, MINUTE, [PORT, ...KNOWN4]),
     perPort(SETS.claimed6, MINUTE, [PORT, ...KNOWN6]),
-    ...DROP_REASONS.map((reason) => perPort(dropSet(reason), DAY)),
+    ...FRAME_DROPS.map((reason) => perPort(dropSet(reason), DAY)),
   ];
 }
 

@@ -20,8 +20,8 @@ export interface GuardedPort {
   claims?: string[];
 }
 
-/** Why a frame of an endpoint was dropped; in the order in which they are shown. */
-export const DROP_REASONS = [
+/** Why a frame of an endpoint was dropped on its bridge; in the order in which they are shown. */
+export const FRAME_DROPS = [
   /** the Ethernet source is not the endpoint's */
   'source-mac',
   /** the IPv4 or IPv6 source is not the endpoint's */
@@ -48,4 +48,12 @@ export const DROP_REASONS = [
   'rate',
 ] as const;
 
+/** And why a packet of one was, that would have left its tenant. */
+export const DROP_REASONS = [
+  ...FRAME_DROPS,
+  /** began a connection to the outside when its address had, or had begun, too many */
+  'connections',
+] as const;
+
+export type FrameDrop = (typeof FRAME_DROPS)[number];
 export type DropReason = (typeof DROP_REASONS)[number];
