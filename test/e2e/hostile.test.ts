@@ -2,14 +2,18 @@
  * A container that is root with NET_RAW and NET_ADMIN, against its own network, another tenant and the hosts:
  *
  *   acme/web  host1: evil v1   host2: v2          beta/web  host1: b1   host2: b2
+ *
+ * and, on host1, foreign behind a bridge that is none of weft's, as Docker's own containers are.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { EndpointView, NetworkView } from '../../src/control/port.ts';
 import type { SharedAddressView } from '../../src/control/sharing/port.ts';
+import { CONNECTIONS } from '../../src/kernel/ceilings.ts';
 import { labUp } from '../../src/lab/lab.ts';
 import type { Lab } from '../../src/lab/lab.ts';
+import { OUTSIDE } from '../../src/lab/underlay.ts';
 import { formatAddress } from '../../src/model/address/address.ts';
 import { linkLocalOf, macFor } from '../../src/model/address/mac.ts';
 import { inTenant, json, run } from '../support/docker.ts';
@@ -35,12 +39,14 @@ const SUBNETS = {
   'acme/web': ['10.10.0.0/16', 'fd00:10::/64'],
   'beta/web': ['10.77.0.0/16', 'fd00:77::/64'],
 };
+const FOREIGN = { bridge: '02:42:00:00:00:01', mac: '02:42:00:00:00:02', gateway: '172.17.0.1', ipv4: '172.17.0.2' };
 const NOBODY = { ipv4: '10.10.9.9', ipv6: 'fd00:10::9999' };
 const [IPV4, ARP, IPV6, UDP] = [0x0800, 0x0806, 0x86dd, 17];
 const OVERLAY_PORT = 14789;
 const INSPECT = ['weft', 'endpoint', 'inspect', 'acme/web/evil'];
 /** the forging tool writes another number into each copy */
 const MARK = { address: '255.238.221.204', mac: '02:00:ff:ee:dd:cc' };
+const MARK_PORTS = [0xffee, 0xddcc] as const;
 
 let lab: Lab;
 let forger: Forger;
@@ -56,7 +62,7 @@ beforeAll(async () => {
     const network = await json<NetworkView>(lab.host(1), 'weft', 'network', 'create', name, ...options);
     vnis.set(name, network.vni);
   }
-  await Promise.all(NAMES.map(attach));
+  await Promise.all([...NAMES.map(attach), bridgeForeign()]);
   for (const [from, to] of [
     ['evil', 'v2'],
     ['v1', 'v2'],
@@ -82,6 +88,26 @@ async function attach(name: Name): Promise<void> {
   parties.set(name, { mac, ipv4: first, ipv6: second, linkLocal: formatAddress(linkLocalOf(mac)) });
 }
 
+/** As dockerd does it: a bridge, a veth, and source NAT for what leaves. */
+async function bridgeForeign(): Promise<void> {
+  const { bridge, mac, gateway, ipv4: address } = FOREIGN;
+  const ip = (...words: string[]) => run(lab.host(1), 'ip', ...words);
+  await ip('netns', 'add', 'foreign');
+  await ip('link', 'add', 'docker0', 'address', bridge, 'type', 'bridge');
+  await ip('address', 'add', `${gateway}/16`, 'dev', 'docker0');
+  const peer = ['peer', 'name', 'eth0', 'address', mac, 'netns', 'foreign'];
+  await ip('link', 'add', 'vforeign', 'up', 'master', 'docker0', 'type', 'veth', ...peer);
+  await ip('link', 'set', 'docker0', 'up');
+  await ip('-n', 'foreign', 'address', 'add', `${address}/16`, 'dev', 'eth0');
+  await ip('-n', 'foreign', 'link', 'set', 'eth0', 'up');
+  await ip('-n', 'foreign', 'route', 'add', 'default', 'via', gateway);
+  const chain = '{ type nat hook postrouting priority 100 ; }';
+  await run(lab.host(1), 'nft', 'add', 'table', 'ip', 'foreign');
+  await run(lab.host(1), 'nft', 'add', 'chain', 'ip', 'foreign', 'out', chain);
+  const masquerade = ['ip', 'saddr', '172.17.0.0/16', 'oifname', '!=', 'docker0', 'masquerade'];
+  await run(lab.host(1), 'nft', 'add', 'rule', 'ip', 'foreign', 'out', ...masquerade);
+}
+
 function byFamily(a: string, b: string): number {
   return Number(a.includes(':')) - Number(b.includes(':'));
 }
@@ -89,8 +115,9 @@ function byFamily(a: string, b: string): number {
 const party = (name: Name) => parties.get(name)!;
 
 /** A command in the endpoint's namespace, from outside of its host. */
-function enter(name: Name): Enter {
-  return ['nsenter', `--net=/proc/${lab.host(ENDPOINTS[name][1]).initPid}/root/run/netns/${name}`];
+function enter(name: Name | 'foreign'): Enter {
+  const number = name === 'foreign' ? 1 : ENDPOINTS[name][1];
+  return ['nsenter', `--net=/proc/${lab.host(number).initPid}/root/run/netns/${name}`];
 }
 
 async function pings(from: Name, to: string): Promise<boolean> {
@@ -117,15 +144,20 @@ function ends(): Buffer[] {
   );
 }
 
-/** Which of these bytes arrived where, after the frames were sent from evil's interface. */
-async function arrivals(frames: Buffer[], traces: Map<string, Buffer>): Promise<string[]> {
+/** Which of these bytes arrived where, after the frames were sent from an interface. */
+async function arrivals(
+  frames: Buffer[],
+  traces: Map<string, Buffer>,
+  from: 'evil' | 'foreign' = 'evil',
+): Promise<string[]> {
   const watched = ['v1', 'v2', 'b1', 'b2'] as const;
   const captures = new Map<string, FrameCapture>();
   for (const name of watched) captures.set(name, await FrameCapture.start(enter(name), 'eth0'));
   captures.set('underlay', await FrameCapture.start(['nsenter', '-t', String(lab.switchPid), '-n'], 'any'));
   try {
     const [toV1, toV2] = ends() as [Buffer, Buffer];
-    forger.send(enter('evil'), [...frames, toV1, toV2]);
+    forger.send(enter(from), frames);
+    forger.send(enter('evil'), [toV1, toV2]);
     await until(() => captures.get('v1')!.saw(toV1), { what: 'the last frame at v1' });
     await until(() => captures.get('v2')!.saw(toV2), { what: 'the last frame at v2' });
     await until(() => captures.get('underlay')!.saw(toV2), { what: 'the last frame on the underlay' });
@@ -200,33 +232,43 @@ describe('a hostile container', () => {
     expect(found.every((what) => what.includes(BROADCAST))).toBe(true);
   });
 
-  it('sends VXLAN by published ports to the containers that publish them, and into no overlay', async () => {
+  it.each([
+    ['a container of weft', 'evil'],
+    ['a container of Docker’s own', 'foreign'],
+  ] as const)('sends VXLAN from %s by published ports to who publishes them, and into no overlay', async (_, from) => {
     const evil = party('evil');
     const traces = new Map<string, Buffer>();
+    const inner = (target: 'b1' | 'b2', what: string) => {
+      const bytes = Buffer.from(`astray: ${what}`);
+      traces.set(what, bytes);
+      const mac = macFor(vnis.get('beta/web')!, '10.77.0.1');
+      const packet = ipv4({ from: '10.77.0.1', to: party(target).ipv4, protocol: UDP }, udp({ from: 9, to: 9 }, bytes));
+      return vxlan({ vni: vnis.get('beta/web')!, frame: ethernet({ from: mac, to: party(target).mac }, IPV4, packet) });
+    };
+    const to = from === 'evil' ? { from: evil.mac, to: gatewayMac() } : { from: FOREIGN.mac, to: FOREIGN.bridge };
+    const source = from === 'evil' ? evil.ipv4 : FOREIGN.ipv4;
     const frames = lab.hosts.flatMap(({ name, address4, address6 }) =>
-      (['b1', 'b2'] as const).flatMap((target) => {
-        const other = party(target);
-        const inner = (what: string) => {
-          const bytes = Buffer.from(`astray: ${what}`);
-          traces.set(what, bytes);
-          const from = macFor(vnis.get('beta/web')!, '10.77.0.1');
-          const packet = ipv4({ from: '10.77.0.1', to: other.ipv4, protocol: UDP }, udp({ from: 9, to: 9 }, bytes));
-          return vxlan({ vni: vnis.get('beta/web')!, frame: ethernet({ from, to: other.mac }, IPV4, packet) });
-        };
-        const to = { from: evil.mac, to: gatewayMac() };
-        const datagram = (what: string) => udp({ from: 4243, to: PUBLISHED }, inner(what));
-        const four = { from: evil.ipv4, to: address4, protocol: UDP };
-        const six = { from: evil.ipv6, to: address6, next: UDP };
-        return [
-          ethernet(to, IPV4, ipv4(four, datagram(`${target} by ${name}`))),
-          ethernet(to, IPV6, ipv6(six, datagram(`${target} by ${name} 6`))),
-        ];
-      }),
+      (['b1', 'b2'] as const).flatMap((target) =>
+        [PUBLISHED, OVERLAY_PORT].flatMap((port) => {
+          const datagram = (what: string) => udp({ from: 4243, to: port }, inner(target, what));
+          const four = { from: source, to: address4, protocol: UDP };
+          const six = { from: evil.ipv6, to: address6, next: UDP };
+          const frame4 = ethernet(to, IPV4, ipv4(four, datagram(`${target} by ${name} port ${port}`)));
+          if (from === 'foreign') return [frame4];
+          return [frame4, ethernet(to, IPV6, ipv6(six, datagram(`6: ${target} by ${name} port ${port}`)))];
+        }),
+      ),
     );
-    const found = await arrivals(frames, traces);
+    const found = await arrivals(frames, traces, from);
     expect(found.filter((what) => /at b[12]$/.test(what))).toEqual([]);
-    expect(found).toContain('b1 by host1 at v1');
-    expect(found).toContain('b1 by host2 at v2');
+    expect(found.filter((what) => what.includes(`port ${OVERLAY_PORT}`))).toEqual([]);
+    for (const [number, at] of [
+      [1, 'v1'],
+      [2, 'v2'],
+    ] as const) {
+      expect(found).toContain(`b1 by host${number} port ${PUBLISHED} at ${at}`);
+      if (from === 'evil') expect(found).toContain(`6: b1 by host${number} port ${PUBLISHED} at ${at}`);
+    }
   });
 
   it('fills no table with scans and floods, while others lose nothing', async () => {
@@ -239,11 +281,14 @@ describe('a hostile container', () => {
       (await inTenant(lab.host(1), 'acme', 'ip', 'neigh', 'show', 'nud', 'all')).split('\n').length;
     const entries = async () => (await inTenant(lab.host(1), 'acme', 'bridge', 'fdb', 'show')).split('\n').length;
     const before = { neighbours: await neighbours(), entries: await entries() };
-    const words = [...enter('v1'), 'ping', '-q', '-i', '0.02', '-c', '200', '-W', '5', party('v2').ipv4] as const;
-    const ping = spawn(words[0], words.slice(1), { stdio: ['ignore', 'pipe', 'inherit'] });
-    let summary = '';
-    ping.stdout.on('data', (data: Buffer) => (summary += data.toString()));
-    const ended = once(ping, 'exit');
+    const pairs = [party('v2').ipv4, OUTSIDE.ipv4, OUTSIDE.ipv6].map(async (to) => {
+      const [command, ...words] = [...enter('v1'), 'ping', '-q', '-i', '0.02', '-c', '200', '-W', '5', to] as const;
+      const ping = spawn(command, words, { stdio: ['ignore', 'pipe', 'inherit'] });
+      let summary = '';
+      ping.stdout.on('data', (data: Buffer) => (summary += data.toString()));
+      await once(ping, 'exit');
+      return summary;
+    });
     const asks = { senderMac: evil.mac, sender: evil.ipv4, target: MARK.address };
     const all = { from: evil.mac, to: BROADCAST };
     const tiny = udp({ from: 9, to: 9 }, Buffer.from('scan'));
@@ -255,13 +300,25 @@ describe('a hostile container', () => {
     forger.send(enter('evil'), [routed], { repeat: 65_536, base: 0x0a140000 });
     const forged = ipv4({ from: MARK.address, to: party('v1').ipv4, protocol: UDP }, tiny);
     forger.send(enter('evil'), [ethernet({ from: MARK.mac, to: party('v1').mac }, IPV4, forged)], { repeat: 65_536 });
-    await ended;
-    expect(summary).toContain('200 received, 0% packet loss');
+    // Connections to the outside, to a port each: the mark stands where the ports are.
+    const flow = udp({ from: MARK_PORTS[0], to: MARK_PORTS[1] }, Buffer.from('flow'));
+    const out = { from: evil.mac, to: gatewayMac() };
+    const flows = [
+      ethernet(out, IPV4, ipv4({ from: evil.ipv4, to: OUTSIDE.ipv4, protocol: UDP }, flow)),
+      ethernet(out, IPV4, ipv4({ from: evil.ipv4, to: '10.10.0.1', protocol: UDP }, flow)),
+    ];
+    for (const frame of flows) forger.send(enter('evil'), [frame], { repeat: 65_536, base: 0x9c40_0000 });
+    for (const summary of await Promise.all(pairs)) expect(summary).toContain('200 received, 0% packet loss');
+    // A listing leaves out those that are over and not yet collected.
+    const count = ['sh', '-c', 'conntrack -L -f ipv4 2>/dev/null | wc -l'] as const;
+    const tracked = [await run(lab.host(1), ...count), await inTenant(lab.host(1), 'acme', ...count)];
+    for (const text of tracked) expect(Number(text)).toBeLessThan(CONNECTIONS + 1_000);
     expect(await neighbours()).toBeLessThan(before.neighbours + 20);
     expect(await entries()).toBe(before.entries);
     const { drops } = await json<EndpointView>(lab.host(1), 'weft', 'endpoint', 'inspect', 'acme/web/evil');
     expect(drops['unknown-target']).toBeGreaterThan(65_000);
     expect(drops['source-mac']).toBeGreaterThanOrEqual(65_536);
+    expect(drops['connections']).toBeGreaterThan(100_000);
   });
 });
 

@@ -4,7 +4,7 @@
  *   forge IFACE [REPEAT [BASE]]    frames as lines of hex on standard input, each sent REPEAT times
  *
  * In a frame sent more than once, the four bytes "ffeeddcc" (hex, anywhere) become BASE and the number of the copy, so that a
- * flood can claim many senders. Prints how many frames the kernel took. Needs CAP_NET_RAW in the namespace.
+ * flood can claim many senders; the checksum of an IPv4 header is made true again. Prints how many frames the kernel took. Needs CAP_NET_RAW in the namespace.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -45,6 +45,21 @@ static unsigned char *counter_of(unsigned char *frame, int length)
     return NULL;
 }
 
+/* What is forwarded is dropped for a wrong one before any rule sees it. */
+static void sum_header(unsigned char *frame, int length)
+{
+    unsigned char *header = frame + ETHER_HDR_LEN;
+    if (length < ETHER_HDR_LEN + 20 || frame[12] != 0x08 || frame[13] != 0x00) return;
+    int bytes = (header[0] & 0x0f) * 4;
+    if (bytes < 20 || ETHER_HDR_LEN + bytes > length) return;
+    unsigned sum = 0;
+    header[10] = header[11] = 0;
+    for (int i = 0; i < bytes; i += 2) sum += (unsigned)(header[i] << 8 | header[i + 1]);
+    while (sum > 0xffff) sum = (sum & 0xffff) + (sum >> 16);
+    header[10] = (unsigned char)(~sum >> 8);
+    header[11] = (unsigned char)~sum;
+}
+
 struct flood {
     unsigned repeat;
     unsigned base;
@@ -55,7 +70,10 @@ static void send_all(int fd, unsigned char *frame, int length, struct flood floo
     unsigned char *place = counter_of(frame, length);
     for (unsigned i = 0; i < flood.repeat; i++) {
         unsigned number = htonl(flood.base + i);
-        if (place) memcpy(place, &number, sizeof number);
+        if (place) {
+            memcpy(place, &number, sizeof number);
+            sum_header(frame, length);
+        }
         while (send(fd, frame, (size_t)length, 0) < 0) {
             if (errno != ENOBUFS && errno != EINTR) return;
             usleep(200);

@@ -67,12 +67,13 @@ export interface Ipv4Fields extends Ends {
   fragment?: number;
 }
 
+/** With a true checksum of the header: whoever forwards it would drop it for a wrong one before any rule saw it. */
 export function ipv4(
   { from, to, protocol, options = Buffer.alloc(0), fragment = 0 }: Ipv4Fields,
   payload: Buffer,
 ): Buffer {
   const words = 5 + options.length / 4;
-  return Buffer.concat([
+  const header = Buffer.concat([
     Buffer.from([0x40 | words, 0]),
     uint16(words * 4 + payload.length),
     uint16(0x77),
@@ -81,8 +82,17 @@ export function ipv4(
     ipv4Bytes(from),
     ipv4Bytes(to),
     options,
-    payload,
   ]);
+  header.writeUInt16BE(checksum(header), 10);
+  return Buffer.concat([header, payload]);
+}
+
+/** RFC 1071, of whole words. */
+function checksum(bytes: Buffer): number {
+  let sum = 0;
+  for (let at = 0; at + 1 < bytes.length; at += 2) sum += bytes.readUInt16BE(at);
+  while (sum > 0xffff) sum = (sum & 0xffff) + (sum >> 16);
+  return ~sum & 0xffff;
 }
 
 export function udp(ports: { from: number; to: number }, payload: Buffer): Buffer {
