@@ -120,7 +120,7 @@ export function settingPaths(): string[][] {
 /** Read by `weft`, by labs or by tests: they may stand in the environment of a daemon, and mean nothing to it. */
 const NOT_SETTINGS = [
   ...['WEFT_TENANT', 'WEFT_SOCKET', 'WEFT_HOST', 'WEFT_OUTPUT', 'WEFT_COLOR'],
-  ...['WEFT_LAB', 'WEFT_TEST', 'WEFT_LONG', 'WEFT_FAILPOINTS', 'WEFT_SEED'],
+  ...['WEFT_LAB', 'WEFT_TEST', 'WEFT_LONG', 'WEFT_FAILPOINTS', 'WEFT_LEVEL', 'WEFT_SEED'],
 ];
 
 function variableOf(path: string[]): string {

@@ -43,6 +43,8 @@ export interface BeginningOptions {
   /** id */
   node: string;
   vtepFamily: 4 | 6;
+  /** the highest of the cluster's state that this daemon reads */
+  level: number;
   /**
    * Throws `node-forgotten` when the cluster has forgotten this node, which etcd shows by silence alone; `peers`: addresses
    * of other nodes that may know.
@@ -52,9 +54,9 @@ export interface BeginningOptions {
 
 /** The constants of the cluster: from etcd, or from the picture when etcd does not answer soon. */
 export async function beginning(host: EntryHost, options: BeginningOptions): Promise<Beginning> {
-  const { store, pictures, node, vtepFamily } = options;
+  const { store, pictures, node, vtepFamily, level } = options;
   const { log, signal } = host;
-  const found = startFrom(await pictures.load(), node);
+  const found = startFrom(await pictures.load(), node, level);
   const end = performance.now() + PATIENCE;
   const wish = { vtepFamily, now: new Date() };
   let said = false;

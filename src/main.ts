@@ -19,6 +19,7 @@ import { addressTaken, fits, poolExhausted } from './control/addresses.ts';
 import { ClusterView } from './control/cluster-view.ts';
 import type { ControlDeps } from './control/context.ts';
 import { keepHouse } from './control/housekeeping.ts';
+import { assertReadable, whenUnreadable } from './control/level.ts';
 import { recordCertificates, revokedSerials } from './control/membership.ts';
 import type { AtFailpoint } from './control/failpoints.ts';
 import { OwnRecords } from './control/ownership/own-records.ts';
@@ -69,7 +70,8 @@ import { Revocation } from './revocation.ts';
 import { createAuthority, issueMemberCertificate, openAuthority } from './trust/authority.ts';
 import { signRevocations } from './trust/certificate.ts';
 import { IdentityKeeper } from './trust/keeper.ts';
-import { VERSION } from './version.ts';
+import { actAsNext, controlOfNext, editionOf } from './next-version.ts';
+import type { Edition } from './next-version.ts';
 
 /** What the loop may do where the node is not, or may not be, the owner of its endpoints. */
 const HOLDS: Partial<Record<StandingState, Hold>> = { fenced: 'down', cloned: 'down', behind: 'still' };
@@ -83,14 +85,15 @@ interface Host {
   log: Logger;
   underlay: Underlay;
   at: AtFailpoint | undefined;
+  edition: Edition;
   signal: AbortSignal;
 }
 
-async function run({ config, manager, log, at, signal }: Omit<Host, 'underlay'>): Promise<void> {
+async function run({ config, manager, log, at, edition, signal }: Omit<Host, 'underlay'>): Promise<void> {
   assertMountNamespace();
   const lock = await lockStopped(config);
   const underlay = await findUnderlay(config.underlay);
-  const host: Host = { config, manager, log, underlay, at, signal };
+  const host: Host = { config, manager, log, underlay, at, edition, signal };
   const identity = await ensureIdentity(host);
   const keeper = new IdentityKeeper(identity);
   const opened = await openStore(host, keeper);
@@ -168,7 +171,7 @@ async function serve(host: Host, keeper: IdentityKeeper, opened: OpenedStore): P
   const asked = { endpoints: config.store.endpoints, port: config.api.port, keeper, signal };
   const pictures = pictureFile(`${config.state}/picture`, nodeFiles);
   const { settings, start } = await beginning(host, {
-    ...{ store, pictures, node: keeper.current.nodeId, vtepFamily },
+    ...{ store, pictures, node: keeper.current.nodeId, vtepFamily, level: host.edition.level },
     assertMember: (peers) => assertStillMember({ ...asked, peers }),
   });
   const kernel = await openKernel(host, settings);
@@ -229,7 +232,8 @@ async function serve(host: Host, keeper: IdentityKeeper, opened: OpenedStore): P
     view,
     reconciler: loop,
     turns,
-    ...{ node: owner, settings, version: VERSION, ipamOnly: config.docker.ipamOnly },
+    ...{ node: owner, settings, ipamOnly: config.docker.ipamOnly },
+    ...{ version: host.edition.version, level: host.edition.level },
     ports: kernel.ports,
     hostRoutes,
     now,
@@ -250,6 +254,7 @@ async function serve(host: Host, keeper: IdentityKeeper, opened: OpenedStore): P
   const until = AbortSignal.any([signal, ended.signal]);
   const working = [view.run(until)];
   const refused = new AbortController();
+  whenUnreadable(deps, (error) => refused.abort(error));
   const waiting = { ...host, signal: until };
   const registration = {
     record: { ...nodeRecord(host, owner), storeEndpoints: endpoints, signs: authority !== undefined },
@@ -260,6 +265,7 @@ async function serve(host: Host, keeper: IdentityKeeper, opened: OpenedStore): P
     const serving = start && suffices(start, records.entries(), log);
     if (start && serving) takeUp(deps, start);
     else await catchUp(waiting, deps);
+    assertReadable(deps);
     // What stands on a host that joins is of a former identity of it, whose addresses may be others' by now.
     const known = view.current().state.nodes.has(owner.id);
     if (journal.fresh && !known) await holdPorts(kernel, { hold: 'down', attached: undefined });
@@ -267,6 +273,7 @@ async function serve(host: Host, keeper: IdentityKeeper, opened: OpenedStore): P
     working.push(loop.run(until), keepHouse(deps, until), renewal.run(until), pictureWriter.run(until));
     working.push(followClaims(deps, kernel.claims(until), until));
     if (upkeep) working.push(upkeep.run(until));
+    if (host.edition.next) working.push(actAsNext(deps, until));
     const belong = async () => {
       if (start) await sameCluster(waiting, { store, settings, vtepFamily });
       if (serving) await catchUp(waiting, deps);
@@ -296,12 +303,13 @@ async function serve(host: Host, keeper: IdentityKeeper, opened: OpenedStore): P
 
 /** Serves until the signal; what fails to start ends the daemon. */
 async function answer(
-  { config, manager, log, underlay }: Host,
+  { config, manager, log, underlay, edition }: Host,
   deps: ControlDeps & { timings: TimingMetrics },
   keeper: IdentityKeeper,
   signal: AbortSignal,
 ): Promise<void> {
-  const control = createControl(deps);
+  const today = createControl(deps);
+  const control = edition.next ? controlOfNext(today, deps) : today;
   const { timings } = deps;
   const nodeName = deps.node.name;
   const api = await startApiServer({ socketPath: `${config.run}/weft.sock`, control, nodeName, log, timings });
@@ -325,7 +333,7 @@ async function answer(
   const following = enabled
     ? followEngine({ ...dockerSelf(config, deps), following: control.following, log }, signal)
     : undefined;
-  log.info({ id: deps.node.id, version: VERSION }, 'ready');
+  log.info({ id: deps.node.id, version: edition.version }, 'ready');
   manager.ready();
   await aborted(signal);
   await Promise.all([following, docker?.close(), metrics?.close(), tcp.close(), api.close()]);
@@ -365,7 +373,7 @@ function hostPort(address: string, port: number): string {
   return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
 }
 
-function nodeRecord({ underlay, config }: Host, owner: { id: string; name: string; bootId: string }): Node {
+function nodeRecord({ underlay, config, edition }: Host, owner: { id: string; name: string; bootId: string }): Node {
   return {
     ...owner,
     vtep: underlay.address,
@@ -373,7 +381,7 @@ function nodeRecord({ underlay, config }: Host, owner: { id: string; name: strin
     interface: underlay.interface,
     addresses: underlay.addresses,
     api: hostPort(underlay.address, config.api.port),
-    version: VERSION,
+    ...{ version: edition.version, level: edition.level },
     createdAt: new Date().toISOString(),
   };
 }
@@ -396,6 +404,7 @@ async function main(): Promise<void> {
     return;
   }
   const at = armFailpoints(process.env);
+  const edition = editionOf(process.env);
   const log = pino({ level: config.log.level, base: { node: config.node.name } });
   const stop = new AbortController();
   const manager = new ServiceManager({ environment: process.env, log });
@@ -408,7 +417,7 @@ async function main(): Promise<void> {
   };
   process.once('SIGTERM', onSignal).once('SIGINT', onSignal);
   try {
-    await run({ config, manager, log, at, signal: stop.signal });
+    await run({ config, manager, log, at, edition, signal: stop.signal });
   } catch (error) {
     if (!stop.signal.aborted) throw error;
   }

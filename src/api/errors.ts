@@ -20,7 +20,7 @@ const STATUS: Record<ExitName, status> = {
 };
 
 const reportSchema = z.object({
-  code: z.string().refine((code): code is ErrorCode => Object.hasOwn(ERRORS, code)),
+  code: z.string(),
   message: z.string(),
   object: z.string(),
   host: z.string(),
@@ -44,12 +44,28 @@ export function serviceErrors(host: string): ToServiceError {
   };
 }
 
+/** What stands for an error whose code is not known here: the same exit code where there is one. */
+const ALIKE: ReadonlyMap<status, ErrorCode> = new Map<status, ErrorCode>([
+  [status.INVALID_ARGUMENT, 'invalid-argument'],
+  [status.FAILED_PRECONDITION, 'changed-meanwhile'],
+  [status.PERMISSION_DENIED, 'not-allowed'],
+  [status.UNAVAILABLE, 'peer-away'],
+  [status.DEADLINE_EXCEEDED, 'not-ready'],
+]);
+
+function isKnown(code: string): code is ErrorCode {
+  return Object.hasOwn(ERRORS, code);
+}
+
 /** What a client throws: the report where there is one, else by gRPC's own status. */
 export function fromServiceError(error: ServiceError, socket: string): WeftError {
   const report = reportOf(error);
   if (report) {
     const { code, message, object, host, cause, next } = report;
-    return new WeftError(code, message, { object, host, next, ...(cause ? { cause } : {}) });
+    const more = { object, host, next, ...(cause ? { cause } : {}) };
+    if (isKnown(code)) return new WeftError(code, message, more);
+    // of a later version, which has more of them
+    return new WeftError(ALIKE.get(error.code) ?? 'internal', `${code}: ${message}`, more);
   }
   switch (error.code) {
     case status.UNAVAILABLE:
@@ -59,6 +75,8 @@ export function fromServiceError(error: ServiceError, socket: string): WeftError
       });
     case status.DEADLINE_EXCEEDED:
       return new WeftError('not-ready', 'weftd did not answer in time', { object: socket });
+    case status.UNIMPLEMENTED:
+      return new WeftError('call-unknown', `weftd at ${socket} does not know the call`, { object: socket });
     case status.INVALID_ARGUMENT:
     case status.RESOURCE_EXHAUSTED:
       return new WeftError('invalid-argument', error.details);

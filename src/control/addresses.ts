@@ -151,10 +151,12 @@ export function moveAddress(
   const key = keys.address(network, address);
   const entry = deps.view.entry(key);
   if (!entry) return { compare: [], then: [] };
-  const { name } = entry.value as AddressRecord;
+  const before = entry.value as AddressRecord;
   return {
     compare: [{ key, revision: entry.revision }],
-    then: [{ put: key, value: addressRecord(deps, network, address, { ...next, name }) }],
+    then: [
+      { put: key, value: { ...before, ...addressRecord(deps, network, address, { ...next, name: before.name }) } },
+    ],
   };
 }
 

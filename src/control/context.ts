@@ -60,6 +60,8 @@ export interface ControlDeps {
   node: { id: string; name: string; bootId: string };
   settings: ClusterSettings;
   version: string;
+  /** the highest level of the cluster's state that this daemon reads */
+  level: number;
   /** engines may use weft's addresses on networks of other drivers */
   ipamOnly: boolean;
   ports: PortClaims;

@@ -16,12 +16,13 @@ export async function setEgress(deps: ControlDeps, request: EgressRequest, conte
   const ipv6 = familyMode(request.ipv6);
   const decide = () => {
     const tenant = findTenant(deps.view.current().state, request.tenant);
-    const egress: Egress = { tenant: tenant.id, off: request.off, ipv6, allow };
+    const key = keys.egress(tenant.id);
+    const egress: Egress = { ...deps.view.value<Egress>(key), tenant: tenant.id, off: request.off, ipv6, allow };
     const record = keys.tenant(tenant.id);
     return {
       // A tenant that goes takes this with it.
-      compare: [{ key: record, revision: deps.view.revisionOf(record) }],
-      then: [{ put: keys.egress(tenant.id), value: egress }],
+      compare: [record, key].map((one) => ({ key: one, revision: deps.view.revisionOf(one) })),
+      then: [{ put: key, value: egress }],
       result: viewOf(tenant, egress),
     };
   };

@@ -16,6 +16,7 @@ import { dropUnused } from './engines/bindings.ts';
 import { tendForgotten } from './forgotten.ts';
 import { expiredTrust } from './membership.ts';
 import { tendShared } from './sharing/tend.ts';
+import { raiseLevel } from './level.ts';
 import { tendLeaving } from './network-removal.ts';
 import { isOwn } from './ownership/keys.ts';
 import type { PoolRecord } from './engines/pools.ts';
@@ -73,6 +74,7 @@ export class Housekeeping {
       );
       if (result.succeeded) this.#deps.log.info({ key: entry.key }, reason);
     }
+    await raiseLevel(this.#deps, { signal });
     await tendLeaving(this.#deps, (key) => this.#age(key, this.#deps.view.revisionOf(key)), { signal });
     await tendShared(this.#deps, (key) => this.#age(key, this.#deps.view.revisionOf(key)), { signal });
     await tendForgotten(this.#deps, (key) => this.#age(key, this.#deps.view.revisionOf(key)), { signal });

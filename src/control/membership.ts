@@ -80,8 +80,8 @@ export async function forgetNode(
     }
     const key = keys.node(node.id);
     const epochKey = keys.epoch(node.id);
-    const epoch = deps.view.value<EpochRecord>(epochKey)?.epoch ?? 1;
-    const raised: EpochRecord = { node: node.id, epoch: epoch + 1 };
+    const before = deps.view.value<EpochRecord>(epochKey);
+    const raised: EpochRecord = { ...before, node: node.id, epoch: (before?.epoch ?? 1) + 1 };
     const forgotten: ForgottenNode = { id: node.id, name: node.name, at: deps.now().toISOString() };
     return {
       compare: [

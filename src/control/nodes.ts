@@ -10,6 +10,8 @@ import type { ForgottenNode, Node, NodeLife } from '../model/objects.ts';
 import type { Lease, Store } from '../store/port.ts';
 import { commit } from './commit.ts';
 import type { CommitDeps } from './commit.ts';
+import type { ControlDeps } from './context.ts';
+import { assertReadable, touchLevel } from './level.ts';
 import { networkName } from './references.ts';
 
 /** Reads the cluster's constants, or makes them with the first node. Waits for the store until the signal. */
@@ -45,7 +47,7 @@ export async function ensureSettings(
 
 /** Writes the node's record; refuses a host whose underlay cannot carry the networks there are, or whose name is taken. */
 export async function registerNode(
-  deps: CommitDeps & { settings: ClusterSettings },
+  deps: CommitDeps & Pick<ControlDeps, 'settings' | 'level' | 'version' | 'node' | 'now'>,
   node: Node,
   signal: AbortSignal,
 ): Promise<void> {
@@ -53,6 +55,7 @@ export async function registerNode(
   const nodeKey = keys.node(node.id);
   const decide = () => {
     const { state } = deps.view.current();
+    assertReadable(deps);
     const forgottenKey = keys.forgotten(node.id);
     const forgotten = deps.view.value<ForgottenNode>(forgottenKey);
     if (forgotten) {
@@ -77,15 +80,21 @@ export async function registerNode(
       );
     }
     const before = state.nodes.get(node.id);
+    const level = touchLevel(deps);
     return {
       compare: [
+        ...level.compare,
         { key: forgottenKey, revision: 0 },
         { key: nameKey, revision: deps.view.revisionOf(nameKey) },
         { key: nodeKey, revision: deps.view.revisionOf(nodeKey) },
       ],
       then: [
+        ...level.then,
         { put: nameKey, value: node.id },
-        { put: nodeKey, value: { ...before, ...node, createdAt: before?.createdAt ?? node.createdAt } },
+        {
+          put: nodeKey,
+          value: { ...before, level: deps.level, ...node, createdAt: before?.createdAt ?? node.createdAt },
+        },
         ...(before && before.name !== node.name ? [{ delete: keys.nodeName(before.name) }] : []),
       ],
       result: undefined,

@@ -102,6 +102,8 @@ export interface NodeView {
   api: string;
   /** it can certify others */
   signs: boolean;
+  /** of the cluster's state: the highest that it reads */
+  level: number;
 }
 
 /** `own`: a user of the engine made it and it stays with that engine. */
@@ -183,6 +185,8 @@ export interface HintRequest {
 export interface StatusView {
   node: string;
   version: string;
+  /** of the cluster's state: the highest that all nodes read */
+  level: number;
   store: { state: StoreState; revision: number };
   applied: { revision: number; sequence: number };
   /** what was repaired because it had been changed behind weft's back, by kind of kernel object */

@@ -24,6 +24,7 @@ import { examinationControl } from './examination/examine.ts';
 import { peerControl } from './peer-service.ts';
 import { forgottenConditions } from './forgotten.ts';
 import { resumeStore } from './resume.ts';
+import { clusterLevel, levelConditions } from './level.ts';
 import { membershipControl } from './membership-service.ts';
 import { listEndpoints, listEngines, listNetworks, listNodes, listTenants, resolveFilter } from './lists.ts';
 import { deleteNetwork } from './network-removal.ts';
@@ -76,6 +77,7 @@ export function createControl(deps: ControlDeps): Control {
     ...pools.look(now(), deps.now()),
     ...deps.ownership.conditions(),
     ...forgottenConditions(deps),
+    ...levelConditions(deps),
     ...deps.reconciler.conditions(),
   ];
 
@@ -84,6 +86,7 @@ export function createControl(deps: ControlDeps): Control {
       Promise.resolve({
         node: deps.node.name,
         version: deps.version,
+        level: clusterLevel(deps),
         store: { state: deps.store.state(), revision: deps.view.revision },
         applied: appliedBy(deps),
         repairs: deps.reconciler.repairs(),

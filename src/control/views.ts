@@ -1,5 +1,6 @@
 /** Objects as users see them: names instead of ids, use and life beside what is stored. Pure. */
 import type { ClusterState } from '../model/cluster.ts';
+import { levelOf } from '../model/level.ts';
 import type { Endpoint, Network, Node, Tenant } from '../model/objects.ts';
 import { candidatesOf, holderOf } from '../model/shared.ts';
 import type { ObjectStatus } from '../reconcile/port.ts';
@@ -90,6 +91,7 @@ export function nodeView(state: ClusterState, node: Node): NodeView {
     version: node.version,
     api: node.api ?? '',
     signs: node.signs ?? false,
+    level: levelOf(node),
   };
 }
 

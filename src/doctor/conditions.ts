@@ -3,7 +3,7 @@ import type { Finding } from '../model/finding.ts';
 import type { Condition } from '../model/status.ts';
 
 /** Said so that an operator knows, not because something is wrong. */
-const HARMLESS = new Set(['foreign-rules']);
+const HARMLESS = new Set(['foreign-rules', 'upgrade-under-way']);
 
 const COMMANDS: Record<string, string> = {
   'store-restored': 'weft store resume',

@@ -244,6 +244,21 @@ export const ERRORS = {
     meaning: 'The call showed no certificate of a node of this cluster that is valid now.',
     next: 'weft node join, with a token',
   },
+  'level-too-low': {
+    exit: 'conflict',
+    meaning: 'The feature writes what nodes of older versions would misread: it waits until every node is upgraded.',
+    next: 'upgrade weft on the nodes that are named, or weft node forget those that are gone',
+  },
+  'state-newer': {
+    exit: 'failed',
+    meaning: 'What stands in etcd or on this host was written by a later version of weft, in a form this one misreads.',
+    next: 'install the version that the other nodes run: weft node ls -o wide',
+  },
+  'call-unknown': {
+    exit: 'failed',
+    meaning: 'The weftd that was asked is of a version that does not know the call.',
+    next: 'upgrade weft on that host, and start weftd again there: weft node ls -o wide',
+  },
   'peer-away': { exit: 'away', meaning: 'Another node does not answer.', next: 'weft node ls' },
   'not-allowed': { exit: 'denied', meaning: 'The caller may not do this.', next: 'run as root on the node' },
   'configuration-invalid': {

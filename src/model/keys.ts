@@ -1,6 +1,7 @@
 /** Names of the records in etcd, relative to the store's prefix (design.md section 4). */
 export const keys = {
   settings: 'cluster/settings',
+  level: 'cluster/level',
   tenant: (id: string) => `tenants/${id}`,
   network: (id: string) => `networks/${id}`,
   tenantName: (name: string) => `names/tenant/-/${name}`,

@@ -62,6 +62,8 @@ export interface Node {
   underlayMtu: number;
   bootId: string;
   version: string;
+  /** the highest of the cluster's state that it reads (level.ts) */
+  level?: number;
   createdAt: string;
   /** "192.0.2.1:7781": where its peers and joining hosts reach it; absent before it first listened */
   api?: string;

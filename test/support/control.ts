@@ -83,6 +83,8 @@ export interface Restart {
 export interface TestNodeOptions {
   underlayMtu?: number;
   ipamOnly?: boolean;
+  /** of the cluster's state, that it reads */
+  level?: number;
   clock?: () => number;
   restart?: Restart;
   ports?: PortClaims;
@@ -127,6 +129,7 @@ export class TestCluster {
       node: { id, name, bootId },
       settings,
       version: '0.0.0',
+      level: options.level ?? 1,
       ipamOnly: options.ipamOnly ?? false,
       ports: options.ports ?? { claim: () => Promise.resolve({ settle: () => undefined }) },
       hostRoutes: () => Promise.resolve([]),

@@ -123,6 +123,7 @@ export const node: NodeView = {
   createdAt: AT,
   api: '192.0.2.1:7781',
   signs: true,
+  level: 1,
 };
 
 export const engine: EngineView = {
@@ -165,6 +166,7 @@ export const membership: Membership = {
 export const status: StatusView = {
   node: 'host1',
   version: '0.1.0',
+  level: 1,
   store: { state: 'ok', revision: 2 ** 40 },
   applied: { revision: 7, sequence: 0 },
   repairs: { total: 3, byKind: { fdb: 2, vxlan: 1 } },

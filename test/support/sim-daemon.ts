@@ -13,6 +13,7 @@ import { createControl } from '../../src/control/service.ts';
 import { Turns } from '../../src/control/turns.ts';
 import { DEFAULT_SETTINGS } from '../../src/model/cluster.ts';
 import { keys } from '../../src/model/keys.ts';
+import { LEVEL } from '../../src/model/level.ts';
 import type { Reconciler } from '../../src/reconcile/port.ts';
 import { openJournal } from '../../src/store/journal/journal.ts';
 import type { Journal, JournalHeader } from '../../src/store/journal/port.ts';
@@ -190,6 +191,7 @@ export class SimDaemon {
       reconciler,
       settings: world.settings,
       version: '0.0.0',
+      level: LEVEL,
       ipamOnly: false,
       ports: { claim: () => Promise.resolve({ settle: () => undefined }) },
       hostRoutes: () => Promise.resolve([]),

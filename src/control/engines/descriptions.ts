@@ -34,16 +34,16 @@ function decideDescriptions(deps: ControlDeps, sightings: ContainerSighting[]): 
     for (const ids of endpoints) {
       const endpoint = mine.get(`${ids.engineId}/${ids.endpointId}`);
       if (!endpoint) continue;
+      const before = deps.view.value<EndpointDescription>(keys.description(endpoint.id));
       const description = {
+        ...before,
         endpoint: endpoint.id,
         network: endpoint.network,
         node: endpoint.node,
         container,
         labels: kept,
       };
-      if (!isDeepStrictEqual(deps.view.value(keys.description(endpoint.id)), description)) {
-        changed.push(description);
-      }
+      if (!isDeepStrictEqual(before, description)) changed.push(description);
     }
   }
   const now = changed.slice(0, BATCH);

@@ -88,11 +88,10 @@ function claimHold(deps: ControlDeps, network: Network, cidr: string, endpoint: 
   if (record?.state !== 'held' || record.node !== deps.node.id) {
     throw new WeftError('hold-lost', `${address} of ${object} is no longer held for this endpoint`, { object });
   }
+  const bound = { state: 'bound', endpoint, name: record.name } as const;
   return {
     cidr,
-    then: [
-      { put: key, value: addressRecord(deps, network.id, address, { state: 'bound', endpoint, name: record.name }) },
-    ],
+    then: [{ put: key, value: { ...record, ...addressRecord(deps, network.id, address, bound) } }],
   };
 }
 

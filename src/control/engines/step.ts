@@ -68,6 +68,7 @@ export async function reportEngine(deps: ControlDeps, report: EngineReport, cont
     if (!before && report.state === 'away') return { compare: [], then: [], result: undefined };
     const same = report.id === '' || before?.id === report.id;
     const next: EngineRecord = {
+      ...before,
       node: deps.node.id,
       ...report,
       id: report.id || (before?.id ?? ''),

@@ -8,6 +8,7 @@ import { WeftError } from '../../model/errors.ts';
 import { cidrFrom, freeBlock, mergeParts, partFor } from '../../model/ipam/blocks.ts';
 import type { BlockRecord } from '../../model/ipam/blocks.ts';
 import { cidrsOf, spanOf, within, without } from '../../model/ipam/spans.ts';
+import { formatCidr } from '../../model/address/cidr.ts';
 import { keys, prefixes } from '../../model/keys.ts';
 import { newId } from '../../model/names.ts';
 import type { EpochRecord, FenceRecord, RestorationRecord } from '../../model/objects.ts';
@@ -117,7 +118,7 @@ export class Recovery {
     const before = view.value<EpochRecord>(keys.epoch(node.id));
     const epoch = Math.max(before?.epoch ?? 1, own.journal.header.epoch);
     if (before?.epoch !== epoch) {
-      const record: EpochRecord = { node: node.id, epoch };
+      const record: EpochRecord = { ...before, node: node.id, epoch };
       await this.#write([{ put: keys.epoch(node.id), value: record }], options);
     }
     const { sequence } = own;
@@ -125,7 +126,8 @@ export class Recovery {
     const operations = [...(this.#options.registration?.() ?? []), ...this.#missing()];
     for (let at = 0; at < operations.length; at += BATCH) await this.#write(operations.slice(at, at + BATCH), options);
     await this.#assertSpace(epoch, options);
-    const fence: FenceRecord = { node: node.id, bootId: node.bootId, sequence, recovered: restoration };
+    const known = view.value<FenceRecord>(keys.fence(node.id));
+    const fence: FenceRecord = { ...known, node: node.id, bootId: node.bootId, sequence, recovered: restoration };
     const { revision } = await store.transact(
       { compare: [], then: [{ put: keys.fence(node.id), value: fence }] },
       options,
@@ -186,9 +188,7 @@ export class Recovery {
         .filter((part) => part.owner !== node.id)
         .flatMap((part) => {
           const left = without([spanOf(cidrFrom(part.cidr))], owned.map(spanOf));
-          return cidrsOf(cidrFrom(cidr).family, left).map((rest) =>
-            partFor(rest, { node: part.owner, epoch: part.epoch }),
-          );
+          return cidrsOf(cidrFrom(cidr).family, left).map((rest) => ({ ...part, cidr: formatCidr(rest) }));
         });
       const parts = mergeParts([...others, ...owned.map((part) => partFor(part, { node: node.id, epoch }))]);
       const operation = parts.length === 0 ? { delete: key } : { put: key, value: { ...before, parts } };

@@ -253,7 +253,8 @@ export class Standing {
       return false;
     }
     this.#otherSince = undefined;
-    const record: FenceRecord = { node: node.id, bootId: node.bootId, sequence: found?.value.sequence ?? 0 };
+    const { sequence = 0, ...before } = found?.value ?? {};
+    const record: FenceRecord = { ...before, node: node.id, bootId: node.bootId, sequence };
     const { succeeded, revision } = await store.transact(
       {
         compare: [{ key: keys.fence(node.id), revision: found?.revision ?? 0 }, ...this.#ofEpoch()],

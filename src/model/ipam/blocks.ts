@@ -56,17 +56,20 @@ export function freeParts(record: BlockRecord): Cidr[] {
 
 /** The fewest parts that say the same: what one owner has from one epoch is joined where it touches. */
 export function mergeParts(parts: readonly BlockPart[]): BlockPart[] {
-  const byOwner = new Map<string, { owner: Owner; cidrs: Cidr[] }>();
-  for (const { owner: node, epoch, cidr } of parts) {
-    const key = `${epoch} ${node}`;
-    const own = byOwner.get(key) ?? { owner: { node, epoch }, cidrs: [] };
+  const alike = new Map<string, { said: Omit<BlockPart, 'cidr'>; cidrs: Cidr[] }>();
+  for (const { cidr, ...said } of parts) {
+    const { owner, epoch, ...unknown } = said;
+    const key = `${epoch} ${owner} ${JSON.stringify(unknown)}`;
+    const own = alike.get(key) ?? { said, cidrs: [] };
     own.cidrs.push(cidrFrom(cidr));
-    byOwner.set(key, own);
+    alike.set(key, own);
   }
-  const merged = [...byOwner.values()].flatMap(({ owner, cidrs }) =>
-    cidrsOf(cidrs[0]?.family ?? 4, cidrs.map(spanOf)).map((cidr) => ({ cidr, owner })),
+  const merged = [...alike.values()].flatMap(({ said, cidrs }) =>
+    cidrsOf(cidrs[0]?.family ?? 4, cidrs.map(spanOf)).map((cidr) => ({ cidr, said })),
   );
-  return merged.sort((a, b) => (a.cidr.first < b.cidr.first ? -1 : 1)).map(({ cidr, owner }) => partFor(cidr, owner));
+  return merged
+    .sort((a, b) => (a.cidr.first < b.cidr.first ? -1 : 1))
+    .map(({ cidr, said }) => ({ cidr: formatCidr(cidr), ...said }));
 }
 
 export function partFor(cidr: Cidr, owner: Owner): BlockPart {

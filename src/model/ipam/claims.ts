@@ -3,7 +3,7 @@
  * pure; the record that comes out is written by one compare-and-swap of the one that went in. None of them knows which
  * addresses are in use: who carves or gives back has to (chooseCarve).
  */
-import { lastOf } from '../address/cidr.ts';
+import { formatCidr, lastOf } from '../address/cidr.ts';
 import type { Cidr } from '../address/cidr.ts';
 import { addressPart, cidrFrom, freeParts, mergeParts, ownedParts, partFor, partOf } from './blocks.ts';
 import type { BlockPart, BlockRecord, Owner } from './blocks.ts';
@@ -86,7 +86,7 @@ function partsWithout(record: BlockRecord, node: string, cidr: Cidr): BlockPart[
   return record.parts.flatMap((part) => {
     if (part.owner !== node) return [part];
     const rest = cidrsOf(cidr.family, without([spanOf(cidrFrom(part.cidr))], [gone]));
-    return rest.map((left) => partFor(left, { node, epoch: part.epoch }));
+    return rest.map((left) => ({ ...part, cidr: formatCidr(left) }));
   });
 }
 

@@ -5,6 +5,10 @@ export function damaged(path: string, offset: number, what: string): WeftError {
   return new WeftError('journal-damaged', `${path}, byte ${offset}: ${what}`, { object: path });
 }
 
+export function newer(path: string, format: number): WeftError {
+  return new WeftError('state-newer', `${path} is of format ${format}, which a later weft wrote`, { object: path });
+}
+
 export function full(directory: string, why: string, cause?: unknown): WeftError {
   return new WeftError('journal-full', `${directory}: ${why}`, { object: directory, cause });
 }

@@ -5,7 +5,7 @@
  * Proof that an entry was on disk is the mark, a log that was begun after this one, or a frame behind it that was written
  * after it had been synced.
  */
-import { damaged } from './failure.ts';
+import { damaged, newer } from './failure.ts';
 import { MAGIC, frameAt, framesBehind, parsePayload } from './frame.ts';
 import type { FoundFrame } from './frame.ts';
 import { FORMAT } from './log-file.ts';
@@ -51,7 +51,7 @@ function readHeader(path: string, file: Buffer): { header: LogHeader; frame: Fou
   const frame = file.subarray(0, MAGIC.length).equals(MAGIC) ? frameAt(file, MAGIC.length) : undefined;
   if (!frame) throw damaged(path, 0, 'its header does not hold');
   const header = parsePayload(frame.payload) as LogHeader;
-  if (header.format !== FORMAT) throw damaged(path, 0, `format ${header.format} is not known to this weft`);
+  if (header.format !== FORMAT) throw newer(path, header.format);
   return { header, frame };
 }
 

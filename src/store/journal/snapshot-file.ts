@@ -2,7 +2,7 @@
  * A snapshot: the state before a log, and what of it is not known to be published. Whole or not at all: it gets its name
  * once it is on disk, and ends with a frame that says so.
  */
-import { damaged } from './failure.ts';
+import { damaged, newer } from './failure.ts';
 import type { FilePort } from './file-port.ts';
 import { FrameWriter, MAGIC, frameAt, parsePayload } from './frame.ts';
 import type { FoundFrame } from './frame.ts';
@@ -75,7 +75,7 @@ export function readSnapshot(path: string, content: Uint8Array): Snapshot {
   let head: Pick<Snapshot, 'log' | 'sequence' | 'published'> | undefined;
   for (const part of readParts(path, file)) {
     if ('format' in part) {
-      if (part.format !== FORMAT) throw damaged(path, 0, `format ${part.format} is not known to this weft`);
+      if (part.format !== FORMAT) throw newer(path, part.format);
       head = { log: part.log, sequence: part.sequence, published: part.published };
     } else if ('records' in part) records.push(...part.records);
     else if ('pending' in part) pending.push(...part.pending);
