@@ -16,6 +16,7 @@ import { WeftError } from '../../src/model/errors.ts';
 import { keys } from '../../src/model/keys.ts';
 import { newId } from '../../src/model/names.ts';
 import type { Reconciler } from '../../src/reconcile/port.ts';
+import type { Journal } from '../../src/store/journal/port.ts';
 import { MemoryState } from '../../src/store/memory-state.ts';
 import { MemoryStore } from '../../src/store/memory.ts';
 import { MemoryJournal } from './memory-journal.ts';
@@ -88,6 +89,8 @@ export interface TestNodeOptions {
   clock?: () => number;
   restart?: Restart;
   ports?: PortClaims;
+  /** who it is already, by what its host kept */
+  identity?: { id: string; bootId: string; journal: Journal };
 }
 
 /** Several nodes of one cluster over one store in memory. */
@@ -102,10 +105,11 @@ export class TestCluster {
     const { restart } = options;
     const store = new MemoryStore(this.shared);
     if (restart) store.setAway(true);
-    const id = restart?.id ?? newId();
-    const bootId = restart?.bootId ?? `boot-${name}`;
-    const journal = restart?.journal ?? new MemoryJournal({ node: id, machineId: 'm', bootId, epoch: 1 });
-    const records = new OwnRecords(journal);
+    const was = restart ?? options.identity;
+    const id = was?.id ?? newId();
+    const bootId = was?.bootId ?? `boot-${name}`;
+    const memory = restart?.journal ?? new MemoryJournal({ node: id, machineId: 'm', bootId, epoch: 1 });
+    const records = new OwnRecords(options.identity?.journal ?? memory);
     const view = new ClusterView(store, records);
     this.#runs.push(view.run(this.#stop.signal));
     const reconciler = new InstantReconciler(view);
@@ -144,7 +148,7 @@ export class TestCluster {
     const control = createControl(deps);
     this.#controls.set(id, control);
     this.#ownerships.push(ownership);
-    const made = { control, deps, store, reconciler, journal };
+    const made = { control, deps, store, reconciler, journal: memory };
     if (restart) {
       takeUp(deps, restart.start);
       return made;

@@ -105,7 +105,10 @@ export async function joinEndpoint(
     const network = boundNetwork(deps, request.engineId);
     const endpoint = knownEndpoint(deps, request);
     const key = keys.endpoint(endpoint.network, endpoint.id);
-    const joined: Endpoint = { ...endpoint, attachment: { mode: 'engine', sandbox: request.sandbox } };
+    const joined: Endpoint = {
+      ...endpoint,
+      attachment: { ...endpoint.attachment, mode: 'engine', sandbox: request.sandbox },
+    };
     const same = endpoint.attachment.mode === 'engine' && endpoint.attachment.sandbox === request.sandbox;
     return {
       compare: [],

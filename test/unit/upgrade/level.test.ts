@@ -29,8 +29,8 @@ const level = async () => {
 /** The node's daemon starts again as another version. */
 async function restartAs({ deps }: TestNode, version: string, readable: number): Promise<void> {
   Object.assign(deps, { version, level: readable });
-  const { createdAt: _, ...record } = deps.view.current().state.nodes.get(deps.node.id)!;
-  await registerNode(deps, { ...record, version, level: readable, createdAt: '' }, signal);
+  const record = deps.view.current().state.nodes.get(deps.node.id)!;
+  await registerNode(deps, { ...record, version, level: readable }, signal);
 }
 
 describe('the level of a cluster', () => {
@@ -80,12 +80,12 @@ describe('the level of a cluster', () => {
 
   it('does not rise past a node that registers at the same moment', async () => {
     const one = await cluster.node('host1', { level: 2 });
-    const { transact } = one.store;
+    const transact = one.store.transact.bind(one.store);
     let late: TestNode | undefined;
     one.store.transact = async (transaction, options) => {
       // between the decision to rise and its transaction
       if (transaction.then.some((op) => 'put' in op && op.put === keys.level)) late ??= await cluster.node('late');
-      return transact.call(one.store, transaction, options);
+      return transact(transaction, options);
     };
     await housekeep(one);
     expect(late).toBeDefined();
