@@ -166,11 +166,11 @@ export const membership: Membership = {
 export const status: StatusView = {
   node: 'host1',
   version: '0.1.0',
-  level: 1,
   store: { state: 'ok', revision: 2 ** 40 },
   applied: { revision: 7, sequence: 0 },
   repairs: { total: 3, byKind: { fdb: 2, vxlan: 1 } },
   conditions: [{ type: 'not-applied', object: 'link we1', message: 'no', since: AT }],
+  level: 1,
 };
 
 const leaked = {
