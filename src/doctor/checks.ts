@@ -9,6 +9,7 @@ import { checkLinkManagers } from './link-managers.ts';
 import { checkMtu } from './mtu.ts';
 import { checkSource } from './source.ts';
 import { checkSubnets } from './subnets.ts';
+import { checkUdev } from './udev.ts';
 import { checkWalls } from './walls.ts';
 
 export interface HostPicture {
@@ -29,6 +30,7 @@ const CHECKS: readonly Check[] = [
   checkSubnets,
   checkWalls,
   checkLinkManagers,
+  checkUdev,
 ];
 
 export function checkHost(picture: HostPicture): Finding[] {

@@ -22,6 +22,8 @@ export interface HostFacts {
   legacyTables: string[];
   /** programs that manage links, and whether they were told to leave weft's alone */
   linkManagers: { name: 'systemd-networkd' | 'NetworkManager'; told: boolean }[];
+  /** of udev's rules that were added on this host, those about links */
+  udevRules: { file: string; rule: string }[];
   /** entries of connection tracking, all namespaces together, and their limit */
   connections: { used: number; most: number } | undefined;
   /** net.ipv4.neigh.default.gc_thresh3 and its twin: shared by all namespaces */

@@ -196,6 +196,8 @@ export const nodeExamination: NodeExamination = {
   findings: [leaked],
   holdings: [{ network: '01N', address: '10.1.2.3', endpoint: '01E' }],
   space: [{ network: '01N', part: '10.1.2.0/24' }],
+  began: 1_767_225_600_000,
+  ended: 1_767_225_601_000,
 };
 
 /** One network that changes, and the end. */

@@ -29,6 +29,7 @@ export async function examineNode(
   { audit }: ExamineRequest,
   { signal }: CallContext = {},
 ): Promise<NodeExamination> {
+  const began = deps.now().getTime();
   const look = async () => (audit ? auditNode(await nodePicture(deps, signal)) : await hostFindings(deps, signal));
   const findings = await lastingFindings(look, signal);
   return {
@@ -37,6 +38,8 @@ export async function examineNode(
     applied: deps.reconciler.applied(),
     findings: bounded(inOrderOfNodes(findings), deps.node.name),
     ...(audit ? owned(deps) : { holdings: [], space: [] }),
+    began,
+    ended: deps.now().getTime(),
   };
 }
 

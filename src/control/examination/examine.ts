@@ -1,5 +1,7 @@
 /** An examination of the cluster: every node is asked at once, each with its deadline, and their answers are compared. */
 import { auditCluster } from '../../audit/cluster.ts';
+import { checkClocks, clockTold } from '../../doctor/clock.ts';
+import type { ClockTold } from '../../doctor/clock.ts';
 import { BITS, parseAddress } from '../../model/address/address.ts';
 import type { SilentNode } from '../../audit/pictures.ts';
 import { toWeftError } from '../../model/errors.ts';
@@ -52,7 +54,7 @@ async function examine(
     deps.log.debug({ err: error }, 'an examination goes by what was read before');
   });
   const { revision } = deps.view;
-  let answers: Answers = { spoken: [], silent: [] };
+  let answers: Answers = { spoken: [], silent: [], clocks: [] };
   const between = await lastingFindings(async () => {
     answers = await askAll(deps, request, context);
     return judged(deps, answers, { ...request, revision });
@@ -73,28 +75,34 @@ async function examine(
 interface Answers {
   spoken: NodeExamination[];
   silent: SilentNode[];
+  clocks: ClockTold[];
 }
 
 /** What only the answers of all show. */
 function judged(
-  { view }: ExaminationDeps,
-  { spoken, silent }: Answers,
+  { view, node }: ExaminationDeps,
+  { spoken, silent, clocks }: Answers,
   { audit, revision }: ExamineRequest & { revision: number },
 ): Finding[] {
   const { state } = view.current();
   const forgotten = new Set(view.list<ForgottenNode>(prefixes.forgotten).map(({ id }) => id));
   const all = auditCluster({ state, forgotten, answers: audit ? spoken : [], silent, revision });
   // Without an audit all that counts of it is who did not answer.
-  return audit ? all : all.filter(({ code }) => code === 'node-silent');
+  return audit ? all : [...all.filter(({ code }) => code === 'node-silent'), ...checkClocks(node.name, clocks)];
 }
 
 async function askAll(deps: ExaminationDeps, request: ExamineRequest, context: CallContext): Promise<Answers> {
-  const answers: Answers = { spoken: [], silent: [] };
+  const answers: Answers = { spoken: [], silent: [], clocks: [] };
   const nodes = [...deps.view.current().state.nodes.values()];
   await Promise.all(
     nodes.map(async (node) => {
       try {
-        answers.spoken.push(await ask(deps, node, { request, context }));
+        const sent = deps.now().getTime();
+        const answer = await ask(deps, node, { request, context });
+        answers.spoken.push(answer);
+        const received = deps.now().getTime();
+        // Nodes of older versions do not say.
+        if (answer.began > 0) answers.clocks.push(clockTold(node.name, answer, { sent, received }));
       } catch (error) {
         context.signal?.throwIfAborted();
         const live = deps.view.current().state.live.has(node.id);

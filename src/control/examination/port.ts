@@ -29,6 +29,9 @@ export interface NodeExamination {
   /** addresses and space that it says are its own; of an audit only */
   holdings: Holding[];
   space: SpaceHolding[];
+  /** when it was asked and when it answers, by its own clock, in milliseconds since 1970 */
+  began: number;
+  ended: number;
 }
 
 export interface ExaminedNode {

@@ -6,6 +6,7 @@ import { LINK_GROUP } from '../link-group.ts';
 import { ROUTE_PROTOCOL } from '../uplinks.ts';
 import { linkManagers } from './link-managers.ts';
 import { lackingModules } from './modules.ts';
+import { udevRules } from './udev-rules.ts';
 import { numberIn, wordsIn } from './files.ts';
 import { sourceTo } from './source-address.ts';
 
@@ -25,6 +26,7 @@ export async function gatherHostFacts({ vtep, peers }: FactsWish): Promise<HostF
       ...(await wordsIn('/proc/net/ip6_tables_names')).map((name) => `ip6 ${name}`),
     ],
     linkManagers: await linkManagers(),
+    udevRules: await udevRules(),
     connections: used === undefined || most === undefined ? undefined : { used, most },
     neighbourLimits: { ipv4: await numberIn(NEIGHBOURS('ipv4')), ipv6: await numberIn(NEIGHBOURS('ipv6')) },
   };

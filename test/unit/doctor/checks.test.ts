@@ -1,6 +1,7 @@
 /** What the checks of a host make of facts: nothing of a healthy host, and of each fault what it is and what to do. */
 import { describe, expect, it } from 'vitest';
 import { checkHost } from '../../../src/doctor/checks.ts';
+import { checkClocks, clockTold } from '../../../src/doctor/clock.ts';
 import { conditionFindings } from '../../../src/doctor/conditions.ts';
 import type { HostFacts } from '../../../src/model/host-facts.ts';
 import { clusterSettings, StateBuilder } from '../../support/cluster-state.ts';
@@ -16,6 +17,7 @@ const HEALTHY: HostFacts = {
   ],
   legacyTables: [],
   linkManagers: [{ name: 'systemd-networkd', told: true }],
+  udevRules: [],
   connections: { used: 1_000, most: 262_144 },
   neighbourLimits: { ipv4: 1_024, ipv6: 1_024 },
 };
@@ -38,7 +40,7 @@ function check(changes: Partial<HostFacts> = {}, options: { endpoints?: number; 
 }
 
 const UNKNOWN: Partial<HostFacts> = {
-  ...{ lackingModules: [], ways: [], routes: [], legacyTables: [], linkManagers: [] },
+  ...{ lackingModules: [], ways: [], routes: [], legacyTables: [], linkManagers: [], udevRules: [] },
   connections: undefined,
   neighbourLimits: { ipv4: undefined, ipv6: undefined },
 };
@@ -75,6 +77,14 @@ describe('the checks of a host', () => {
       { routes: [{ destination: '10.10.9.0/24', interface: 'tun0' }] },
     ],
     ['link-manager', 'NetworkManager', 'nmcli', { linkManagers: [{ name: 'NetworkManager', told: false }] }],
+    [
+      'udev-rule',
+      '/etc/udev/rules.d/70-net.rules',
+      'KERNEL!="w[cu]*"',
+      {
+        udevRules: [{ file: '/etc/udev/rules.d/70-net.rules', rule: 'SUBSYSTEM=="net", ACTION=="add", NAME="lan%n"' }],
+      },
+    ],
     [
       'connections-nearly-full',
       'net.netfilter.nf_conntrack_max',
@@ -122,5 +132,46 @@ describe('what a daemon says of itself', () => {
 
   it('is none when it is only to be known', () => {
     expect(conditionFindings('host1', [{ type: 'foreign-rules', object: 'x', message: 'y', since }])).toEqual([]);
+  });
+});
+
+describe('a rule of udev', () => {
+  const found = (rule: string) => check({ udevRules: [{ file: '/etc/udev/rules.d/x.rules', rule }] }).length;
+
+  it.each([
+    'SUBSYSTEM=="net", ACTION=="add", RUN+="/usr/local/bin/hook %k"',
+    'SUBSYSTEM=="net", KERNEL=="w*", NAME="wlan0"',
+    'ACTION=="add|change", SUBSYSTEM=="net", KERNEL!="lo", RUN{program}+="/bin/true"',
+  ])('that is about every link meddles: %s', (rule) => expect(found(rule)).toBe(1));
+
+  it.each([
+    'SUBSYSTEM=="net", ACTION=="add", ATTR{address}=="52:54:00:12:34:56", NAME="lan0"',
+    'SUBSYSTEM=="net", ACTION=="add", DRIVERS=="?*", KERNEL=="eth*", NAME="lan0"',
+    'SUBSYSTEM=="net", KERNEL=="enp*", RUN+="/bin/true"',
+    'SUBSYSTEM=="net", KERNEL!="w[cu]*", ACTION=="add", RUN+="/bin/true"',
+    'SUBSYSTEM=="net", ACTION=="remove", RUN+="/bin/true"',
+    'SUBSYSTEM=="net", ACTION=="add", TAG+="systemd"',
+    'SUBSYSTEM=="block", RUN+="/bin/true"',
+  ])('that is about others, or does nothing to a link, is left alone: %s', (rule) => expect(found(rule)).toBe(0));
+});
+
+describe('the clock of another host', () => {
+  const told = (ahead: number, way: number) =>
+    clockTold(
+      'host2',
+      { began: 10_000 + ahead + way, ended: 13_000 + ahead + way },
+      { sent: 10_000, received: 13_000 + 2 * way },
+    );
+
+  it('is not blamed for the time an answer took, nor for what certificates bear', () => {
+    expect(checkClocks('host1', [told(0, 0), told(0, 4_000), told(1_900, 10), told(-1_900, 10)])).toEqual([]);
+  });
+
+  it('is found to be ahead or behind, however long the answer took', () => {
+    const [ahead, behind] = checkClocks('host1', [told(60_000, 20), told(-2_500, 20)]);
+    expect(ahead).toMatchObject({ code: 'clock-offset', node: 'host2', object: 'the clock of host2' });
+    expect(ahead?.evidence).toContain('60.0 s or more ahead of that of host1');
+    expect(behind?.evidence).toContain('2.5 s or more behind');
+    expect(behind?.command).toContain('timedatectl set-ntp true');
   });
 });
