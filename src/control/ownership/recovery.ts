@@ -4,11 +4,11 @@
  * that the rest is not waited for, one record ends the recovery for all (`weft store resume`).
  */
 import type { Logger } from 'pino';
+import { formatCidr } from '../../model/address/cidr.ts';
 import { WeftError } from '../../model/errors.ts';
 import { cidrFrom, freeBlock, mergeParts, partFor } from '../../model/ipam/blocks.ts';
 import type { BlockRecord } from '../../model/ipam/blocks.ts';
 import { cidrsOf, spanOf, within, without } from '../../model/ipam/spans.ts';
-import { formatCidr } from '../../model/address/cidr.ts';
 import { keys, prefixes } from '../../model/keys.ts';
 import { newId } from '../../model/names.ts';
 import type { EpochRecord, FenceRecord, RestorationRecord } from '../../model/objects.ts';

@@ -253,8 +253,10 @@ export class Standing {
       return false;
     }
     this.#otherSince = undefined;
-    const { sequence = 0, ...before } = found?.value ?? {};
-    const record: FenceRecord = { ...before, node: node.id, bootId: node.bootId, sequence };
+    const sequence = found?.value.sequence ?? 0;
+    const record: FenceRecord = { ...found?.value, node: node.id, bootId: node.bootId, sequence };
+    // what was written again was another boot's
+    delete record.recovered;
     const { succeeded, revision } = await store.transact(
       {
         compare: [{ key: keys.fence(node.id), revision: found?.revision ?? 0 }, ...this.#ofEpoch()],
