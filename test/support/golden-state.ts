@@ -92,6 +92,7 @@ async function populate({ control }: TestNode, two: TestNode): Promise<void> {
   await control.createRouter({ tenant: 'acme', name: 'r', networks: ['web', 'db'] });
   await control.setEgress({ tenant: 'acme', off: false, ipv6: 'routed', allow: ['192.0.2.5/32:5432/tcp'] });
   await control.attach({ network: 'acme/web', netns: '/run/netns/a', name: 'a', labels: { app: 'a' } });
+  await control.shareAddress({ network: 'acme/web', address: '10.10.9.9', endpoints: ['a'] });
   const gone = await control.attach({ network: 'acme/web', netns: '/run/netns/b' });
   await control.detach(gone.id);
   await two.control.attach({ network: 'acme/db', netns: '/run/netns/c', name: 'c' });
