@@ -9,7 +9,11 @@ const HEADER = 8;
 const IFA_ADDRESS = 1;
 const IFA_LOCAL = 2;
 const IFA_BROADCAST = 4;
+const IFA_CACHEINFO = 6;
 const IFA_FLAGS = 8;
+const IFA_RT_PRIORITY = 9;
+/** of a lifetime: without end */
+const FOREVER = 0xffffffff;
 
 export const IFA_F_NODAD = 0x02;
 export const IFA_F_DADFAILED = 0x08;
@@ -25,6 +29,10 @@ export interface InterfaceAddress {
   /** IFA_F_* */
   flags: number;
   broadcast?: string;
+  /** seconds until the kernel takes it away; absent: never */
+  lifetime?: number;
+  /** of the route that comes with it (kernel 4.18); absent: the kernel's own */
+  metric?: number;
   other: Attribute[];
 }
 
@@ -35,6 +43,11 @@ export interface AddressSpec {
   /** IPv6: usable at once, without duplicate address detection */
   nodad?: boolean;
   broadcast?: string;
+  /** seconds after which the kernel takes it away by itself, a second or two late */
+  lifetime?: number;
+  /** IPv6: not for what the host itself begins; only with `lifetime` */
+  deprecated?: boolean;
+  metric?: number;
 }
 
 export function encodeAddress(spec: AddressSpec): Buffer {
@@ -42,8 +55,18 @@ export function encodeAddress(spec: AddressSpec): Buffer {
   const writer = new AttributeWriter().raw(addressHeader(familyOf(spec.address), spec.prefix, spec.index));
   writer.bytes(IFA_LOCAL, bytes).bytes(IFA_ADDRESS, bytes);
   if (spec.broadcast !== undefined) writer.bytes(IFA_BROADCAST, ipBytes(spec.broadcast));
+  if (spec.lifetime !== undefined) writer.bytes(IFA_CACHEINFO, lifetimes(spec.lifetime, spec.deprecated));
+  if (spec.metric !== undefined) writer.u32(IFA_RT_PRIORITY, spec.metric);
   if (spec.nodad) writer.u32(IFA_FLAGS, IFA_F_NODAD);
   return writer.finish();
+}
+
+/** struct ifa_cacheinfo: preferred, valid, and two stamps that the kernel writes. */
+function lifetimes(valid: number, deprecated = false): Buffer {
+  const buffer = Buffer.alloc(16);
+  buffer.writeUInt32LE(deprecated ? 0 : valid, 0);
+  buffer.writeUInt32LE(valid, 4);
+  return buffer;
 }
 
 export function encodeAddressQuery(query: { index?: number; family?: 4 | 6 }): Buffer {
@@ -74,9 +97,16 @@ export function decodeAddress(payload: Buffer): InterfaceAddress {
     else if (reader.type === IFA_LOCAL) local = ipText(reader.bytes());
     else if (reader.type === IFA_BROADCAST) found.broadcast = ipText(reader.bytes());
     else if (reader.type === IFA_FLAGS) found.flags = reader.u32();
+    else if (reader.type === IFA_RT_PRIORITY) found.metric = reader.u32();
+    else if (reader.type === IFA_CACHEINFO) readLifetime(found, reader.bytes());
     else found.other.push({ type: reader.type, data: Buffer.from(reader.bytes()) });
   });
   // On a point-to-point link IFA_ADDRESS is the other end; IFA_LOCAL is ours wherever it is given.
   if (local !== undefined) found.address = local;
   return found;
+}
+
+function readLifetime(found: InterfaceAddress, bytes: Buffer): void {
+  const valid = bytes.length >= 8 ? bytes.readUInt32LE(4) : FOREVER;
+  if (valid !== FOREVER) found.lifetime = valid;
 }
