@@ -17,6 +17,7 @@ import { loadConfig } from './config.ts';
 import type { Config } from './config.ts';
 import { addressTaken, fits, poolExhausted } from './control/addresses.ts';
 import { ClusterView } from './control/cluster-view.ts';
+import { EgressLead } from './control/egress-lead.ts';
 import type { ControlDeps } from './control/context.ts';
 import { keepHouse } from './control/housekeeping.ts';
 import { assertReadable, whenUnreadable } from './control/level.ts';
@@ -185,7 +186,7 @@ async function serve(host: Host, keeper: IdentityKeeper, opened: OpenedStore): P
       const recovering = ownership.isRecovering();
       // A store from a backup knows less than the kernel: nothing is taken away for that.
       return {
-        state,
+        state: lead.seen(state),
         complete: complete && !recovering,
         partial: view.kept !== undefined && !recovering,
         hold: HOLDS[ownership.standing.state] ?? 'none',
@@ -193,7 +194,8 @@ async function serve(host: Host, keeper: IdentityKeeper, opened: OpenedStore): P
     },
   };
   const timings = timingMetrics();
-  const loop: ReconcileLoop = new ReconcileLoop({ source, kernel, node: owner.id, settings, log, timings });
+  const leads = () => lead.left();
+  const loop: ReconcileLoop = new ReconcileLoop({ source, kernel, node: owner.id, settings, leads, log, timings });
   const authority = await openAuthority(config.pki);
   const renewal: Renewal = new Renewal({
     pki: config.pki,
@@ -220,6 +222,8 @@ async function serve(host: Host, keeper: IdentityKeeper, opened: OpenedStore): P
     exhausted: (need) => poolExhausted(deps, need),
     refused: (need, holder) => addressTaken(deps, need, holder),
   });
+  const mayLead = () => !ownership.isRecovering() && HOLDS[ownership.standing.state] === undefined;
+  const lead: EgressLead = new EgressLead({ store, view, reconciler: loop, node: owner, mayLead, now, clock, log });
   const deps: ControlDeps = {
     ownership,
     examiners: peers,
@@ -270,6 +274,7 @@ async function serve(host: Host, keeper: IdentityKeeper, opened: OpenedStore): P
     const known = view.current().state.nodes.has(owner.id);
     if (journal.fresh && !known) await holdPorts(kernel, { hold: 'down', attached: undefined });
     working.push(watchMembership({ node: owner, store, view, peers, standing: ownership.standing }, until));
+    working.push(lead.run(until));
     working.push(loop.run(until), keepHouse(deps, until), renewal.run(until), pictureWriter.run(until));
     working.push(followClaims(deps, kernel.claims(until), until));
     if (upkeep) working.push(upkeep.run(until));
@@ -380,6 +385,7 @@ function nodeRecord({ underlay, config, edition }: Host, owner: { id: string; na
     underlayMtu: underlay.mtu,
     interface: underlay.interface,
     addresses: underlay.addresses,
+    subnets: underlay.subnets,
     api: hostPort(underlay.address, config.api.port),
     ...{ version: edition.version, level: edition.level },
     createdAt: new Date().toISOString(),

@@ -84,7 +84,10 @@ const SCHEMAS: { [M in MethodName]: z.ZodType<Methods[M]['request']> } = {
   SeenProbes: z.object({}),
   ExamineNode: z.object({ audit: z.boolean() }),
   GetEgress: reference,
-  SetEgress: z.object({ tenant: required, off: z.boolean(), ipv6: text, allow: ranges }),
+  SetEgress: z.object({
+    ...{ tenant: required, off: z.boolean(), ipv6: text, allow: ranges },
+    ...{ nodes: ranges, addresses: z.array(required).max(8) },
+  }),
   CreateRouter: z.object({ tenant: required, name: required, networks: z.array(required).max(1_024) }),
   ListRouters: list,
   GetRouter: reference,

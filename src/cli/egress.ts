@@ -9,6 +9,8 @@ interface SetFlags {
   off?: boolean;
   ipv6: string;
   allow: string[];
+  node: string[];
+  address: string[];
 }
 
 export function egressCommand(): Command {
@@ -38,21 +40,31 @@ export function egressCommand(): Command {
       collect,
       [],
     )
+    .option('--node <node>', 'leads all that leaves, while it is the first that lives; repeatable', collect, [])
+    .option('--address <address>', 'what the outside sees then, at the node that leads; repeatable', collect, [])
     .addHelpText(
       'after',
-      '\nExamples:\n  weft egress set acme --allow 192.0.2.5/32:5432/tcp --allow 192.0.2.0/24:53/udp\n  weft egress set acme --off',
+      '\nExamples:\n  weft egress set acme --allow 192.0.2.5/32:5432/tcp --allow 192.0.2.0/24:53/udp\n  weft egress set acme --off' +
+        '\n  weft egress set acme --node host1 --node host2 --address 192.0.2.50',
     )
-    .action(async (tenant: string, { off = false, ipv6, allow }: SetFlags, command: Command) => {
-      const set = await withClient(command, (client) => client.call('SetEgress', { tenant, off, ipv6, allow }));
+    .action(async (tenant: string, flags: SetFlags, command: Command) => {
+      const { off = false, ipv6, allow, node: nodes, address: addresses } = flags;
+      const wish = { tenant, off, ipv6, allow, nodes, addresses };
+      const set = await withClient(command, (client) => client.call('SetEgress', wish));
       print(globals(command).output, set, () => printEgress(set));
     });
   return egress;
 }
 
-function printEgress({ tenant, off, ipv6, allow }: Egress): void {
+function printEgress({ tenant, off, ipv6, allow, nodes, addresses, leader, since }: Egress): void {
   console.log(`tenant  ${tenant}`);
-  console.log(`out     ${off ? 'no' : 'by the address of each host'}`);
+  const pinned = `by ${addresses.join(' and ')}`;
+  console.log(`out     ${off ? 'no' : addresses.length === 0 ? 'by the address of each host' : pinned}`);
   if (off) return;
+  if (nodes.length > 0) {
+    console.log(`nodes   ${nodes.join(', ')}`);
+    console.log(`leader  ${leader === '' ? 'none' : `${leader} since ${since}`}`);
+  }
   console.log(`ipv6    ${ipv6}`);
   console.log(`allow   ${allow.length === 0 ? '-' : allow.join(', ')}`);
 }

@@ -1,41 +1,48 @@
 import type { ClusterState } from '../model/cluster.ts';
 import { checkExceptions, formatException } from '../model/egress.ts';
 import { keys } from '../model/keys.ts';
-import type { Egress, Tenant } from '../model/objects.ts';
+import type { Egress } from '../model/objects.ts';
+import { HANDLER_DEADLINE } from '../model/limits.ts';
 import { invalid } from '../model/validate.ts';
 import { egressOf } from '../plan/routing/uplinks.ts';
 import { commit } from './commit.ts';
 import type { ControlDeps } from './context.ts';
+import { pinChanges, pinOf, pinView } from './egress-pins.ts';
 import type { CallContext } from './port.ts';
 import { findTenant } from './references.ts';
 import type { EgressRequest, EgressView } from './routing-port.ts';
 
-/** Throws `tenant-not-found`, `invalid-argument`. */
+/** Throws `tenant-not-found`, `invalid-argument`, and what a pin throws (egress-pins.ts). */
 export async function setEgress(deps: ControlDeps, request: EgressRequest, context?: CallContext): Promise<EgressView> {
   const allow = checkExceptions('allow', request.allow);
   const ipv6 = familyMode(request.ipv6);
   const decide = () => {
-    const tenant = findTenant(deps.view.current().state, request.tenant);
-    const key = keys.egress(tenant.id);
-    const egress: Egress = { ...deps.view.value<Egress>(key), tenant: tenant.id, off: request.off, ipv6, allow };
-    const record = keys.tenant(tenant.id);
+    const { state } = deps.view.current();
+    const tenant = findTenant(state, request.tenant);
+    const before = state.egress.get(tenant.id)?.pin;
+    const after = pinOf(deps, request, before);
+    const kept = deps.view.value<Egress>(keys.egress(tenant.id));
+    const egress: Egress = { ...kept, tenant: tenant.id, off: request.off, ipv6, allow };
+    if (after) egress.pin = after;
+    else delete egress.pin;
+    const { compare, then } = pinChanges(deps, tenant, { before, after });
+    // A tenant that goes takes this with it; a VNI and addresses are claimed and given back once.
+    const known = [keys.tenant(tenant.id), keys.egress(tenant.id)];
     return {
-      // A tenant that goes takes this with it.
-      compare: [record, key].map((one) => ({ key: one, revision: deps.view.revisionOf(one) })),
-      then: [{ put: key, value: egress }],
-      result: viewOf(tenant, egress),
+      compare: [...known.map((key) => ({ key, revision: deps.view.revisionOf(key) })), ...compare],
+      then: [{ put: keys.egress(tenant.id), value: egress }, ...then],
+      result: tenant.id,
     };
   };
-  return (await commit(deps, decide, context)).result;
+  const { result, revision } = await commit(deps, decide, context);
+  await deps.view.reached(revision, HANDLER_DEADLINE, context?.signal);
+  return egressView(deps.view.current().state, result);
 }
 
 export function egressView(state: ClusterState, ref: string): EgressView {
   const tenant = findTenant(state, ref);
-  return viewOf(tenant, egressOf(state, tenant.id));
-}
-
-function viewOf(tenant: Tenant, { off, ipv6, allow }: Egress): EgressView {
-  return { tenant: tenant.name, off, ipv6, allow: allow.map(formatException) };
+  const { off, ipv6, allow } = egressOf(state, tenant.id);
+  return { tenant: tenant.name, off, ipv6, allow: allow.map(formatException), ...pinView(state, tenant.id) };
 }
 
 function familyMode(text: string): 'nat' | 'routed' {

@@ -138,7 +138,7 @@ export function decideRemoval(
       { deletePrefix: prefixes.macsOf(network.id) },
       { deletePrefix: prefixes.endpointNamesOf(network.id) },
       ...(tenant && last && tenant.origin === 'engine'
-        ? tenantRemoval(tenant)
+        ? tenantRemoval(tenant, state.egress.get(tenant.id))
         : [{ put: subnetsKey, value: ranges.filter((range) => !own.has(range)) }]),
     ],
   };
@@ -182,7 +182,7 @@ function freeSubnet(deps: ControlDeps, ranges: string[], avoid: Cidr[], object: 
 }
 
 /** Starts at a place of its own each time, so that two hosts seldom try the same one. */
-function freeVni(deps: ControlDeps): number {
+export function freeVni(deps: Pick<ControlDeps, 'settings' | 'view'>): number {
   const { vniFirst, vniLast } = deps.settings;
   const count = vniLast - vniFirst + 1;
   const start = Number(hash64(newId()) % BigInt(count));

@@ -9,6 +9,13 @@ export interface EgressView {
   ipv6: 'nat' | 'routed';
   /** "192.0.2.5/32", "192.0.2.5/32:5432/tcp" */
   allow: string[];
+  /** names of the nodes that may lead the tenant's packets out, the first that lives first; none: each host its own */
+  nodes: string[];
+  /** by which the world knows the tenant then */
+  addresses: string[];
+  /** name of the node that leads now, and since when (ISO time); '' for none */
+  leader: string;
+  since: string;
 }
 
 export interface EgressRequest {
@@ -17,6 +24,10 @@ export interface EgressRequest {
   /** '' is `nat` */
   ipv6: string;
   allow: string[];
+  /** names or ids; with `addresses`, or neither */
+  nodes: string[];
+  /** one of a family at most, in a subnet of each node's link to the others */
+  addresses: string[];
 }
 
 export interface RouterView {

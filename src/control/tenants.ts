@@ -1,11 +1,12 @@
 import { WeftError } from '../model/errors.ts';
 import { keys, prefixes } from '../model/keys.ts';
 import { newId } from '../model/names.ts';
-import type { Origin, Tenant } from '../model/objects.ts';
+import type { Egress, Origin, Tenant } from '../model/objects.ts';
 import { checkName } from '../model/validate.ts';
 import type { Operation, Compare } from '../store/port.ts';
 import { commit } from './commit.ts';
 import type { ControlDeps } from './context.ts';
+import { egressRemoval } from './egress-pins.ts';
 import type { CallContext } from './port.ts';
 import { findTenant } from './references.ts';
 
@@ -28,12 +29,13 @@ export function tenantRecords(tenant: Tenant, ranges: string[]): { compare: Comp
   };
 }
 
-export function tenantRemoval(tenant: Tenant): Operation[] {
+/** `egress`: what is on record of it */
+export function tenantRemoval(tenant: Tenant, egress: Egress | undefined): Operation[] {
   return [
     { delete: keys.tenant(tenant.id) },
     { delete: keys.tenantName(tenant.name) },
     { delete: keys.subnets(tenant.id) },
-    { delete: keys.egress(tenant.id) },
+    ...egressRemoval(tenant.id, egress),
     { deletePrefix: prefixes.routersOf(tenant.id) },
     { deletePrefix: prefixes.routerNamesOf(tenant.id) },
   ];
@@ -69,7 +71,7 @@ export async function deleteTenant(deps: ControlDeps, ref: string, context?: Cal
     const key = keys.tenant(tenant.id);
     return {
       compare: [{ key, revision: deps.view.revisionOf(key) }, { emptyPrefix: prefixes.networkNamesOf(tenant.id) }],
-      then: tenantRemoval(tenant),
+      then: tenantRemoval(tenant, state.egress.get(tenant.id)),
       result: undefined,
     };
   };

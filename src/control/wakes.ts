@@ -4,7 +4,10 @@ import type { Wake } from '../reconcile/port.ts';
 import type { ViewChange } from './cluster-view.ts';
 
 /** Changes of these concern every tenant. */
-const GLOBAL = [prefixes.tenants, prefixes.networks, prefixes.nodes, prefixes.egress, prefixes.routers];
+const GLOBAL = [
+  ...[prefixes.tenants, prefixes.networks, prefixes.nodes],
+  ...[prefixes.egress, prefixes.egressHolders, prefixes.routers],
+];
 /** "<prefix><network>/..." */
 const PER_NETWORK = [prefixes.endpoints, prefixes.bindings, prefixes.shared];
 

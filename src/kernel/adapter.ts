@@ -4,6 +4,7 @@ import type { Namespace } from 'netlink-ts';
 import type { Operation } from '../plan/diff.ts';
 import type { Place } from '../model/ports/places.ts';
 import type {
+  AddressWish,
   ForeignChains,
   HostForwarding,
   KernelEvent,
@@ -20,6 +21,7 @@ import type { SeenProbe } from '../plan/probes.ts';
 import type { HostGuardIntent, RulesetIntent, TenantGuardIntent } from '../plan/ruleset.ts';
 import { applyOperations } from './apply.ts';
 import { ClaimLog } from './claims.ts';
+import { cutFlows } from './cut-flows.ts';
 import { KernelEvents } from './events.ts';
 import { countsConnections } from './features.ts';
 import { ForeignForward } from './foreign-forward.ts';
@@ -28,6 +30,7 @@ import { LINK_GROUP } from './link-group.ts';
 import { TenantNamespaces, tryOpen, wireOption } from './namespaces.ts';
 import type { NamespaceHandle, WireLog } from './namespaces.ts';
 import { observe } from './observe.ts';
+import { PinnedAddresses } from './pinned-addresses.ts';
 import { readDrops } from './port-guard/drops.ts';
 import { changedPorts, dropStaleFlows } from './port-flows.ts';
 import type { PortChange } from './port-flows.ts';
@@ -65,6 +68,7 @@ export class NetlinkKernel implements KernelPort {
   #counts: boolean | undefined;
   /** of the host: for those who are about to publish one, too */
   readonly ports: PortHolds;
+  readonly #pinned: PinnedAddresses;
 
   constructor(options: KernelOptions) {
     this.#options = options;
@@ -77,6 +81,7 @@ export class NetlinkKernel implements KernelPort {
     this.#tenants = new TenantNamespaces(options.folder, options.wire);
     this.#foreign = new ForeignForward(this.#host.nft);
     this.ports = new PortHolds(namespace);
+    this.#pinned = new PinnedAddresses(this.#host);
     this.#settings = new Settings(options.sysctls);
     this.#events = new KernelEvents(options.onMonitorFailure, (name) => this.#settings.forget(name));
     this.#claims = new ClaimLog(options.onMonitorFailure);
@@ -161,6 +166,15 @@ export class NetlinkKernel implements KernelPort {
       this.#options.host === undefined ? ownSettingOf(path) : settingOf(this.#host.namespace, path);
     const isOn = (path: string) => read(path) === '1';
     return Promise.resolve({ ipv4: isOn('net/ipv4/ip_forward'), ipv6: isOn('net/ipv6/conf/all/forwarding') });
+  }
+
+  holdAddresses(wish: AddressWish): Promise<string[]> {
+    return this.#pinned.ensure(wish);
+  }
+
+  async cutFlows(name: string, ranges: { inside: string[]; host: string[] }): Promise<void> {
+    await cutFlows(this.#tenants.use(name).namespace, ranges.inside);
+    await cutFlows(this.#host.namespace, ranges.host);
   }
 
   async guardTenant(name: string, intent: TenantGuardIntent): Promise<string[]> {

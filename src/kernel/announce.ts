@@ -1,7 +1,7 @@
 /**
- * Tells the containers on a bridge that an address has another MAC: a gratuitous ARP, or an unsolicited neighbour
- * advertisement. They keep what they know for as long as they talk, and what the new holder says does not cross VXLAN. The
- * frame leaves by the bridge's own link, so it goes to local ports alone.
+ * Tells who is on a link that an address has another MAC: a gratuitous ARP, or an unsolicited neighbour advertisement. They
+ * keep what they know for as long as they talk. To containers, since what a new holder says does not cross VXLAN: by the
+ * bridge's own link, so that it goes to local ports alone. To the host's neighbours, of a pinned address.
  */
 import { NetlinkError, sendFrame } from 'netlink-ts';
 import type { Namespace } from 'netlink-ts';

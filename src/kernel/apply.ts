@@ -5,7 +5,7 @@ import type { Operation } from '../plan/diff.ts';
 import type { OperationFailure } from '../plan/kernel-port.ts';
 import { isLink, keyOf, standsOn } from '../plan/objects.ts';
 import { announce } from './announce.ts';
-import { deleteEntry, putEntry, putSetting } from './entries.ts';
+import { deleteEntry, deleteRule, putEntry, putRule, putSetting } from './entries.ts';
 import { createLink, indexOf, settle } from './links.ts';
 import type { LinkContext } from './links.ts';
 import { removeLinks } from './remove-links.ts';
@@ -80,6 +80,8 @@ async function perform(context: LinkContext, operation: Operation, indices: Indi
     indices.forget(object.name);
     if (operation.type === 'create') await createLink(context, object);
     else await settle(context, object);
+  } else if (object.kind === 'rule') {
+    await (operation.type === 'delete' ? deleteRule(rt, object) : putRule(rt, object));
   } else if (operation.type === 'delete') {
     await deleteEntry(rt, object, await indices.of(object.link));
   } else {

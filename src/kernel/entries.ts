@@ -4,7 +4,14 @@ import type { RouteSocket } from 'netlink-ts';
 import { formatAddress } from '../model/address/address.ts';
 import { parseInterfaceAddress } from '../model/address/cidr.ts';
 import { WeftError } from '../model/errors.ts';
-import type { AddressObject, FdbObject, NeighbourObject, RouteObject, SysctlObject } from '../plan/objects.ts';
+import type {
+  AddressObject,
+  FdbObject,
+  NeighbourObject,
+  RouteObject,
+  RuleObject,
+  SysctlObject,
+} from '../plan/objects.ts';
 import type { NamespaceHandle } from './namespaces.ts';
 import { settingOf } from './settings.ts';
 import { ROUTE_PROTOCOL } from './uplinks.ts';
@@ -17,7 +24,8 @@ export async function putEntry(rt: RouteSocket, entry: Entry, index: number): Pr
     case 'address':
       return await tolerate(['EEXIST'], rt.addresses.add({ index, ...split(entry), nodad: true }));
     case 'route':
-      return await rt.routes.replace({ oif: index, ...routeSpec(entry) });
+      // A gateway may be nobody's address: see plan/routing/pinned.ts.
+      return await rt.routes.replace({ oif: index, ...routeSpec(entry), onlink: entry.table !== undefined });
     case 'fdb':
       return await rt.fdb.replace({ index, ...fdbSpec(entry) });
     case 'neighbour':
@@ -39,14 +47,26 @@ export async function deleteEntry(rt: RouteSocket, entry: Entry, index: number):
   }
 }
 
+/** One that differs is another rule to the kernel: it goes first. */
+export async function putRule(rt: RouteSocket, rule: RuleObject): Promise<void> {
+  await deleteRule(rt, rule);
+  const { family, priority, mark, table, suppressPrefixLength: length } = rule;
+  const suppressed = length === undefined ? {} : { suppressPrefixLength: length };
+  await rt.rules.add({ family, priority, mark, table, ...suppressed, protocol: ROUTE_PROTOCOL });
+}
+
+export async function deleteRule(rt: RouteSocket, { family, priority }: RuleObject): Promise<void> {
+  await tolerate(['ENOENT', 'ESRCH'], rt.rules.delete({ family, priority, protocol: ROUTE_PROTOCOL }));
+}
+
 /** A setting that this kernel does not have is not wrong. */
 export function putSetting(handle: NamespaceHandle, setting: SysctlObject): void {
   if (settingOf(handle.namespace, setting.path) !== undefined)
     writeSysctl(handle.namespace, setting.path, setting.value);
 }
 
-function routeSpec({ destination, gateway }: RouteObject) {
-  return { destination, gateway, protocol: ROUTE_PROTOCOL };
+function routeSpec({ destination, gateway, table }: RouteObject) {
+  return { destination, gateway, protocol: ROUTE_PROTOCOL, ...(table === undefined ? {} : { table }) };
 }
 
 function fdbSpec(entry: FdbObject) {

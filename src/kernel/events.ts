@@ -39,7 +39,7 @@ export class KernelEvents {
     const { signal } = stop;
     // Of the host's namespace only the ends of uplinks are ours.
     const topics: RouteTopic[] =
-      name === null ? ['links', 'addresses'] : ['links', 'addresses', 'neighbours', 'routes'];
+      name === null ? ['links', 'addresses'] : ['links', 'addresses', 'neighbours', 'routes', 'rules'];
     this.#run(monitorRoutes({ netns: namespace.fd, topics, signal }), (event) => {
       const what = name === null ? describeUplink(event) : describe(event);
       if (what !== undefined) this.#add({ namespace: name, what });

@@ -8,6 +8,7 @@ import type { Chain, Expression, NftSet, Rule, SetElement } from 'netlink-ts';
 import type { HostEgress, HostUplink } from '../plan/routing/intents.ts';
 import { borderSets, exceptionRules } from './borders.ts';
 import { matchName, matchPrefix, nameHex } from './interface-names.ts';
+import { icmpType, pinnedInput, pinnedTranslations } from './pinned-egress.ts';
 import { hostPortMaps } from './port-maps.ts';
 import { matchRange } from './ranges.ts';
 import { bordersChain } from './tenant-routing.ts';
@@ -34,6 +35,7 @@ export function hostEgress(intent: HostEgress): { sets: NftSet[]; chains: Chain[
       toUplinks(intent),
       uplinksChain(),
       daemonsChain(),
+      ...pinnedInput(intent.uplinks),
       sourceNat(intent),
       ...ports.chains,
     ],
@@ -123,19 +125,12 @@ function daemonsChain(): Chain {
   };
 }
 
-function icmpType(type: string): Expression[] {
-  return [
-    { kind: 'payload', base: 'transport', offset: 0, length: 1, register: 0 },
-    { kind: 'cmp', op: 'eq', register: 0, data: type },
-  ];
-}
-
 /**
  * By source, since kernels before 5.7 do not know in postrouting where a packet came from. To an uplink goes a container that
  * asks for a published port of its host: its tenant's own end would not take its own address as a source. Loopback addresses
  * mean something else on the other side, and so do those of the tenant's own subnets.
  */
-function sourceNat({ transit4, transit6, ports }: HostEgress): Chain {
+function sourceNat({ transit4, transit6, uplinks, ports }: HostEgress): Chain {
   const masquerade: Expression = { kind: 'masquerade' };
   const hidden = ports?.hidden.flatMap(({ link, ranges }) =>
     ['127.0.0.0/8', ...ranges].map((range) => rule(matchRange('saddr', range), matchName('oifname', link), masquerade)),
@@ -143,6 +138,10 @@ function sourceNat({ transit4, transit6, ports }: HostEgress): Chain {
   return {
     name: 'postrouting',
     base: { type: 'nat', hook: 'postrouting', priority: SOURCE_NAT, policy: 'accept' },
-    rules: [...[transit4, transit6].map((range) => rule(matchRange('saddr', range), masquerade)), ...(hidden ?? [])],
+    rules: [
+      ...pinnedTranslations(uplinks, UPLINKS),
+      ...[transit4, transit6].map((range) => rule(matchRange('saddr', range), masquerade)),
+      ...(hidden ?? []),
+    ],
   };
 }

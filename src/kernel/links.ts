@@ -6,8 +6,8 @@ import type { BridgeObject, LinkObject, PortFlags, PortObject, PortPeer, VxlanOb
 import type { NamespaceHandle } from './namespaces.ts';
 import { tryOpen } from './namespaces.ts';
 import { LINK_GROUP } from './link-group.ts';
-import { holderOf } from './vni-holder.ts';
 import { configure, freeName, openSandbox } from './sandbox.ts';
+import { createVxlanDevice } from './vxlan-device.ts';
 import { createUplink, settleEnd } from './uplinks.ts';
 
 export interface LinkContext {
@@ -27,6 +27,9 @@ export async function createLink(context: LinkContext, link: LinkObject): Promis
       return await createVxlan(context, link);
     case 'port':
       return await createPort(context, link);
+    case 'transit':
+      await createVxlanDevice(context, link);
+      return await settle(context, link);
     case 'uplink':
       await createUplink(context, link);
       return await settle(context, link);
@@ -40,6 +43,9 @@ export async function settle(context: Pick<LinkContext, 'tenant' | 'host'>, link
   if (link.kind === 'uplink') {
     await settleEnd(context.host, link.end);
     await rt.links.set({ index, mtu: link.mtu, addrGenMode: 1 });
+  } else if (link.kind === 'transit') {
+    // It speaks for nobody, and so has no address.
+    await rt.links.set({ index, address: link.mac, mtu: link.mtu, addrGenMode: 1 });
   } else if (link.kind === 'bridge') {
     await rt.links.set({ index, address: link.mac, mtu: link.mtu, bridge: { mcastSnooping: link.mcastSnooping } });
   } else {
@@ -70,38 +76,9 @@ async function createBridge(context: LinkContext, bridge: BridgeObject): Promise
   await settle(context, bridge);
 }
 
-/** Asked of a host socket: the device is made in the tenant's namespace, its UDP socket stays in the host's. */
 async function createVxlan(context: LinkContext, vxlan: VxlanObject): Promise<void> {
-  try {
-    await context.host.rt.links.create({
-      name: vxlan.name,
-      kind: 'vxlan',
-      mtu: vxlan.mtu,
-      group: LINK_GROUP,
-      netns: context.tenant.namespace.fd,
-      vxlan: {
-        id: vxlan.vni,
-        local: vxlan.local,
-        port: vxlan.udpPort,
-        learning: false,
-        ageing: 0,
-      },
-    });
-  } catch (error) {
-    if (!(error instanceof NetlinkError && error.code === 'EEXIST')) throw error;
-    throw await vniTaken(context, vxlan, error);
-  }
+  await createVxlanDevice(context, vxlan);
   await settle(context, vxlan);
-}
-
-async function vniTaken(context: LinkContext, vxlan: VxlanObject, cause: unknown): Promise<WeftError> {
-  const holder = await holderOf(vxlan, { host: context.host.rt, paths: context.namespacePaths() });
-  const what = `VNI ${vxlan.vni} on UDP port ${vxlan.udpPort}`;
-  return new WeftError('kernel-refused', `${what} is held by ${holder ?? 'a device in a namespace without a name'}`, {
-    object: vxlan.name,
-    cause,
-    next: `remove the device, if it is not needed; find it with: ip -d link show type vxlan id ${vxlan.vni}`,
-  });
 }
 
 async function createPort(context: LinkContext, port: PortObject): Promise<void> {

@@ -1,13 +1,14 @@
 /** Dumps of a tenant's namespace as the objects a plan speaks of. Only what is ours is reported; see `isOurs`. */
 import { NUD_NOARP, NUD_PERMANENT } from 'netlink-ts';
-import type { BridgePortData, Link } from 'netlink-ts';
+import type { BridgePortData, Link, RoutingRule } from 'netlink-ts';
 import { ALIAS_PREFIX, UPLINK } from '../plan/objects.ts';
-import type { KernelObject, LinkObject, Observed, PortFlags } from '../plan/objects.ts';
+import type { KernelObject, LinkObject, Observed, PortFlags, RuleObject, TransitObject } from '../plan/objects.ts';
 import { LINK_GROUP, REMOVED_GROUP } from './link-group.ts';
 import type { NamespaceHandle } from './namespaces.ts';
-import { observeRoutes, observeUplink } from './uplinks.ts';
+import { observeRoutes, observeUplink, ROUTE_PROTOCOL } from './uplinks.ts';
 
-const NAMES = /^(w[bxe]|up0$)/;
+const NAMES = /^(w[bxet]|up0$)/;
+const TRANSIT = /^wt/;
 
 export interface Observation extends Observed {
   /** interface indices by name */
@@ -21,11 +22,12 @@ export async function observe(
   settings: readonly KernelObject[],
 ): Promise<Observation> {
   const { rt } = handle;
-  const [links, addresses, neighbours, entries] = await Promise.all([
+  const [links, addresses, neighbours, entries, rules] = await Promise.all([
     rt.links.list(),
     rt.addresses.list(),
     rt.neighbours.list(),
     rt.fdb.list(),
+    rt.rules.list(),
   ]);
   const byIndex = new Map(links.map((link) => [link.index, link]));
   const ours = new Map(links.filter(isOurs).map((link) => [link.index, link]));
@@ -33,7 +35,7 @@ export async function observe(
   for (const link of ours.values()) {
     const object = link.name === UPLINK ? await observeUplink(link, host) : linkObject(link, byIndex);
     if (object) objects.push(object);
-    if (link.name === UPLINK) objects.push(...(await observeRoutes(rt, link)));
+    if (link.name === UPLINK || TRANSIT.test(link.name)) objects.push(...(await observeRoutes(rt, link)));
   }
   for (const { index, address, prefix, scope } of addresses) {
     const link = ours.get(index);
@@ -43,7 +45,7 @@ export async function observe(
   }
   for (const { index, address, mac, state } of neighbours) {
     const link = ours.get(index);
-    if (link?.kind === 'bridge' && mac && (state & NUD_PERMANENT) !== 0) {
+    if (link && (link.kind === 'bridge' || TRANSIT.test(link.name)) && mac && (state & NUD_PERMANENT) !== 0) {
       objects.push({ kind: 'neighbour', link: link.name, address, mac });
     }
   }
@@ -58,6 +60,7 @@ export async function observe(
       objects.push({ kind: 'fdb', link: link.name, mac, via, dst: null });
     }
   }
+  objects.push(...rules.flatMap(ruleObject));
   return {
     objects,
     foreign: links.filter((link) => NAMES.test(link.name) && !isOurs(link)).map((link) => link.name),
@@ -82,6 +85,7 @@ function linkObject(link: Link, byIndex: Map<number, Link>): LinkObject | undefi
         mcastSnooping: link.bridge?.mcastSnooping ?? true,
       };
     case 'vxlan':
+      if (TRANSIT.test(link.name)) return transitObject(link, fields);
       return {
         kind: 'vxlan',
         ...fields,
@@ -96,6 +100,17 @@ function linkObject(link: Link, byIndex: Map<number, Link>): LinkObject | undefi
     default:
       return undefined;
   }
+}
+
+function transitObject(link: Link, fields: Pick<TransitObject, 'name' | 'alias' | 'mtu' | 'up'>): TransitObject {
+  const { id: vni = 0, local = '', port: udpPort = 0 } = link.vxlan ?? {};
+  return { kind: 'transit', ...fields, mac: link.address ?? '', vni, local, udpPort };
+}
+
+function ruleObject({ family, priority, mark = 0, table, suppressPrefixLength, protocol }: RoutingRule): RuleObject[] {
+  if (protocol !== ROUTE_PROTOCOL) return [];
+  const suppressed = suppressPrefixLength === undefined ? {} : { suppressPrefixLength };
+  return [{ kind: 'rule', family, priority, mark, table, ...suppressed }];
 }
 
 function portFlags(port: BridgePortData | undefined): PortFlags {

@@ -17,6 +17,7 @@ import { borderRules, borderSets, exceptionRules } from './borders.ts';
 import { ceilingChains, ceilingRule, ceilingSets } from './ceilings.ts';
 import type { CeilingOptions } from './ceilings.ts';
 import { nameHex } from './interface-names.ts';
+import { elsewhereChains, elsewhereRules, stayRules } from './pinned-egress.ts';
 import { tenantPortMaps } from './port-maps.ts';
 
 const SOURCE_NAT = 100;
@@ -44,7 +45,7 @@ export function tenantRouting({ routed, out }: TenantRouting, ceilings: CeilingO
 
 function outChains(out: TenantOut, ceilings: CeilingOptions): Chain[] {
   const own = out.closed ? [] : ceilingChains(ceilings);
-  return [bordersChain(), ...own, leaveChain(out), sourceNat(out)];
+  return [bordersChain(), ...own, leaveChain(out), sourceNat(out), ...pinnedChains(out)];
 }
 
 function outSets({ closed, bridges, borders }: TenantOut, ceilings: CeilingOptions): NftSet[] {
@@ -56,8 +57,13 @@ function outSets({ closed, bridges, borders }: TenantOut, ceilings: CeilingOptio
   ];
 }
 
-function outRules({ uplink, ports }: TenantOut): Rule[] {
+function pinnedChains(out: TenantOut): Chain[] {
+  return out.elsewhere ? elsewhereChains(out.elsewhere, out) : [];
+}
+
+function outRules({ uplink, elsewhere, ports }: TenantOut): Rule[] {
   return [
+    ...(elsewhere ? elsewhereRules(elsewhere) : []),
     rule(match.oifname(uplink), match.inSet('inside', IIFNAME), verdict.jump('leave')),
     rule(match.iifname(uplink), match.ctState('established', 'related'), verdict.accept()),
     ...(ports
@@ -66,7 +72,7 @@ function outRules({ uplink, ports }: TenantOut): Rule[] {
   ];
 }
 
-function leaveChain({ closed, allow }: TenantOut): Chain {
+function leaveChain({ closed, allow, elsewhere }: TenantOut): Chain {
   const known = rule(match.ctState('established', 'related'), verdict.accept());
   if (closed) return { name: 'leave', rules: [known, commented('no way out', rule(counter(), verdict.drop()))] };
   return {
@@ -74,6 +80,7 @@ function leaveChain({ closed, allow }: TenantOut): Chain {
     rules: [
       known,
       rule(match.ctState('invalid'), counter(), verdict.drop()),
+      ...(elsewhere ? stayRules(elsewhere) : []),
       ceilingRule(),
       ...exceptionRules(allow),
       rule(verdict.jump('borders')),

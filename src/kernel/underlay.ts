@@ -2,9 +2,10 @@
 import { RouteSocket } from 'netlink-ts';
 import type { InterfaceAddress, Link } from 'netlink-ts';
 import { canonicalAddress } from '../model/address/address.ts';
-import { parseCidr } from '../model/address/cidr.ts';
+import { formatCidr, parseCidr, parseInterfaceAddress } from '../model/address/cidr.ts';
 import type { Cidr } from '../model/address/cidr.ts';
 import { WeftError } from '../model/errors.ts';
+import { isPinned } from './pinned-addresses.ts';
 
 export interface Underlay {
   address: string;
@@ -12,6 +13,8 @@ export interface Underlay {
   mtu: number;
   /** by which the host can be reached: of this interface, and of others that are no engine's or hypervisor's */
   addresses: string[];
+  /** CIDR text, of this interface */
+  subnets: string[];
 }
 
 export interface UnderlayWish {
@@ -29,7 +32,9 @@ const VIRTUAL_KINDS = new Set(['bridge', 'veth', 'vxlan', 'tun', 'wireguard', 'm
 export async function findUnderlay(wish: UnderlayWish, netns?: string): Promise<Underlay> {
   const rt = RouteSocket.open(netns === undefined ? {} : { netns });
   try {
-    const [links, addressesOfHost, routes] = [await rt.links.list(), await rt.addresses.list(), await rt.routes.list()];
+    const [links, routes] = [await rt.links.list(), await rt.routes.list()];
+    // What is here for as long as this node leads a tenant's packets is not the host's own.
+    const addressesOfHost = (await rt.addresses.list()).filter((one) => !isPinned(one));
     const family = wish.family ?? (wish.address?.includes(':') ? 6 : 4);
     const usable = addressesOfHost.filter(
       (one) => one.scope === SCOPE_GLOBAL && one.address.includes(':') === (family === 6),
@@ -46,10 +51,17 @@ export async function findUnderlay(wish: UnderlayWish, netns?: string): Promise<
     const link = only && byIndex.get(only.index);
     if (!link || second) throw unclear(wish, candidates, byIndex, family);
     const addresses = reachable(addressesOfHost, byIndex, link);
-    return { address: only.address, interface: link.name, mtu: link.mtu ?? 1500, addresses };
+    const subnets = subnetsOf(addressesOfHost.filter(({ index }) => index === link.index));
+    return { address: only.address, interface: link.name, mtu: link.mtu ?? 1500, addresses, subnets };
   } finally {
     rt.close();
   }
+}
+
+function subnetsOf(addresses: readonly InterfaceAddress[]): string[] {
+  const global = addresses.filter(({ scope }) => scope === SCOPE_GLOBAL);
+  const parsed = global.flatMap(({ address, prefix }) => parseInterfaceAddress(`${address}/${prefix}`) ?? []);
+  return [...new Set(parsed.map(({ cidr }) => formatCidr(cidr)))].sort();
 }
 
 function reachable(all: InterfaceAddress[], byIndex: Map<number, Link>, underlay: Link): string[] {

@@ -1,6 +1,6 @@
 /** The ends of an uplink: one in the tenant's namespace, one in the host's, where it is ours by its group and alias. */
 import { NetlinkError, readSysctl, writeSysctl } from 'netlink-ts';
-import type { Link, Namespace, RouteSocket } from 'netlink-ts';
+import type { Link, Namespace, Route, RouteSocket } from 'netlink-ts';
 import { formatAddress } from '../model/address/address.ts';
 import { parseInterfaceAddress } from '../model/address/cidr.ts';
 import { WeftError } from '../model/errors.ts';
@@ -10,6 +10,7 @@ import type { LinkContext } from './links.ts';
 
 /** "w": who made a route. Nobody else's number in iproute2's rt_protos. */
 export const ROUTE_PROTOCOL = 119;
+const RT_TABLE_MAIN = 254;
 
 interface HostHandle {
   namespace: Namespace;
@@ -87,17 +88,23 @@ function localnetOf(link: string): string {
   return `net/ipv4/conf/${link}/route_localnet`;
 }
 
-/** Routes of ours over the uplink; those that the kernel makes of addresses are not. */
-export async function observeRoutes(rt: RouteSocket, uplink: Link): Promise<RouteObject[]> {
-  const routes = await routesOver(rt, uplink.index);
-  return routes.map((route) => ({ kind: 'route', link: uplink.name, ...route }));
+/** Routes of ours over a link; those that the kernel makes of addresses are not. */
+export async function observeRoutes(rt: RouteSocket, { index, name }: Link): Promise<RouteObject[]> {
+  const routes = await ownRoutes(rt, index);
+  return routes.map(({ destination, gateway = '', table }) => {
+    return { kind: 'route', link: name, destination, gateway, ...(table === RT_TABLE_MAIN ? {} : { table }) };
+  });
 }
 
 async function routesOver(rt: RouteSocket, index: number): Promise<HostRoute[]> {
+  const routes = await ownRoutes(rt, index);
+  return routes.map(({ destination, gateway = '' }) => ({ destination, gateway }));
+}
+
+async function ownRoutes(rt: RouteSocket, index: number): Promise<Route[]> {
   const routes = await rt.routes.list({ oif: index });
   return routes
     .filter((route) => route.protocol === ROUTE_PROTOCOL && !route.cloned && route.oif === index)
-    .map(({ destination, gateway = '' }) => ({ destination, gateway }))
     .sort((a, b) => (a.destination < b.destination ? -1 : 1));
 }
 

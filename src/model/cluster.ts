@@ -3,6 +3,7 @@ import type {
   AddressRecord,
   Binding,
   Egress,
+  EgressHolder,
   Endpoint,
   EndpointDescription,
   EngineRecord,
@@ -39,6 +40,8 @@ export interface ClusterState {
   engines: ReadonlyMap<string, EngineRecord>;
   /** by tenant id */
   egress: ReadonlyMap<string, Egress>;
+  /** by tenant id */
+  egressHolders: ReadonlyMap<string, EgressHolder>;
   routers: ReadonlyMap<string, Router>;
   /** by key */
   shared: ReadonlyMap<string, SharedAddress>;

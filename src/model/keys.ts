@@ -29,6 +29,10 @@ export const keys = {
   description: (endpoint: string) => `labels/${endpoint}`,
   engine: (node: string, engine: string) => `engines/${node}/${engine}`,
   egress: (tenant: string) => `egress/${tenant}`,
+  /** who leads a tenant's packets out, on a lease */
+  egressHolder: (tenant: string) => `egress-holders/${tenant}`,
+  /** a pinned address has one tenant */
+  egressAddress: (address: string) => `egress-addresses/${address}`,
   router: (tenant: string, id: string) => `routers/${tenant}/${id}`,
   routerName: (tenant: string, name: string) => `names/router/${tenant}/${name}`,
   /** a pool an engine asked for, with the node and engine it belongs to */
@@ -56,6 +60,8 @@ export const prefixes = {
   fences: 'fence/',
   engines: 'engines/',
   egress: 'egress/',
+  egressHolders: 'egress-holders/',
+  egressAddresses: 'egress-addresses/',
   routers: 'routers/',
   routersOf: (tenant: string) => `routers/${tenant}/`,
   routerNamesOf: (tenant: string) => `names/router/${tenant}/`,

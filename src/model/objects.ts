@@ -75,6 +75,8 @@ export interface Node {
   interface?: string;
   /** by which it can be reached; the VTEP among them */
   addresses?: string[];
+  /** CIDR text, of that link */
+  subnets?: string[];
 }
 
 /** `tokens/<id>`: what lets hosts join. The secret itself is nowhere. */
@@ -292,6 +294,27 @@ export interface Egress {
   /** `routed`: the world sees the containers' own addresses, and must know the way back to them */
   ipv6: 'nat' | 'routed';
   allow: EgressException[];
+  /** absent: out of the host where the container is, by that host's address */
+  pin?: EgressPin;
+}
+
+/** The nodes that lead a tenant's packets out, one at a time, and the addresses the world sees then. */
+export interface EgressPin {
+  /** ids; the first that lives leads */
+  nodes: string[];
+  /** one of a family at most; a family without one leaves as without a pin */
+  addresses: string[];
+  /** of the way between the tenant's hosts to the one that leads */
+  vni: number;
+}
+
+/** `egress-holders/<tenant>`, on a lease of the node that leads: nobody else does while it stands. */
+export interface EgressHolder {
+  tenant: string;
+  node: string;
+  /** the lease: a node that lost it, and has another, has to claim anew */
+  session: string;
+  since: string;
 }
 
 /** `routers/<tenant>/<id>`: joins networks of one tenant. Ids of networks that are gone count for nothing. */

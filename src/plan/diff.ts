@@ -12,12 +12,14 @@ const PHASE: Record<KernelObject['kind'], number> = {
   sysctl: 0,
   bridge: 1,
   uplink: 2,
-  address: 3,
-  route: 4,
-  vxlan: 5,
-  port: 6,
-  fdb: 7,
-  neighbour: 8,
+  transit: 3,
+  address: 4,
+  route: 5,
+  vxlan: 6,
+  port: 7,
+  fdb: 8,
+  neighbour: 9,
+  rule: 10,
 };
 
 export function diff(wanted: readonly KernelObject[], observed: Observed): Operation[] {

@@ -8,6 +8,7 @@ import { WeftError } from '../model/errors.ts';
 import type { Endpoint } from '../model/objects.ts';
 import { knownAddresses } from './port-guard/plan.ts';
 import { gatewayMembers } from './routing/gateways.ts';
+import { pinnedMembers } from './routing/pinned.ts';
 import { planHostEgress, planTenantRouting } from './routing/plan.ts';
 import { ownNetworks } from './routing/presence.ts';
 import type { GuardMember, HostGuardIntent, TenantGuardIntent } from './ruleset.ts';
@@ -23,7 +24,9 @@ export function planGuard(state: ClusterState, nodeId: string, settings: Cluster
     const member = memberOf(state, endpoint, settings);
     if (member) members.set(sortKey(member), member);
   }
-  for (const member of gatewayMembers(state, nodeId, present)) members.set(sortKey(member), member);
+  for (const member of [...gatewayMembers(state, nodeId, present), ...pinnedMembers(state, nodeId)]) {
+    members.set(sortKey(member), member);
+  }
   const sorted = [...members].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, member]) => member);
   const egress = planHostEgress(state, { node: nodeId, settings });
   return {

@@ -37,6 +37,15 @@ export interface PlaceConflict {
   holder: string;
 }
 
+/** Addresses that the world knows tenants by, for as long as this node leads their packets out. */
+export interface AddressWish {
+  /** the host's link to the others; undefined where its node did not say */
+  link: string | undefined;
+  addresses: string[];
+  /** after which they go by themselves */
+  seconds: number;
+}
+
 /** Packets by reason. */
 export type PortDrops = Partial<Record<DropReason, number>>;
 
@@ -70,6 +79,10 @@ export interface KernelPort {
   forwarding(): Promise<HostForwarding>;
   /** Exactly these ports of the host are kept from others; those that others have. */
   holdPorts(wanted: readonly Place[]): Promise<PlaceConflict[]>;
+  /** No others of weft's stay. Those that had been brought here and that others took away. */
+  holdAddresses(wish: AddressWish): Promise<string[]>;
+  /** Forgets connections that were begun from these ranges, in the tenant's namespace and in the host's. */
+  cutFlows(name: string, ranges: { inside: string[]; host: string[] }): Promise<void>;
   guardTenant(name: string, intent: TenantGuardIntent): Promise<string[]>;
   /** What the endpoints of a tenant may put on their bridges. */
   guardPorts(name: string, intent: PortGuardIntent): Promise<string[]>;

@@ -78,6 +78,16 @@ export interface UplinkObject extends LinkFields {
   end: UplinkEnd;
 }
 
+/** A vxlan device without a bridge: the way to the node that leads a tenant's packets out. */
+export interface TransitObject extends LinkFields {
+  kind: 'transit';
+  mac: string;
+  vni: number;
+  /** outer source address */
+  local: string;
+  udpPort: number;
+}
+
 /** In the host's namespace. */
 export interface UplinkEnd {
   name: string;
@@ -103,6 +113,19 @@ export interface RouteObject {
   link: string;
   destination: string;
   gateway: string;
+  /** absent: the main one */
+  table?: number;
+}
+
+/** Which routing table marked packets ask; of weft's own protocol number. */
+export interface RuleObject {
+  kind: 'rule';
+  family: 4 | 6;
+  priority: number;
+  mark: number;
+  table: number;
+  /** routes of a prefix this long or shorter do not count; absent: all count */
+  suppressPrefixLength?: number;
 }
 
 export interface AddressObject {
@@ -136,12 +159,14 @@ export type KernelObject =
   | VxlanObject
   | PortObject
   | UplinkObject
+  | TransitObject
   | AddressObject
   | RouteObject
+  | RuleObject
   | FdbObject
   | NeighbourObject;
 
-export type LinkObject = BridgeObject | VxlanObject | PortObject | UplinkObject;
+export type LinkObject = BridgeObject | VxlanObject | PortObject | UplinkObject | TransitObject;
 
 /** What an observation found: our objects, and names of ours that something else has. */
 export interface Observed {
@@ -154,8 +179,10 @@ export const ALIAS_PREFIX = 'weft:';
 /** The tenant's end of its uplink. */
 export const UPLINK = 'up0';
 
+const LINKS = new Set<KernelObject['kind']>(['bridge', 'vxlan', 'port', 'uplink', 'transit']);
+
 export function isLink(object: KernelObject): object is LinkObject {
-  return object.kind === 'bridge' || object.kind === 'vxlan' || object.kind === 'port' || object.kind === 'uplink';
+  return LINKS.has(object.kind);
 }
 
 export function keyOf(object: KernelObject): string {
@@ -166,9 +193,12 @@ export function keyOf(object: KernelObject): string {
     case 'vxlan':
     case 'port':
     case 'uplink':
+    case 'transit':
       return `link ${object.name}`;
     case 'route':
-      return `route ${object.destination}`;
+      return `route ${object.destination}${object.table === undefined ? '' : ` table ${object.table}`}`;
+    case 'rule':
+      return `rule IPv${object.family} ${object.priority}`;
     case 'address':
       return `address ${object.link} ${object.cidr}`;
     case 'fdb':
@@ -180,8 +210,8 @@ export function keyOf(object: KernelObject): string {
 
 /** Name of the link that must stand before the object can; '' for none. */
 export function standsOn(object: KernelObject): string {
-  if (object.kind === 'sysctl' || object.kind === 'bridge' || object.kind === 'uplink') return '';
-  return object.kind === 'vxlan' || object.kind === 'port' ? object.bridge : object.link;
+  if ('bridge' in object) return object.bridge;
+  return 'link' in object ? object.link : '';
 }
 
 /** Names of the fields in which what was found is not what is wanted. */
@@ -205,6 +235,7 @@ const FIXED: Record<LinkObject['kind'], readonly string[]> = {
   // A port without its alias was never finished: its other end may lack everything.
   port: ['kind', 'alias'],
   uplink: ['kind', 'alias'],
+  transit: ['kind', 'vni', 'local', 'udpPort'],
 };
 
 export function mustReplace(wanted: KernelObject, fields: string[]): boolean {

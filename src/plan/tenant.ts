@@ -14,6 +14,7 @@ import { holderOf, sharedByNetwork } from '../model/shared.ts';
 import { ALIAS_PREFIX } from './objects.ts';
 import type { KernelObject, PortFlags, PortPeer } from './objects.ts';
 import { gatewayMac } from './routing/gateways.ts';
+import { pinnedOf, transitObjects } from './routing/pinned.ts';
 import { joined, presentNetworks } from './routing/presence.ts';
 import { uplinkObjects } from './routing/uplink-objects.ts';
 import { uplinksOf } from './routing/uplinks.ts';
@@ -52,6 +53,9 @@ export const SYSCTLS: readonly [path: string, value: string][] = [
   ['net/ipv6/conf/default/forwarding', '0'],
   ['net/ipv6/conf/default/accept_ra', '0'],
   ['net/ipv6/conf/default/accept_dad', '0'],
+  // What is routed comes and goes by different links. Ports take no source but the endpoint's own.
+  ['net/ipv4/conf/all/rp_filter', '0'],
+  ['net/ipv4/conf/default/rp_filter', '0'],
   // A new namespace inherits 1, which costs a fifth of the connects per second and serves policies only.
   ['net/bridge/bridge-nf-call-iptables', '0'],
   ['net/bridge/bridge-nf-call-ip6tables', '0'],
@@ -80,6 +84,8 @@ export function planTenant(
   const uplink = uplinksOf(state, context).get(tenant.id);
   const forwards = uplink !== undefined || hasRouter(state, tenant.id);
   if (uplink) objects.push(...uplinkObjects(uplink, node.underlayMtu));
+  const pinned = uplink && pinnedOf(state, tenant.id);
+  if (pinned) objects.push(...transitObjects(state, pinned, { node, settings: context.settings }));
   return { namespace: tenant.name, objects: [...settings(forwards), ...objects] };
 }
 

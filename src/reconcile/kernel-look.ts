@@ -9,6 +9,7 @@ import type { KernelPort } from '../plan/kernel-port.ts';
 import { keyOf } from '../plan/objects.ts';
 import type { KernelObject } from '../plan/objects.ts';
 import { planPortGuard } from '../plan/port-guard/plan.ts';
+import { presentNetworks } from '../plan/routing/presence.ts';
 import { uplinksOf } from '../plan/routing/uplinks.ts';
 import type { RulesetIntent } from '../plan/ruleset.ts';
 import { planTenant } from '../plan/tenant.ts';
@@ -43,9 +44,9 @@ export async function lookAtKernel(kernel: KernelPort, state: ClusterState, here
   return picture;
 }
 
-/** Something of this host's is on a network of ours. */
+/** This host takes part in a network of ours, by something of its own or for what is others'. */
 export function isPresent(state: ClusterState, node: string): boolean {
-  return [...state.endpoints.values(), ...state.bindings.values()].some((one) => one.node === node);
+  return presentNetworks(state, node).size > 0;
 }
 
 async function hostDrift(kernel: KernelPort, state: ClusterState, { node, settings }: Here): Promise<Drift[]> {

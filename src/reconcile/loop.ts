@@ -4,7 +4,7 @@
  * leaves the kernel as it is.
  */
 import type { Logger } from 'pino';
-import type { ClusterSettings, ClusterState } from '../model/cluster.ts';
+import type { ClusterState } from '../model/cluster.ts';
 import { describeCause, WeftError } from '../model/errors.ts';
 import { linkNames } from '../model/names.ts';
 import type { Condition } from '../model/status.ts';
@@ -13,7 +13,7 @@ import { diff } from '../plan/diff.ts';
 import { planGuard, planTenantGuard } from '../plan/guard.ts';
 import type { KernelPicture } from '../plan/kernel-picture.ts';
 import { UPLINK_CHANGED } from '../plan/kernel-port.ts';
-import type { KernelPort, OperationFailure, PortDrops } from '../plan/kernel-port.ts';
+import type { OperationFailure, PortDrops } from '../plan/kernel-port.ts';
 import { keyOf } from '../plan/objects.ts';
 import { planPortGuard } from '../plan/port-guard/plan.ts';
 import { planTenant } from '../plan/tenant.ts';
@@ -27,6 +27,8 @@ import { EndpointStatuses } from './endpoint-statuses.ts';
 import { HostConditions, hostFindings, portFindings } from './host-conditions.ts';
 import { holdPorts } from './hold.ts';
 import { isPresent, lookAtKernel } from './kernel-look.ts';
+import { PinnedEgress } from './pinned-egress.ts';
+import type { PinnedEgressOptions } from './pinned-egress.ts';
 import type { Hold, ObjectStatus, Reconciler, WaitTarget, Wake } from './port.ts';
 import { Repairs } from './repairs.ts';
 import { Retries } from './retries.ts';
@@ -46,13 +48,11 @@ const NAMESPACES = 'namespaces';
 const FORWARD = 'forward';
 const PORTS = 'ports';
 const HELD = 'held';
+const PINNED = 'pinned';
 
-export interface LoopOptions {
+export interface LoopOptions extends PinnedEgressOptions {
   /** `partial`: what was kept of an earlier picture. All that it has is built; nothing goes for what it lacks. */
   source: { current(): { state: ClusterState; complete: boolean; partial?: boolean; hold?: Hold } };
-  kernel: KernelPort;
-  node: string;
-  settings: ClusterSettings;
   log: Logger;
   timings?: Timings;
   clock?: () => number;
@@ -73,6 +73,7 @@ export class ReconcileLoop implements Reconciler {
   readonly #host = new HostConditions();
   readonly #ports = new HostConditions();
   readonly #containers: ContainerRoutes;
+  readonly #pinned: PinnedEgress;
   #applied = { revision: 0, sequence: 0 };
   #resync = 0;
   #working = true;
@@ -87,6 +88,7 @@ export class ReconcileLoop implements Reconciler {
     this.#drops = new DropReports(options.kernel, options.log);
     this.#retries = new Retries(this.#random);
     this.#troubles = new Troubles(this.#clock, this.#random);
+    this.#pinned = new PinnedEgress(options);
     this.#containers = new ContainerRoutes(options.kernel, options.log);
     this.#waiters = new Waiters({
       ofEndpoint: (id) => this.#statuses.failure(id) ?? this.#heldBack(id),
@@ -194,6 +196,7 @@ export class ReconcileLoop implements Reconciler {
     }
     await this.#try(FORWARD, () => this.#passForeign(state));
     await this.#try(PORTS, () => this.#holdPorts(state));
+    await this.#try(PINNED, () => this.#holdAddresses(state, true));
     times.lap('host');
     for (const tenant of tenants) {
       const done = await this.#try(tenant, () => this.#reconcile(state, tenant, times));
@@ -217,6 +220,7 @@ export class ReconcileLoop implements Reconciler {
     this.#resync = this.#clock() + RESYNC;
     this.#troubles.postpone(this.#resync);
     await this.#try(HELD, () => holdPorts(kernel, { hold, attached }));
+    await this.#try(PINNED, () => this.#holdAddresses(state, false));
     // What the loop changes once it may build again is no repair.
     for (const namespace of await kernel.namespaces()) this.#repairs.forget(namespace);
     for (const tenant of state.tenants.keys()) this.#waiters.reached(tenant, state);
@@ -225,7 +229,7 @@ export class ReconcileLoop implements Reconciler {
   /** A tenant that is gone has no failures; its namespace goes as a stale one. */
   #forgetTenants(state: ClusterState): void {
     for (const scope of this.#troubles.scopes()) {
-      if ([HOST, NAMESPACES, FORWARD, PORTS, HELD].includes(scope) || state.tenants.has(scope)) continue;
+      if ([HOST, NAMESPACES, FORWARD, PORTS, HELD, PINNED].includes(scope) || state.tenants.has(scope)) continue;
       this.#troubles.clear(scope);
       this.#retries.forget(scope);
     }
@@ -256,6 +260,11 @@ export class ReconcileLoop implements Reconciler {
     const { kernel, node, settings } = this.#options;
     const forwards = planForwards(state, { node, settings });
     this.#ports.set(portFindings(await kernel.holdPorts(socketsOf(forwards))));
+    return [];
+  }
+
+  async #holdAddresses(state: ClusterState, mayLead: boolean): Promise<OperationFailure[]> {
+    for (const address of await this.#pinned.hold(state, mayLead)) this.#repaired(address, 'pinned-address');
     return [];
   }
 
@@ -302,6 +311,7 @@ export class ReconcileLoop implements Reconciler {
     const failures = [...round.held, ...tried];
     const failed = new Set(failures.map(({ operation }) => keyOf(operation.object)));
     for (const { object } of repairs) if (!failed.has(keyOf(object))) this.#repaired(namespace, object.kind);
+    await this.#pinned.settle(state, tenant);
     const standing = plan.objects.filter((object) => !failed.has(keyOf(object)));
     this.#repairs.remember(namespace, standing);
     if (round.due.length > 0) {

@@ -44,7 +44,11 @@ export class EtcdLease implements Lease {
   }
 
   held(): boolean {
-    return !this.lost.aborted && performance.now() < this.#heldUntil;
+    return this.left() > 0;
+  }
+
+  left(): number {
+    return this.lost.aborted ? 0 : Math.max(0, this.#heldUntil - performance.now());
   }
 
   async revoke(options: CallOptions = {}): Promise<void> {

@@ -121,8 +121,11 @@ export class MemoryStore implements Store {
       await this.#reach('revoke a lease', revokeOptions);
       this.#shared.endLease(held.id);
     };
-    const isHeld = (): boolean => !held.lost.signal.aborted && performance.now() < held.heldUntil;
-    return { id: held.id, lost: held.lost.signal, held: isHeld, revoke };
+    const left = (): number => {
+      if (held.lost.signal.aborted) return 0;
+      return Math.max(0, Math.min(held.heldUntil - performance.now(), ttlSeconds * 1_000));
+    };
+    return { id: held.id, lost: held.lost.signal, held: () => left() > 0, left, revoke };
   }
 
   state(): StoreState {

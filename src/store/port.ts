@@ -58,6 +58,8 @@ export interface Lease {
   readonly lost: AbortSignal;
   /** False no later than `lost`, and by the clock itself: to be asked after this process may have stood still. */
   held(): boolean;
+  /** Milliseconds for which it is held although nothing more is heard of the store; 0 once it is lost. */
+  left(): number;
   revoke(options?: CallOptions): Promise<void>;
 }
 

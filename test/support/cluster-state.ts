@@ -7,6 +7,7 @@ import type {
   Attachment,
   Binding,
   Egress,
+  EgressHolder,
   Endpoint,
   Network,
   Node,
@@ -29,6 +30,7 @@ export class StateBuilder {
   readonly endpoints = new Map<string, Endpoint>();
   readonly bindings = new Map<string, Binding>();
   readonly egresses = new Map<string, Egress>();
+  readonly egressHolders = new Map<string, EgressHolder>();
   readonly routers = new Map<string, Router>();
   readonly shared = new Map<string, SharedAddress>();
   #revision = 0;
@@ -92,6 +94,12 @@ export class StateBuilder {
     return this;
   }
 
+  /** `session` counts for nothing where nobody asks for it */
+  leader(tenant: string, node: string): this {
+    this.egressHolders.set(tenant, { tenant, node, session: 's', since: AT });
+    return this;
+  }
+
   router(tenant: string, name: string, networks: string[]): this {
     const id = `${tenant}-${name}`;
     this.routers.set(id, { id, tenant, name, networks, createdAt: AT });
@@ -129,6 +137,7 @@ export class StateBuilder {
       descriptions: new Map(),
       engines: new Map(),
       egress: new Map(this.egresses),
+      egressHolders: new Map(this.egressHolders),
       routers: new Map(this.routers),
       shared: new Map(this.shared),
       revisions: new Map(),

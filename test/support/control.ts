@@ -165,6 +165,7 @@ export class TestCluster {
       underlayMtu: options.underlayMtu ?? 1500,
       bootId: deps.node.bootId,
       version: '0.0.0',
+      ...{ interface: 'eth0', subnets: ['192.0.2.0/24', '2001:db8::/64'] },
       createdAt: '2026-01-01T00:00:00.000Z',
     };
     await registerNode(deps, record, this.#stop.signal);

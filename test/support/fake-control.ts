@@ -19,7 +19,10 @@ import type { SharedAddressView } from '../../src/control/sharing/port.ts';
 
 const AT = '2026-01-02T03:04:05.678Z';
 
-export const egress: EgressView = { tenant: 'acme', off: false, ipv6: 'nat', allow: ['192.0.2.5/32:5432/tcp'] };
+export const egress: EgressView = {
+  ...{ tenant: 'acme', off: false, ipv6: 'nat', allow: ['192.0.2.5/32:5432/tcp'] },
+  ...{ nodes: ['host1', 'host2'], addresses: ['192.0.2.50'], leader: 'host1', since: AT },
+};
 
 export const port: PortView = {
   node: 'host1',

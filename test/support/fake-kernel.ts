@@ -2,6 +2,7 @@
 import type { Place } from '../../src/model/ports/places.ts';
 import type { Operation } from '../../src/plan/diff.ts';
 import type {
+  AddressWish,
   ForeignChains,
   HostForwarding,
   KernelEvent,
@@ -29,6 +30,7 @@ export class FakeKernel implements KernelPort {
   /** namespaces of containers that ended */
   readonly gone = new Set<string>();
   held: readonly Place[] = [];
+  pinned: string[] = [];
   readonly dropped = new Map<string, PortDrops>();
   readonly #events: KernelEvent[] = [];
   #wake: (() => void) | undefined;
@@ -75,6 +77,16 @@ export class FakeKernel implements KernelPort {
       else world.set(key, operation.object);
     }
     return Promise.resolve(failures);
+  }
+
+  holdAddresses({ addresses }: AddressWish): Promise<string[]> {
+    this.pinned = addresses;
+    return Promise.resolve([]);
+  }
+
+  cutFlows(name: string): Promise<void> {
+    this.calls.push(`cut ${name}`);
+    return Promise.resolve();
   }
 
   routeOnLink(peer: PortPeer): Promise<boolean> {

@@ -134,7 +134,8 @@ export class SimStore implements Store {
       this.#drop(held, new WeftError('store-conflict', 'the lease was revoked'));
       await this.#call('revoke a lease', revokeOptions, () => etcd.endLease(id));
     };
-    return { id, lost: held.lost.signal, held: () => !held.lost.signal.aborted, revoke };
+    const left = () => (held.lost.signal.aborted ? 0 : held.ttl);
+    return { id, lost: held.lost.signal, held: () => left() > 0, left, revoke };
   }
 
   state(): StoreState {

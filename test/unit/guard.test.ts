@@ -71,6 +71,7 @@ function state(order: Endpoint[] = endpoints, bindings: Binding[] = []): Cluster
     descriptions: new Map(),
     engines: new Map(),
     egress: new Map(),
+    egressHolders: new Map(),
     routers: new Map(),
     shared: new Map(),
     revisions: new Map(),

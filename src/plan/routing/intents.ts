@@ -22,6 +22,8 @@ export interface TenantOut {
   allow: EgressException[];
   /** of this host, to this tenant's containers; absent: none */
   ports?: PortForward[];
+  /** absent: what leaves leaves here; of the given families it goes to another host, or nowhere */
+  elsewhere?: { link: string; families: (4 | 6)[] };
 }
 
 /** What no container reaches unless its tenant's egress allows it. */
@@ -52,4 +54,6 @@ export interface HostUplink {
   /** true: nothing begins there */
   closed: boolean;
   allow: EgressException[];
+  /** the address that the world sees for one of the tenant's end of the uplink; absent: the host's own */
+  pinned?: { from: string; to: string }[];
 }

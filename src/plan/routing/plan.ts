@@ -5,7 +5,8 @@ import { UPLINK } from '../objects.ts';
 import { forwardsOf } from '../ports/forwards.ts';
 import type { HostPorts, PortForward } from '../ports/intent.ts';
 import { bordersOf } from './borders.ts';
-import type { HostEgress, TenantOut, TenantRouting } from './intents.ts';
+import type { HostEgress, HostUplink, TenantOut, TenantRouting } from './intents.ts';
+import { pinnedOf } from './pinned.ts';
 import { joined, presentNetworks } from './presence.ts';
 import { TRANSIT4, transit6 } from './transit.ts';
 import { uplinksOf } from './uplinks.ts';
@@ -31,7 +32,7 @@ export function planTenantRouting(
 export function planHostEgress(state: ClusterState, context: RoutingContext): HostEgress | undefined {
   const found = uplinksOf(state, context);
   if (found.size === 0) return undefined;
-  const uplinks = [...found.values()].map(({ link, egress }) => ({ link, closed: egress.off, allow: egress.allow }));
+  const uplinks = [...found.values()].map((uplink) => hostUplink(state, context.node, uplink));
   const ports = planHostPorts(state, context, found);
   return {
     transit4: TRANSIT4,
@@ -73,18 +74,38 @@ function planHostPorts(
   return { forwards, hidden: hidden.sort((a, b) => (a.link < b.link ? -1 : 1)) };
 }
 
+function hostUplink(state: ClusterState, node: string, { tenant, link, egress, transit }: Uplink): HostUplink {
+  const shared = { link, closed: egress.off, allow: egress.allow };
+  const pinned = pinnedOf(state, tenant.id);
+  if (pinned?.leader?.id !== node) return shared;
+  const { ipv4, ipv6 } = transit.tenant;
+  const translations = pinned.pin.addresses.map((to) => ({ from: to.includes(':') ? ipv6 : ipv4, to }));
+  return { ...shared, pinned: translations };
+}
+
+/** Addresses that the world knows tenants by and that this node has to have now; sorted. */
+export function planPinnedAddresses(state: ClusterState, context: RoutingContext): string[] {
+  const uplinks = planHostEgress(state, context)?.uplinks ?? [];
+  return uplinks.flatMap(({ pinned = [] }) => pinned.map(({ to }) => to)).sort();
+}
+
 function planOut(state: ClusterState, tenant: string, context: RoutingContext): TenantOut | null {
   const uplinks = uplinksOf(state, context);
   const uplink = uplinks.get(tenant);
   if (!uplink) return null;
   const ports = forwardsIn(state, context, uplinks).filter((one) => one.tenant === tenant);
+  const pinned = pinnedOf(state, tenant);
+  const link = pinned && linkNames.transit(pinned.pin.vni);
+  const leads = pinned?.leader?.id === context.node;
+  const inside = uplink.networks.map(({ vni }) => linkNames.bridge(vni));
   return {
     uplink: UPLINK,
     closed: uplink.egress.off,
-    bridges: uplink.networks.map(({ vni }) => linkNames.bridge(vni)).sort(),
+    bridges: [...inside, ...(link !== undefined && leads ? [link] : [])].sort(),
     nat6: uplink.egress.ipv6 === 'nat',
     borders: bordersOf(state, context.settings),
     allow: uplink.egress.allow,
+    ...(link === undefined || leads ? {} : { elsewhere: { link, families: pinned?.families ?? [] } }),
     ...(ports.length > 0 ? { ports } : {}),
   };
 }

@@ -20,6 +20,11 @@ export function presentNetworks(state: ClusterState, node: string): Set<string> 
       for (const { id } of joined(state, router)) present.add(id);
     }
   }
+  // Who may lead a tenant's packets out brings the answers to all of its networks.
+  for (const network of state.networks.values()) {
+    const egress = network.internal ? undefined : state.egress.get(network.tenant);
+    if (egress?.pin?.nodes.includes(node) && !egress.off) present.add(network.id);
+  }
   return present;
 }
 
