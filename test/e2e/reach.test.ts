@@ -10,6 +10,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { EndpointView } from '../../src/control/port.ts';
+import type { EgressView } from '../../src/control/routing-port.ts';
 import type { PortExplanation, PortView } from '../../src/control/ports/port.ts';
 import { labUp } from '../../src/lab/lab.ts';
 import type { Lab, LabHost, LabSession } from '../../src/lab/lab.ts';
@@ -323,5 +324,30 @@ describe('reach', () => {
     probes[0]!.to = addresses.get('d2')![0]!;
     await until(async () => (await reached('a1')) === null, { what: 'networks apart' });
     expect(await run(lab.host(2), 'weft', 'router', 'ls', '-A', '-o', 'json')).toBe('[]');
+  });
+
+  it('of a tenant with a pinned address is by it from every host, and by the next node when one is cut off', async () => {
+    const pinned = ['192.0.2.50', '2001:db8::50'];
+    const words = ['--node', 'host2', '--node', 'host1', ...pinned.flatMap((address) => ['--address', address])];
+    await run(lab.host(1), 'weft', 'egress', 'set', 'acme', ...words);
+    const leader = async () => (await json<EgressView>(lab.host(1), 'weft', 'egress', 'show', 'acme')).leader;
+    const probes: Probe[] = [OUTSIDE.ipv4, OUTSIDE.ipv6].map((to) => ({ protocol: 'TCP', to, port: PORT }));
+    const isPinned = async (name: string) => (await answersFrom(name, probes)).join() === pinned.join();
+    const leads = async (name: string) => {
+      await until(async () => (await leader()) === name, { what: `${name} to lead`, deadline: 60_000 });
+      const holding = await Promise.all(lab.hosts.map((host) => run(host, 'ip', '-o', 'address', 'show', 'eth0')));
+      expect(holding.map((shown) => shown.includes(' 192.0.2.50/32'))).toEqual([name === 'host1', name === 'host2']);
+    };
+    await leads('host2');
+    for (const name of ['a1', 'd2']) await until(() => isPinned(name), { what: `${name} by the pinned address` });
+    // Answers to clients of published ports leave where they came in.
+    expect(await publishedContradictions('outside')).toEqual([]);
+    await lab.cut(2);
+    await until(() => isPinned('a1'), { what: 'a1 by the next node', deadline: 60_000 });
+    await leads('host1');
+    await lab.heal(2);
+    await until(() => isPinned('d2'), { what: 'd2 by the pinned address again', deadline: 60_000 });
+    await leads('host2');
+    await until(() => isPinned('a1'), { what: 'a1 by the first node again' });
   });
 });

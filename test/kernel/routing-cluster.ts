@@ -32,6 +32,8 @@ export class RoutingCluster {
   readonly states = new StateBuilder();
   readonly hosts: RunningHost[] = [];
   readonly outside: string;
+  /** milliseconds that every host may lead what the state says it leads */
+  leads = 60_000;
   #current = this.states.build();
   readonly #stop = new AbortController();
   readonly #children: ChildProcess[] = [];
@@ -65,7 +67,8 @@ export class RoutingCluster {
       });
       const source = { current: () => ({ state: this.#current, complete: true }) };
       const log = pino({ level: process.env.WEFT_TEST_LOG ?? 'silent' });
-      const loop = new ReconcileLoop({ source, kernel, node: host.name, settings: clusterSettings(), log });
+      const leads = () => this.leads;
+      const loop = new ReconcileLoop({ source, kernel, node: host.name, settings: clusterSettings(), leads, log });
       this.hosts.push({ host, loop, kernel, done: loop.run(this.#stop.signal) });
     }
   }

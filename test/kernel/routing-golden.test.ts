@@ -72,6 +72,15 @@ published.nodes.set('one', { ...published.nodes.get('one')!, addresses: ['192.0.
 function tenantGuard(builder: StateBuilder, tenant: string): TenantGuardIntent {
   return { ...planTenantGuard(builder.build(), tenant, { node: 'one', settings }), countsConnections: true };
 }
+const pinned = (leader: string) =>
+  new StateBuilder()
+    .tenant('acme')
+    .node('one', '192.0.2.1')
+    .node('two', '192.0.2.2')
+    .network('acme', 'web', { vni: VNI })
+    .binding('acme-web', 'one')
+    .egress('acme', { pin: { nodes: ['one', 'two'], addresses: ['192.0.2.50', '2001:db8::50'], vni: VNI + 9 } })
+    .leader('acme', leader);
 
 beforeEach(() => {
   mkdirSync(folder, { recursive: true });
@@ -90,6 +99,8 @@ describe('the rulesets of routing', () => {
     ['ports-host', planGuard(published.build(), 'one', settings)],
     ['ports-tenant', tenantGuard(published, 'acme')],
     ['ports-tenant-closed', tenantGuard(published, 'beta')],
+    ['pinned-host', planGuard(pinned('one').build(), 'one', settings)],
+    ['pinned-tenant', tenantGuard(pinned('two'), 'acme')],
   ] as const)('of a %s read as in its file, and are read back as they were written', async (name, intent) => {
     const namespace = openNamespace(path);
     const nft = NftSocket.open({ netns: namespace.fd });

@@ -1,6 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { TestCluster } from '../../support/control.ts';
 
+const UNPINNED = { nodes: [], addresses: [] };
+
 let cluster: TestCluster;
 
 beforeEach(() => {
@@ -22,15 +24,21 @@ async function started() {
 describe('egress', () => {
   it('is open by NAT until something is said, which then is the whole of it', async () => {
     const control = await started();
-    expect(await control.getEgress('acme')).toEqual({ tenant: 'acme', off: false, ipv6: 'nat', allow: [] });
+    expect(await control.getEgress('acme')).toEqual({
+      ...{ tenant: 'acme', off: false, ipv6: 'nat', allow: [] },
+      ...{ ...UNPINNED, leader: '', since: '' },
+    });
     const allow = ['192.0.2.7:5432/tcp', '2001:DB8::5', '192.0.2.7/32:5432/tcp', '10.0.0.0/8'];
-    const set = await control.setEgress({ tenant: 'acme', off: false, ipv6: 'routed', allow });
+    const set = await control.setEgress({ tenant: 'acme', off: false, ipv6: 'routed', allow, ...UNPINNED });
     expect(set).toEqual({
       ...{ tenant: 'acme', off: false, ipv6: 'routed' },
       allow: ['10.0.0.0/8', '192.0.2.7/32:5432/tcp', '2001:db8::5/128'],
+      ...{ ...UNPINNED, leader: '', since: '' },
     });
     expect(await control.getEgress('acme')).toEqual(set);
-    expect(await control.setEgress({ tenant: 'acme', off: true, ipv6: '', allow: [] })).toMatchObject({ off: true });
+    expect(await control.setEgress({ tenant: 'acme', off: true, ipv6: '', allow: [], ...UNPINNED })).toMatchObject({
+      off: true,
+    });
     expect((await control.getEgress('beta')).off).toBe(false);
   });
 
@@ -44,13 +52,62 @@ describe('egress', () => {
   ])('refuses %s: %s', async (text) => {
     const control = await started();
     await expect(
-      control.setEgress({ tenant: 'acme', off: false, ipv6: 'nat', allow: ['10.0.0.0/8', text] }),
+      control.setEgress({ tenant: 'acme', off: false, ipv6: 'nat', allow: ['10.0.0.0/8', text], ...UNPINNED }),
     ).rejects.toMatchObject({ code: 'invalid-argument', message: expect.stringContaining('allow[1]: ') as string });
+  });
+
+  it('is pinned to nodes and an address of theirs, which nobody else gets', async () => {
+    const control = await started();
+    await cluster.node('host2');
+    const wish = { off: false, ipv6: '', allow: [] };
+    const pin = { ...wish, tenant: 'acme', nodes: ['host2', 'host1'], addresses: ['192.0.2.50'] };
+    const set = await control.setEgress(pin);
+    expect(set).toMatchObject({ nodes: ['host2', 'host1'], addresses: ['192.0.2.50'], leader: '', since: '' });
+    expect(await control.setEgress(pin)).toEqual(set);
+    await expect(control.setEgress({ ...pin, tenant: 'beta' })).rejects.toMatchObject({
+      ...{ code: 'address-taken', object: '192.0.2.50', next: 'weft egress show acme' },
+    });
+    expect(await cluster.keys('egress-addresses/')).toEqual(['egress-addresses/192.0.2.50']);
+    const vnis = (await cluster.keys('vnis/')).length;
+    await control.setEgress({ ...wish, tenant: 'acme', ...UNPINNED });
+    expect(await cluster.keys('egress-addresses/')).toEqual([]);
+    expect(await cluster.keys('vnis/')).toHaveLength(vnis - 1);
+    await control.setEgress({ ...pin, tenant: 'beta' });
+    await control.deleteNetwork({ ref: 'beta/web', force: false });
+    await control.deleteTenant('beta');
+    expect(await cluster.keys('egress-addresses/', 'egress/')).toHaveLength(1);
+    expect(await cluster.keys('vnis/')).toHaveLength(vnis - 2);
+  });
+
+  it.each([
+    [{ nodes: [], addresses: ['192.0.2.50'] }, 'nodes: '],
+    [{ nodes: ['host1'], addresses: [] }, 'addresses: '],
+    [{ nodes: ['host1', 'host1'], addresses: ['192.0.2.50'] }, 'nodes[1]: host1 is named twice'],
+    [{ nodes: ['host1'], addresses: ['192.0.2.50', '192.0.2.51'] }, 'addresses[1]: '],
+    [{ nodes: ['host1'], addresses: ['198.51.100.1'] }, 'addresses[0]: 198.51.100.1 is in no subnet of eth0 of host1'],
+    [{ nodes: ['host1'], addresses: ['192.0.2.1'] }, 'addresses[0]: 192.0.2.1 is host1'],
+    [{ nodes: ['host1'], addresses: ['192.0.2.255'] }, 'addresses[0]: '],
+    [{ nodes: ['host1'], addresses: ['partner'] }, 'addresses[0]: "partner" is not an IP address'],
+    [{ nodes: ['host1'], addresses: ['192.0.2.50'], off: true }, 'off: '],
+    [{ nodes: ['host1'], addresses: ['2001:db8::50'], ipv6: 'routed' }, 'ipv6: '],
+  ])('refuses to be pinned by %j', async (pin, message) => {
+    const control = await started();
+    const request = { tenant: 'acme', off: false, ipv6: '', allow: [], ...pin };
+    await expect(control.setEgress(request)).rejects.toMatchObject({
+      ...{ code: 'invalid-argument', message: expect.stringContaining(message) as string },
+    });
+    expect(await cluster.keys('egress-addresses/', 'egress/')).toEqual([]);
+  });
+
+  it('is not pinned to nodes that are not there, or that tell no subnet', async () => {
+    const control = await started();
+    const request = { tenant: 'acme', off: false, ipv6: '', allow: [], addresses: ['192.0.2.50'] };
+    await expect(control.setEgress({ ...request, nodes: ['host9'] })).rejects.toMatchObject({ code: 'node-not-found' });
   });
 
   it('goes with its tenant', async () => {
     const control = await started();
-    await control.setEgress({ tenant: 'beta', off: true, ipv6: '', allow: [] });
+    await control.setEgress({ tenant: 'beta', off: true, ipv6: '', allow: [], ...UNPINNED });
     await control.deleteNetwork({ ref: 'beta/web', force: false });
     await control.deleteTenant('beta');
     expect(await cluster.keys('egress/')).toEqual([]);
