@@ -30,7 +30,7 @@ export function pinOf(deps: Deps, request: EgressRequest, before: EgressPin | un
   if (request.ipv6 === 'routed' && addresses.some((one) => one.includes(':'))) {
     throw invalid('ipv6', 'routed packets keep their own addresses: none can be pinned');
   }
-  return { nodes: nodes.map(({ id }) => id), addresses, vni: before?.vni ?? freeVni(deps) };
+  return { ...before, nodes: nodes.map(({ id }) => id), addresses, vni: before?.vni ?? freeVni(deps) };
 }
 
 /** What changes beside the record of the egress itself. Throws `address-taken`. */

@@ -2,6 +2,7 @@
 import { Housekeeping } from '../../src/control/housekeeping.ts';
 import { recordCertificates } from '../../src/control/membership.ts';
 import { keys } from '../../src/model/keys.ts';
+import type { EgressHolder } from '../../src/model/objects.ts';
 import { openJournal } from '../../src/store/journal/journal.ts';
 import type { Journal, JournalHeader } from '../../src/store/journal/port.ts';
 import { silentLog } from '../../src/store/log.ts';
@@ -42,6 +43,7 @@ export async function makeGoldenState(folder: string): Promise<GoldenState> {
   const two = await cluster.node('host2');
   await joinOthers(cluster, one, folder);
   await populate(one, two);
+  await store.transact({ compare: [], then: [leadOf(one)] });
   await store.transact({
     compare: [],
     then: [{ put: keys.restoration, value: { id: 'r1', startedAt: at(1), resumedAt: at(2) } }],
@@ -75,7 +77,7 @@ async function joinOthers(cluster: TestCluster, { control, deps }: TestNode, fol
   const key = keys.node(deps.node.id);
   const record = {
     ...deps.view.value<object>(key),
-    ...{ api: '192.0.2.1:7781', signs: true, interface: 'eth0', addresses: ['192.0.2.1'] },
+    ...{ api: '192.0.2.1:7781', signs: true, interface: 'eth0', addresses: ['192.0.2.1'], subnets: ['192.0.2.0/24'] },
     storeEndpoints: ['https://192.0.2.1:2379'],
   };
   await deps.store.transact({ compare: [], then: [{ put: key, value: record }] });
@@ -90,13 +92,24 @@ async function populate({ control }: TestNode, two: TestNode): Promise<void> {
   await control.createNetwork({ tenant: 'acme', name: 'web', subnets, labels: { team: 'shop' } });
   await control.createNetwork({ tenant: 'acme', name: 'db', subnets: [{ cidr: '10.11.0.0/16' }] });
   await control.createRouter({ tenant: 'acme', name: 'r', networks: ['web', 'db'] });
-  await control.setEgress({ tenant: 'acme', off: false, ipv6: 'routed', allow: ['192.0.2.5/32:5432/tcp'] });
+  const allow = ['192.0.2.5/32:5432/tcp'];
+  await control.setEgress({
+    ...{ tenant: 'acme', off: false, ipv6: 'routed', allow },
+    ...{ nodes: ['host1'], addresses: ['192.0.2.50'] },
+  });
   await control.attach({ network: 'acme/web', netns: '/run/netns/a', name: 'a', labels: { app: 'a' } });
   await control.shareAddress({ network: 'acme/web', address: '10.10.9.9', endpoints: ['a'] });
   const gone = await control.attach({ network: 'acme/web', netns: '/run/netns/b' });
   await control.detach(gone.id);
   await two.control.attach({ network: 'acme/db', netns: '/run/netns/c', name: 'c' });
   await engine(control);
+}
+
+/** As the daemon of the node that leads claims it, on a lease. */
+function leadOf({ deps }: TestNode): { put: string; value: EgressHolder } {
+  const { state } = deps.view.current();
+  const tenant = [...state.egress.keys()][0] ?? '';
+  return { put: keys.egressHolder(tenant), value: { tenant, node: deps.node.id, session: '1', since: at(1) } };
 }
 
 async function engine({ engines, following }: TestNode['control']): Promise<void> {

@@ -105,7 +105,11 @@ const CHANGES: [what: string, kinds: string[], change: (control: Control) => Pro
   [
     'a tenant’s way out',
     ['egress/'],
-    (control) => control.setEgress({ tenant: 'acme', off: true, ipv6: 'nat', allow: [] }),
+    (control) =>
+      control.setEgress({
+        ...{ tenant: 'acme', off: false, ipv6: 'nat', allow: [] },
+        ...{ nodes: ['host1'], addresses: ['192.0.2.51'] },
+      }),
   ],
   ['the end of an endpoint', ['addresses/'], (control) => control.engines.deleteEndpoint(docker)],
   ['a node that is forgotten', ['epochs/'], (control) => control.forgetNode({ ref: 'host2', force: true })],
