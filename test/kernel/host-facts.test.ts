@@ -29,6 +29,7 @@ describe('findUnderlay', () => {
     expect(await findUnderlay({}, host.path)).toEqual({
       ...{ address: '192.0.2.1', interface: 'eth0', mtu: 1500 },
       addresses: ['192.0.2.1', '2001:db8::1'],
+      subnets: ['192.0.2.0/24', '2001:db8::/64'],
     });
     ip('-6 route add default via 2001:db8::fe');
     expect(await findUnderlay({ family: 6 }, host.path)).toMatchObject({ address: '2001:db8::1' });
