@@ -124,8 +124,9 @@ export class NetlinkKernel implements KernelPort {
     return Promise.resolve(namespace !== undefined);
   }
 
-  isGuarded(name: string | null, intent: RulesetIntent): Promise<boolean> {
-    return rulesetStands(name === null ? this.#host.nft : this.#tenants.use(name).nft, intent);
+  async isGuarded(name: string | null, intent: RulesetIntent): Promise<boolean> {
+    const { nft } = name === null ? this.#host : this.#tenants.use(name);
+    return rulesetStands(nft, intent.kind === 'tenant-guard' ? await this.#asHere(nft, intent) : intent);
   }
 
   async apply(
@@ -179,9 +180,7 @@ export class NetlinkKernel implements KernelPort {
 
   async guardTenant(name: string, intent: TenantGuardIntent): Promise<string[]> {
     const handle = this.#tenants.use(name);
-    if (!intent.routing?.out) return await this.#guard(handle, intent);
-    this.#counts ??= await countsConnections(handle.nft);
-    return await this.#guard(handle, { ...intent, countsConnections: this.#counts });
+    return await this.#guard(handle, await this.#asHere(handle.nft, intent));
   }
 
   guardPorts(name: string, intent: PortGuardIntent): Promise<string[]> {
@@ -216,6 +215,13 @@ export class NetlinkKernel implements KernelPort {
     this.#host.rt.close();
     this.#host.nft.close();
     this.#host.namespace.close();
+  }
+
+  /** What the plan cannot know: whether this kernel counts connections. */
+  async #asHere(nft: NftSocket, intent: TenantGuardIntent): Promise<TenantGuardIntent> {
+    if (!intent.routing?.out) return intent;
+    this.#counts ??= await countsConnections(nft);
+    return { ...intent, countsConnections: this.#counts };
   }
 
   async #guard(handle: NamespaceHandle, intent: RulesetIntent): Promise<string[]> {

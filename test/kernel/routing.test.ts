@@ -65,6 +65,8 @@ describe('the way out', () => {
     expect(await astray(a)).toEqual([]);
     expect(await astray(b)).toEqual([]);
     expect(repairs()).toEqual({});
+    // what an audit hears of it
+    expect(await cluster.hosts[0]!.loop.look()).toMatchObject({ drift: [], missingNamespaces: [], ownerlessLinks: [] });
   });
 
   it('reaches no host, no other tenant, no other network and no metadata, but what is allowed', async () => {
