@@ -15,6 +15,7 @@ import type { AddressRecord, AddressState, Network } from '../model/objects.ts';
 import type { Compare, Operation } from '../store/port.ts';
 import type { ControlDeps } from './context.ts';
 import { usersOf } from './network-usage.ts';
+import { isOwn } from './ownership/keys.ts';
 import { SpaceNeeded } from './ownership/need.ts';
 import type { Need } from './ownership/need.ts';
 import type { Ownership } from './ownership/ownership.ts';
@@ -141,7 +142,7 @@ export function addressRecord(
   };
 }
 
-/** Moves an address of this node on to another state; a record that is gone stays gone. */
+/** Moves an address of this node on to another state; a record that is gone stays gone, whatever a store from a backup says. */
 export function moveAddress(
   deps: ControlDeps,
   network: string,
@@ -150,7 +151,7 @@ export function moveAddress(
 ): { compare: Compare[]; then: Operation[] } {
   const key = keys.address(network, address);
   const entry = deps.view.entry(key);
-  if (!entry) return { compare: [], then: [] };
+  if (!entry || (isOwn(key) && !deps.ownership.records.has(key))) return { compare: [], then: [] };
   const before = entry.value as AddressRecord;
   return {
     compare: [{ key, revision: entry.revision }],

@@ -237,8 +237,10 @@ export async function removeEndpoint(
   context: CallContext,
 ): Promise<{ revision: number; sequence: number }> {
   const key = keys.endpoint(endpoint.network, endpoint.id);
+  const description = keys.description(endpoint.id);
   const decide = () => {
-    if (!deps.view.entry(key)) return unwritten(undefined);
+    // One that only the store has is over, and its addresses may be others': whoever recovers strikes it.
+    if (!deps.ownership.records.has(key)) return unwritten(undefined);
     const moved = endpoint.addresses.map((cidr) =>
       moveAddress(deps, endpoint.network, cidr.split('/')[0] ?? '', { state: next, endpoint: null }),
     );
@@ -246,7 +248,7 @@ export async function removeEndpoint(
       compare: [],
       then: [
         { delete: key },
-        ...(deps.view.entry(keys.description(endpoint.id)) ? [{ delete: keys.description(endpoint.id) }] : []),
+        ...(deps.ownership.records.has(description) ? [{ delete: description }] : []),
         ...moved.flatMap((part) => part.then),
       ],
       result: undefined,

@@ -49,6 +49,8 @@ export async function updateEndpoint(
     const endpoint = findEndpoint(state, request.ref);
     const key = keys.endpoint(endpoint.network, endpoint.id);
     assertHere(deps, state, endpoint);
+    // Of an etcd put back from a backup: written, it would live again, with an address that may be another's.
+    if (!deps.ownership.records.has(key)) throw deps.ownership.standing.refusal();
     assertRevision(deps, { key, asked: request.revision, object: endpointName(state, endpoint) });
     const next: Endpoint = { ...endpoint, labels: merged(endpoint.labels, request.labels) };
     return {

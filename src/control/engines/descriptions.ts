@@ -57,7 +57,7 @@ function decideDescriptions(deps: ControlDeps, sightings: ContainerSighting[]): 
 export function endpointsByEngineIds(deps: ControlDeps): Map<string, Endpoint> {
   const { state } = deps.view.current();
   const mine = [...state.endpoints.values()].filter(
-    (endpoint) => endpoint.node === deps.node.id && endpoint.engine.type === 'docker',
+    ({ id, network, engine }) => engine.type === 'docker' && deps.ownership.records.has(keys.endpoint(network, id)),
   );
   return new Map(mine.map((endpoint) => [`${endpoint.engine.networkId}/${endpoint.engine.endpointId}`, endpoint]));
 }

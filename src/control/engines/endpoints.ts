@@ -84,8 +84,8 @@ function claimHold(deps: ControlDeps, network: Network, cidr: string, endpoint: 
     throw new WeftError('address-outside', `${cidr} is in no subnet of ${object}`, { object });
   }
   const key = keys.address(network.id, address);
-  const record = deps.view.value<AddressRecord>(key);
-  if (record?.state !== 'held' || record.node !== deps.node.id) {
+  const record = deps.ownership.records.get<AddressRecord>(key);
+  if (record?.state !== 'held') {
     throw new WeftError('hold-lost', `${address} of ${object} is no longer held for this endpoint`, { object });
   }
   const bound = { state: 'bound', endpoint, name: record.name } as const;
@@ -150,8 +150,10 @@ export function knownEndpoint(deps: ControlDeps, request: EndpointKey): Endpoint
 export function findEngineEndpoint(deps: ControlDeps, request: EndpointKey): Endpoint | undefined {
   const { state } = deps.view.current();
   return [...state.endpoints.values()].find(
-    ({ node, engine }) =>
-      node === deps.node.id && engine.networkId === request.engineId && engine.endpointId === request.endpointId,
+    ({ id, network, engine }) =>
+      engine.networkId === request.engineId &&
+      engine.endpointId === request.endpointId &&
+      deps.ownership.records.has(keys.endpoint(network, id)),
   );
 }
 

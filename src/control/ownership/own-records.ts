@@ -47,6 +47,11 @@ export class OwnRecords {
     return this.#journal.get(key) as T | undefined;
   }
 
+  /** An etcd put back from a backup shows records of this node besides, which are over. */
+  has(key: string): boolean {
+    return this.#journal.get(key) !== undefined;
+  }
+
   entries(prefix?: string): Iterable<[string, unknown]> {
     return this.#journal.entries(prefix);
   }

@@ -124,7 +124,7 @@ async function letGo(deps: ControlDeps, key: string): Promise<void> {
   try {
     await commit(deps, () => ({
       compare: [],
-      then: deps.view.entry(key) ? [{ delete: key }] : [],
+      then: deps.ownership.records.has(key) ? [{ delete: key }] : [],
       result: undefined,
       release: true,
     }));

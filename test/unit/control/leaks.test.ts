@@ -1,7 +1,10 @@
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import { removeEndpoint } from '../../../src/control/endpoints.ts';
 import { EngineLeaks, collectLeak } from '../../../src/control/engines/leaks.ts';
+import { prefixes } from '../../../src/model/keys.ts';
 import { LEAK_GRACE } from '../../../src/model/limits.ts';
 import { TestCluster } from '../../support/control.ts';
+import { until } from '../../support/until.ts';
 
 let cluster: TestCluster;
 let node: Awaited<ReturnType<TestCluster['node']>>;
@@ -52,4 +55,37 @@ it('what is collected is gone with its address at rest; an engine’s network go
   for (const leak of leaks.look(nothing)) await collectLeak(node.deps, leak);
   expect(await cluster.keys('endpoints/', 'bindings/', 'networks/', 'addresses/')).toEqual([]);
   expect(leaks.look(nothing)).toEqual([]);
+});
+
+it('what only an etcd put back from a backup says of this node is written by nobody', async () => {
+  await attach();
+  const { engines } = node.control;
+  const { deps } = node;
+  const { ownership } = deps;
+  const endpoint = [...deps.view.current().state.endpoints.values()][0];
+  const ids = { engineId: 'n1', endpointId: 'e1' };
+  await cluster.published();
+  const backup = cluster.shared.backup();
+  await engines.deleteEndpoint(ids);
+  const over = [...ownership.records.entries(prefixes.addresses)].map(([key]) => ({ delete: key }));
+  await ownership.records.append(over, 'release').durable;
+  await cluster.published();
+  cluster.shared.restore(backup, { newCluster: true });
+  await until(() => deps.view.current().state.endpoints.has(endpoint?.id ?? ''), {
+    what: 'the picture to show it again',
+  });
+  const before = ownership.records.sequence;
+
+  await collectLeak(deps, { kind: 'endpoint', name: 'e1', ...ids });
+  await engines.deleteEndpoint(ids);
+  await expect(engines.joinEndpoint({ ...ids, sandbox: '/run/netns/c1' })).rejects.toMatchObject({
+    code: 'endpoint-not-found',
+  });
+  const again = { engine: 'docker', ...ids, addresses: endpoint?.addresses ?? [], mac: '', labels: {} } as const;
+  await expect(engines.createEndpoint({ ...again, container: null })).rejects.toMatchObject({ code: 'hold-lost' });
+  await expect(
+    node.control.updateEndpoint({ ref: endpoint?.id ?? '', revision: 0, labels: { a: 'b' } }),
+  ).rejects.toMatchObject({ code: 'node-fenced' });
+  if (endpoint) await removeEndpoint(deps, endpoint, 'resting', {});
+  expect(ownership.records.sequence).toBe(before);
 });
