@@ -52,6 +52,8 @@ export async function commit<T>(
     deadline: Math.max(1, end - performance.now()),
     ...(context.signal ? { signal: context.signal } : {}),
   });
+  // Room that was made on a full disk counts at once.
+  await deps.ownership.records.journal.regain();
   let synced = false;
   for (let attempt = 0; attempt < ATTEMPTS && performance.now() < end; attempt++) {
     context.signal?.throwIfAborted();

@@ -45,6 +45,14 @@ export class MemoryJournal implements Journal {
     this.published = sequence;
   }
 
+  regain(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  assertRoom(): void {
+    // there always is
+  }
+
   rebind(header: JournalHeader): Promise<void> {
     this.header = header;
     return Promise.resolve();

@@ -154,6 +154,7 @@ export class Ownership {
   /** One look at all that time, crashes and others' changes leave to do. `now`: monotonic, milliseconds. Never throws for a store that is away. */
   async round(now: number, signal: AbortSignal): Promise<void> {
     const options = { deadline: HANDLER_DEADLINE, signal };
+    await this.records.journal.regain();
     // While the store is away, peers hear of it from here alone.
     if (!this.publisher.idle) this.#hints.announceAgain();
     if (!this.#options.view.complete) return;

@@ -112,6 +112,8 @@ export class Space {
 
   async #look(need: Need, left: () => Options): Promise<void> {
     this.#options.standing.assertGives();
+    // Space that cannot be put down would be of use to nobody.
+    this.#options.own.journal.assertRoom();
     for (const [i, pool] of need.pools.entries()) {
       try {
         const one = { ...need, pool };
@@ -124,12 +126,13 @@ export class Space {
 
   /** More of the pool, when that is free, without anybody waiting for it. */
   prefetch(need: Need): void {
-    const { turns, log } = this.#options;
+    const { turns, own, log } = this.#options;
     const key = `${turnOf(need.network.id)}/more`;
     if (turns.busy(key)) return;
     const work = turns
       .take(key, () =>
         turns.take(turnOf(need.network.id), async () => {
+          own.journal.assertRoom();
           for (const pool of need.pools) {
             if (await this.#claimFree({ ...need, pool }, () => ({ deadline: HANDLER_DEADLINE }))) return;
           }

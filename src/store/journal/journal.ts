@@ -80,7 +80,7 @@ class OpenJournal implements Journal {
   /** what was last told to do its turn on the disk */
   #turn: Promise<unknown> = Promise.resolve();
   #compaction: Promise<void> | undefined;
-  #regaining = false;
+  #regaining: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
 
   constructor({ options, limits, writer }: Parts, recovered: Recovered) {
@@ -139,7 +139,7 @@ class OpenJournal implements Journal {
 
   append(operations: JournalOperation[], kind: AppendKind = 'normal'): Appended {
     this.#assertUsable();
-    if (kind === 'normal') this.#assertRoom();
+    if (kind === 'normal') this.assertRoom();
     const { payload, bytes, kept } = this.#encode(operations);
     const group = (this.#gathering ??= this.#gather());
     const sequence = ++this.#sequence;
@@ -149,12 +149,30 @@ class OpenJournal implements Journal {
     return { sequence, durable: group.durable };
   }
 
+  /** Those who ask meanwhile share one look. */
+  regain(): Promise<void> {
+    if (!this.#writer.full) return Promise.resolve();
+    return (this.#regaining ??= this.#inTurn(() => this.#writer.regain())
+      .then(() => undefined)
+      .finally(() => {
+        this.#regaining = undefined;
+      }));
+  }
+
   rebind(header: JournalHeader): Promise<void> {
     return this.#inTurn(async () => {
       this.#assertUsable();
       await this.#orFail(this.#writer.rotate(header, this.#mark, true));
       this.#header = header;
     });
+  }
+
+  assertRoom(): void {
+    const { directory } = this.#options;
+    if (this.#writer.full) throw full(directory, 'the reserve is all the room there is');
+    if (this.#waitingBytes >= this.#limits.waitingBytes) {
+      throw full(directory, `the disk has not taken ${this.#waitingBytes} bytes yet`);
+    }
   }
 
   close(): Promise<void> {
@@ -176,17 +194,6 @@ class OpenJournal implements Journal {
   #assertUsable(): void {
     if (this.#failure) throw failed(this.#options.directory, 'nothing can be appended any more', this.#failure);
     if (this.#closing) throw failed(this.#options.directory, 'it was closed');
-  }
-
-  #assertRoom(): void {
-    const { directory } = this.#options;
-    if (this.#writer.full) {
-      this.#regain();
-      throw full(directory, 'the reserve is all the room there is');
-    }
-    if (this.#waitingBytes >= this.#limits.waitingBytes) {
-      throw full(directory, `the disk has not taken ${this.#waitingBytes} bytes yet`);
-    }
   }
 
   /** The operations as JSON has them, so that memory holds what a recovery would read. */
@@ -291,15 +298,6 @@ class OpenJournal implements Journal {
       .finally(() => {
         this.#compaction = undefined;
       });
-  }
-
-  #regain(): void {
-    if (this.#regaining) return;
-    this.#regaining = true;
-    void this.#inTurn(async () => {
-      await this.#writer.regain();
-      this.#regaining = false;
-    });
   }
 
   /** One after the other on the disk; what fails does not keep the next from its turn. */

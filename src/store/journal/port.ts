@@ -65,10 +65,14 @@ export interface Journal {
    * @throws WeftError `journal-full` (`normal` only), `journal-failed`, `invalid-argument`
    */
   append(operations: JournalOperation[], kind?: AppendKind): Appended;
+  /** While it is full: looks whether there is room now, and takes the reserve again. Never throws; cheap while it is not full. */
+  regain(): Promise<void>;
   /** What etcd has acknowledged need not be kept. Cheap: written with the next append or snapshot. */
   publishedUpTo(sequence: number): void;
   /** Another boot id or epoch; durable when it resolves. */
   rebind(header: JournalHeader): Promise<void>;
+  /** @throws WeftError `journal-full`, as a `normal` append would */
+  assertRoom(): void;
   /** Writes what waits and lets go of the files. Idempotent. */
   close(): Promise<void>;
 }
