@@ -31,7 +31,7 @@ import { TenantNamespaces, tryOpen, wireOption } from './namespaces.ts';
 import type { NamespaceHandle, WireLog } from './namespaces.ts';
 import { observe } from './observe.ts';
 import { PinnedAddresses } from './pinned-addresses.ts';
-import { readDrops } from './port-guard/drops.ts';
+import { forgetDrops, readDrops } from './port-guard/drops.ts';
 import { changedPorts, dropStaleFlows } from './port-flows.ts';
 import type { PortChange } from './port-flows.ts';
 import { PortHolds } from './port-holds.ts';
@@ -191,6 +191,10 @@ export class NetlinkKernel implements KernelPort {
 
   drops(name: string): Promise<Map<string, PortDrops>> {
     return readDrops(this.#tenants.use(name).nft);
+  }
+
+  forgetDrops(name: string): Promise<void> {
+    return forgetDrops(this.#tenants.use(name).nft);
   }
 
   events(signal: AbortSignal): AsyncIterable<KernelEvent> {

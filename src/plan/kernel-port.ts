@@ -88,6 +88,8 @@ export interface KernelPort {
   guardPorts(name: string, intent: PortGuardIntent): Promise<string[]>;
   /** Frames of endpoints that were dropped, by port; ports without any, and reasons without any, are left out. */
   drops(name: string): Promise<Map<string, PortDrops>>;
+  /** What was counted for ports that the guard does not know (any more) is counted no longer. */
+  forgetDrops(name: string): Promise<void>;
   /** Ends with the signal. */
   events(signal: AbortSignal): AsyncIterable<KernelEvent>;
   close(): void;

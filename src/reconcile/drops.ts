@@ -13,6 +13,7 @@ const LINES = 20;
 export interface DropReader {
   /** by port */
   drops(namespace: string): Promise<Map<string, PortDrops>>;
+  forgetDrops(namespace: string): Promise<void>;
 }
 
 export class DropReports {
@@ -36,6 +37,7 @@ export class DropReports {
     for (const [port, reasons] of grown.slice(0, LINES)) {
       this.#log.warn({ namespace, endpoint: names.get(port) ?? port, drops: reasons }, 'dropped what is not its own');
     }
+    if ([...drops.keys()].some((port) => !names.has(port))) await this.#kernel.forgetDrops(namespace);
     const more = grown.length - LINES;
     if (more > 0) this.#log.warn({ namespace, endpoints: more }, 'dropped from more endpoints what is not their own');
   }

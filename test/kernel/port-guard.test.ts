@@ -2,8 +2,8 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { NftSocket, openNamespace, RouteSocket } from 'netlink-ts';
 import { announce } from '../../src/kernel/announce.ts';
 import { ClaimLog } from '../../src/kernel/claims.ts';
-import { readDrops } from '../../src/kernel/port-guard/drops.ts';
-import { ensureRuleset } from '../../src/kernel/ruleset.ts';
+import { forgetDrops, readDrops } from '../../src/kernel/port-guard/drops.ts';
+import { ensureRuleset, rulesetStands } from '../../src/kernel/ruleset.ts';
 import { formatAddress } from '../../src/model/address/address.ts';
 import { linkLocalOf } from '../../src/model/address/mac.ts';
 import { linkNames } from '../../src/model/names.ts';
@@ -165,6 +165,23 @@ describe('frames of a hostile endpoint', () => {
     await ensureRuleset(nft, { ...intent, ports: intent.ports.filter(({ port }) => port !== PORT) });
     forger.send(enter('one'), [END]);
     expect(await readDrops(nft)).toEqual(new Map([[PORT, { 'source-mac': 1 }]]));
+  });
+
+  test('are counted for a port until it is gone', async () => {
+    await ensureRuleset(nft, intent);
+    const toOne = ethernet(
+      { from: one.mac, to: one.mac },
+      0x0800,
+      ipv4({ from: nobody.ipv4, to: one.ipv4, protocol: 17 }, udp({ from: 9, to: 9 }, Buffer.from('x'))),
+    );
+    forger.send(enter('one'), [toOne]);
+    forger.send(enter('two'), [toOne]);
+    await forgetDrops(nft);
+    expect([...(await readDrops(nft)).keys()].sort()).toEqual([PORT, linkNames.port('two')].sort());
+    await ensureRuleset(nft, { ...intent, ports: intent.ports.filter(({ port }) => port !== PORT) });
+    await forgetDrops(nft);
+    expect([...(await readDrops(nft)).keys()]).toEqual([linkNames.port('two')]);
+    expect(await rulesetStands(nft, { ...intent, ports: intent.ports.filter(({ port }) => port !== PORT) })).toBe(true);
   });
 
   test('floods of probes and broadcasts end at the rate, and unicast goes on', async () => {

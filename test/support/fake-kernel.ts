@@ -133,6 +133,11 @@ export class FakeKernel implements KernelPort {
     return Promise.resolve(this.dropped);
   }
 
+  forgetDrops(): Promise<void> {
+    this.dropped.clear();
+    return Promise.resolve();
+  }
+
   /** As somebody's `ip link del` would; what stands on a link goes with it. */
   damage(name: string, key: string): void {
     const world = this.worlds.get(name);

@@ -1,5 +1,6 @@
 /** How many frames and packets of each endpoint were dropped, and why. */
-import type { NftSocket, NftSet, Table } from 'netlink-ts';
+import { NetlinkError } from 'netlink-ts';
+import type { NftSet, NftSocket, SetElement, Table } from 'netlink-ts';
 import type { PortDrops } from '../../plan/kernel-port.ts';
 import { FRAME_DROPS } from '../../plan/port-guard/intent.ts';
 import type { DropReason } from '../../plan/port-guard/intent.ts';
@@ -11,7 +12,7 @@ import { PORT_GUARD_TABLE } from './table.ts';
 /** bytes of an interface's name in a key; of a MAC, padded to whole words */
 const [NAME, MAC] = [16, 8];
 
-/** By port. Counts begin with the table, and end a day after the last frame: see sets.ts. */
+/** By port. Counts begin with the table, and end a day after the last frame, or with the port: see sets.ts. */
 export async function readDrops(nft: NftSocket): Promise<Map<string, PortDrops>> {
   const table = await nft.readTable(PORT_GUARD_TABLE, { counters: true });
   const drops = new Map<string, PortDrops>();
@@ -33,6 +34,32 @@ export async function readDrops(nft: NftSocket): Promise<Map<string, PortDrops>>
     }
   }
   return drops;
+}
+
+/**
+ * Counts of ports that the guard does not know. Else each short-lived container whose kernel said something as it went would keep
+ * its elements for a day, and sets that are full count for nobody.
+ */
+export async function forgetDrops(nft: NftSocket): Promise<void> {
+  const table = await nft.readTable(PORT_GUARD_TABLE, { counters: true });
+  const ports = new Set(setOf(table, SETS.macs)?.elements.map(portOf));
+  const changes = FRAME_DROPS.map(dropSet).map((set) => {
+    const gone = setOf(table, set)?.elements.filter((element) => !ports.has(portOf(element))) ?? [];
+    return { set, add: [], delete: gone.map(({ key }) => ({ key })) };
+  });
+  try {
+    await nft.changeElements(
+      PORT_GUARD_TABLE,
+      changes.filter((change) => change.delete.length > 0),
+    );
+  } catch (error) {
+    // one of them had its time meanwhile: the others are left to the next look
+    if (!(error instanceof NetlinkError && error.code === 'ENOENT')) throw error;
+  }
+}
+
+function portOf({ key }: SetElement): string {
+  return key.slice(0, NAME * 2);
 }
 
 /** Whose each address is, from the sources that the guard lets through. */

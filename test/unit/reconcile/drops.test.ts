@@ -14,7 +14,15 @@ function reports() {
     },
   });
   const drops = new Map<string, Record<string, number>>();
-  return { lines, drops, look: new DropReports({ drops: () => Promise.resolve(new Map(drops)) }, pino({}, sink)) };
+  const forgotten: string[] = [];
+  const kernel = {
+    drops: () => Promise.resolve(new Map(drops)),
+    forgetDrops: (namespace: string) => {
+      forgotten.push(namespace);
+      return Promise.resolve();
+    },
+  };
+  return { lines, drops, forgotten, look: new DropReports(kernel, pino({}, sink)) };
 }
 
 describe('reports of drops', () => {
@@ -24,6 +32,16 @@ describe('reports of drops', () => {
     await look.look('acme', NAMES, 0);
     await look.look('acme', NAMES, 60_000);
     expect(lines).toMatchObject([{ namespace: 'acme', endpoint: 'endpoint-1', drops: { 'source-mac': 3 } }]);
+  });
+
+  it('end for endpoints that are gone', async () => {
+    const { drops, forgotten, look } = reports();
+    drops.set('we1', { arp: 1 });
+    await look.look('acme', NAMES, 0);
+    expect(forgotten).toEqual([]);
+    drops.set('we2', { arp: 1 });
+    await look.look('acme', NAMES, 60_000);
+    expect(forgotten).toEqual(['acme']);
   });
 
   it('come once a minute and namespace, however often it is looked', async () => {
