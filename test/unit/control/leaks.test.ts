@@ -63,7 +63,7 @@ it('what only an etcd put back from a backup says of this node is written by nob
   const { deps } = node;
   const { ownership } = deps;
   const endpoint = [...deps.view.current().state.endpoints.values()][0];
-  const ids = { engineId: 'n1', endpointId: 'e1' };
+  const ids = { engine: 'docker', engineId: 'n1', endpointId: 'e1' } as const;
   await cluster.published();
   const backup = cluster.shared.backup();
   await engines.deleteEndpoint(ids);
@@ -81,7 +81,7 @@ it('what only an etcd put back from a backup says of this node is written by nob
   await expect(engines.joinEndpoint({ ...ids, sandbox: '/run/netns/c1' })).rejects.toMatchObject({
     code: 'endpoint-not-found',
   });
-  const again = { engine: 'docker', ...ids, addresses: endpoint?.addresses ?? [], mac: '', labels: {} } as const;
+  const again = { ...ids, addresses: endpoint?.addresses ?? [], mac: '', labels: {} } as const;
   await expect(engines.createEndpoint({ ...again, container: null })).rejects.toMatchObject({ code: 'hold-lost' });
   await expect(
     node.control.updateEndpoint({ ref: endpoint?.id ?? '', revision: 0, labels: { a: 'b' } }),
