@@ -3,7 +3,7 @@ import { trySeeds } from '../../support/sim-seeds.ts';
 import { trySeedsInThreads } from '../../support/sim-threads.ts';
 
 const long = process.env.WEFT_LONG !== undefined;
-const count = long ? 100_000 : 1_600;
+const count = long ? 100_000 : 1_200;
 
 test(
   'invariants hold after every step, whatever happens to a cluster',
