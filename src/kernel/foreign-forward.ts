@@ -7,10 +7,11 @@
  * The rules are as iptables-nft writes them: with other expressions (a native `ct`, say) it calls the whole table incompatible
  * and dockerd's own calls fail.
  */
-import { commented, counter, rule, verdict } from 'netlink-ts';
+import { commented, counter, NetlinkError, rule, verdict } from 'netlink-ts';
 import type { Chain, NftChange, NftSocket, PlacedRule, Rule, Table, TableName } from 'netlink-ts';
 import type { ForeignChains } from '../plan/kernel-port.ts';
 import { UPLINKS } from './host-egress.ts';
+import { iptablesComment } from './iptables-comment.ts';
 import { matchPrefix } from './interface-names.ts';
 
 export const FOREIGN_COMMENT = 'weft: uplinks of tenants';
@@ -24,7 +25,8 @@ const REJECTING = { table: 'firewalld', chain: 'filter_FORWARD' };
 /** Keeps what it saw, so that a ruleset that nobody changed is not read again. */
 export class ForeignForward {
   readonly #nft: NftSocket;
-  #last: { generation: number; wanted: boolean; found: ForeignChains } | undefined;
+  /** `generation` undefined: others may have changed something while it was looked at */
+  #last: { generation: number | undefined; wanted: boolean; found: ForeignChains } | undefined;
 
   constructor(nft: NftSocket) {
     this.#nft = nft;
@@ -39,16 +41,20 @@ export class ForeignForward {
       return { ...this.#last.found, repaired: [] };
     }
     const before = this.#last?.wanted ? this.#last.found.chains : [];
-    const chains: string[] = [];
-    const repaired: string[] = [];
+    const found: ForeignChains = { chains: [], refused: [], repaired: [] };
+    let batches = 0;
     for (const table of await this.#foreignTables()) {
-      const { places, changed } = await this.#bring(table, wanted);
-      chains.push(...places);
+      const { places, changed, refused } = await this.#bring(table, wanted);
+      if (changed) batches += 1;
+      found[refused ? 'refused' : 'chains'].push(...places);
       // Rules that stood in a chain which stands still, and that somebody took out.
-      if (changed && places.some((place) => before.includes(place))) repaired.push('foreign-rules');
+      if (changed && places.some((place) => before.includes(place))) found.repaired.push('foreign-rules');
     }
-    const found = { chains: chains.sort(), repaired };
-    this.#last = { generation: await this.#nft.generation(), wanted, found };
+    found.chains.sort();
+    found.refused.sort();
+    // Each batch of ours counts one. If there was another's between, what it changed may not have been seen.
+    const after = await this.#nft.generation();
+    this.#last = { generation: after === generation + batches ? after : undefined, wanted, found };
     return found;
   }
 
@@ -57,26 +63,43 @@ export class ForeignForward {
     return tables.flatMap(({ family, name }) => (FAMILIES.has(family) && name !== 'weft' ? [{ family, name }] : []));
   }
 
-  async #bring(name: TableName, wanted: boolean): Promise<{ places: string[]; changed: boolean }> {
+  async #bring(name: TableName, wanted: boolean): Promise<{ places: string[]; changed: boolean; refused: boolean }> {
     const table = await this.#nft.readTable(name);
-    if (!table) return { places: [], changed: false };
-    const targets = wanted ? new Set(targetsIn(table)) : new Set<string>();
-    const ours = (await this.#nft.readRules(name)).filter(({ rule: { comment } }) => comment === FOREIGN_COMMENT);
+    const targets = wanted && table ? new Set(targetsIn(table)) : new Set<string>();
+    const ours = (await this.#nft.readRules(name)).filter(({ rule }) => isOurs(rule));
     const changes = changesTo(targets, ours);
-    if (changes.length > 0) await this.#nft.change(name, changes);
-    return {
-      places: [...targets].map((chain) => `${name.family} ${name.name} ${chain}`),
-      changed: changes.length > 0,
-    };
+    const places = [...targets].map((chain) => `${name.family} ${name.name} ${chain}`);
+    if (changes.length === 0) return { places, changed: false, refused: false };
+    try {
+      await this.#nft.change(name, changes);
+    } catch (error) {
+      if (!(error instanceof NetlinkError)) throw error;
+      // A table that its program owns (kernel 5.12; firewalld from 2.1 on) nobody else may change.
+      if (error.code === 'EPERM') return { places, changed: false, refused: true };
+      // Others took the chain or our rules away meanwhile; that wakes the loop once more, and other tables need not wait.
+      if (error.code === 'ENOENT') return { places: [], changed: false, refused: false };
+      throw error;
+    }
+    return { places, changed: true, refused: false };
   }
 }
 
-/** Chains that need our rules: whatever drops or rejects what it forwards unless a rule of its own accepts it. */
+function isOurs(one: Rule): boolean {
+  return (one.comment ?? iptablesComment(one)) === FOREIGN_COMMENT;
+}
+
+/**
+ * Chains that need our rules: whatever drops or rejects what it forwards unless a rule of its own accepts it. A user chain
+ * that nothing leads to any more (somebody flushed FORWARD) lets nothing through.
+ */
 function targetsIn(table: Table): string[] {
   const dropping = table.chains.filter((chain) => isDropping(table, chain));
-  if (dropping.length === 0) return [];
-  const user = table.chains.find(({ name }) => name === USER_CHAIN);
-  return user ? [user.name] : dropping.map(({ name }) => name);
+  const user = table.chains.some(({ name }) => name === USER_CHAIN);
+  return [...new Set(dropping.map((chain) => (user && leadsTo(chain, USER_CHAIN) ? USER_CHAIN : chain.name)))];
+}
+
+function leadsTo({ rules }: Chain, target: string): boolean {
+  return rules.some(({ expressions }) => expressions.some((one) => 'chain' in one && one.chain === target));
 }
 
 function isDropping(table: Table, { name, base }: Chain): boolean {

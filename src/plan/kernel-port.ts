@@ -20,6 +20,8 @@ export interface KernelEvent {
 export interface ForeignChains {
   /** "ip filter DOCKER-USER", sorted */
   chains: string[];
+  /** those that drop, and that nobody but their owner may change */
+  refused: string[];
   /** what was taken out by others and put back */
   repaired: string[];
 }

@@ -1,7 +1,10 @@
 /** What the host itself does that an operator should know of, from looks at it; the time is that of the first look. */
 import type { Condition } from '../model/status.ts';
 import { formatPlace } from '../model/ports/places.ts';
-import type { HostForwarding, PlaceConflict } from '../plan/kernel-port.ts';
+import type { ForeignChains, HostForwarding, PlaceConflict } from '../plan/kernel-port.ts';
+
+/** firewalld's own way to accept what comes from interfaces by their names' beginning. */
+const OPENING = 'firewall-cmd --permanent --zone=trusted --add-interface=wu+ && firewall-cmd --reload';
 
 type Finding = Omit<Condition, 'since'>;
 
@@ -21,8 +24,12 @@ export class HostConditions {
   }
 }
 
-/** `wants`: families that tenants of this host leave by; `chains`: of others, where rules of ours let them pass. */
-export function hostFindings(wants: HostForwarding, found: HostForwarding, chains: readonly string[]): Finding[] {
+/** `wants`: families that tenants of this host leave by; `foreign`: chains of others that drop what they forward. */
+export function hostFindings(
+  wants: HostForwarding,
+  found: HostForwarding,
+  foreign: Pick<ForeignChains, 'chains' | 'refused'>,
+): Finding[] {
   const off = (family: 4 | 6, setting: string): Finding => ({
     type: 'forwarding-off',
     object: setting,
@@ -31,10 +38,15 @@ export function hostFindings(wants: HostForwarding, found: HostForwarding, chain
   return [
     ...(wants.ipv4 && !found.ipv4 ? [off(4, 'net.ipv4.ip_forward')] : []),
     ...(wants.ipv6 && !found.ipv6 ? [off(6, 'net.ipv6.conf.all.forwarding')] : []),
-    ...chains.map((chain) => ({
+    ...foreign.chains.map((chain) => ({
       type: 'foreign-rules',
       object: chain,
       message: 'drops what it forwards; two rules of weft let the packets of tenants through',
+    })),
+    ...foreign.refused.map((chain) => ({
+      type: 'foreign-closed',
+      object: chain,
+      message: `drops what it forwards, packets of tenants too, and only its owner may change it; next: ${OPENING}`,
     })),
   ];
 }

@@ -246,13 +246,13 @@ export class ReconcileLoop implements Reconciler {
   async #passForeign(state: ClusterState): Promise<OperationFailure[]> {
     const { kernel } = this.#options;
     const uplinks = [...uplinksOf(state, this.#options).values()];
-    const { chains, repaired } = await kernel.passForeign(uplinks.length > 0);
-    for (const kind of repaired) this.#repaired(HOST, kind);
+    const foreign = await kernel.passForeign(uplinks.length > 0);
+    for (const kind of foreign.repaired) this.#repaired(HOST, kind);
     const leaves = (colon: boolean) =>
       uplinks.some(({ networks }) =>
         networks.some(({ subnets }) => subnets.some((one) => one.cidr.includes(':') === colon)),
       );
-    this.#host.set(hostFindings({ ipv4: leaves(false), ipv6: leaves(true) }, await kernel.forwarding(), chains));
+    this.#host.set(hostFindings({ ipv4: leaves(false), ipv6: leaves(true) }, await kernel.forwarding(), foreign));
     return [];
   }
 

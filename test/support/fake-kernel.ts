@@ -107,7 +107,7 @@ export class FakeKernel implements KernelPort {
   }
 
   passForeign(): Promise<ForeignChains> {
-    return Promise.resolve({ chains: [], repaired: [] });
+    return Promise.resolve({ chains: [], refused: [], repaired: [] });
   }
 
   holdPorts(wanted: readonly Place[]): Promise<PlaceConflict[]> {
