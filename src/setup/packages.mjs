@@ -14,7 +14,7 @@ const NEEDED = [
   ...['nftables', 'iptables', 'iproute2', 'util-linux', 'procps', 'conntrack'],
   ...['gcc', 'libc6-dev', 'make'],
   // For the tests and the image of the lab's containers.
-  ...['busybox-static', 'iputils-ping', 'iperf3', 'socat', 'tcpdump', 'systemd'],
+  ...['busybox-static', 'iputils-ping', 'iperf3', 'socat', 'tcpdump', 'systemd', 'dbus'],
   // For the worked examples of topology/.
   'docker-compose',
 ];
