@@ -7,6 +7,7 @@ import type { MonitorEvent, Namespace, RouteEvent, RouteTopic } from 'netlink-ts
 import { UPLINK_CHANGED } from '../plan/kernel-port.ts';
 import type { KernelEvent } from '../plan/kernel-port.ts';
 import { UPLINKS } from './host-egress.ts';
+import { ROUTE_PROTOCOL } from './uplinks.ts';
 
 const NFNLGRP_NFTABLES = 7;
 /** changes of forwarding and its like below /proc/sys/net */
@@ -39,7 +40,7 @@ export class KernelEvents {
     const { signal } = stop;
     // Of the host's namespace only the ends of uplinks are ours.
     const topics: RouteTopic[] =
-      name === null ? ['links', 'addresses'] : ['links', 'addresses', 'neighbours', 'routes', 'rules'];
+      name === null ? ['links', 'addresses', 'routes'] : ['links', 'addresses', 'neighbours', 'routes', 'rules'];
     this.#run(monitorRoutes({ netns: namespace.fd, topics, signal }), (event) => {
       const what = name === null ? describeUplink(event) : describe(event);
       if (what !== undefined) this.#add({ namespace: name, what });
@@ -108,10 +109,14 @@ function isOver(signal: AbortSignal): boolean {
   return signal.aborted;
 }
 
-/** In the host's namespace; others' links and addresses come and go without end. */
+/** In the host's namespace; others' links, addresses and routes come and go without end. */
 function describeUplink(event: RouteEvent): string | undefined {
   if (event.kind === 'overrun') return UPLINK_CHANGED;
   if (event.kind === 'link') return event.link.name.startsWith(UPLINKS) ? UPLINK_CHANGED : undefined;
+  // A manager of links flushes routes that it did not make.
+  if (event.kind === 'route') {
+    return event.change === 'delete' && event.route.protocol === ROUTE_PROTOCOL ? UPLINK_CHANGED : undefined;
+  }
   const transit = event.kind === 'address' && isTransit(event.address.address);
   return transit && event.change === 'delete' ? UPLINK_CHANGED : undefined;
 }

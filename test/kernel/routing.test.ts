@@ -153,7 +153,6 @@ describe('the way out', () => {
     await expectAnswers(a, everyWay(OUTSIDE, PORT), everyAnswer({ ipv4: '192.0.2.1', ipv6: 'fd00:10::10' }));
     expect(new Set(await probe(cluster.outside, everyWay(addressesOf(10, 10), PORT)))).toEqual(new Set([null]));
     inside(cluster.hostPath(1), 'ip', '-6', 'route', 'delete', 'fd00:10::/64');
-    cluster.hosts[0]!.loop.wake({ kind: 'all', reason: 'test' });
     await until(() => (repairs().uplink ?? 0) > 0, { what: 'the repair of the route to the tenant' });
   });
 
