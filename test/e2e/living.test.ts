@@ -10,6 +10,7 @@ import type { ChildProcess } from 'node:child_process';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { labDown, labUp } from '../../src/lab/lab.ts';
 import type { Lab, LabHost, LabSession } from '../../src/lab/lab.ts';
+import { CHECKOUT } from '../../src/lab/state.ts';
 import { OUTSIDE } from '../../src/lab/underlay.ts';
 import { createDockerNetwork, run } from '../support/docker.ts';
 import { Firewalld } from '../support/firewalld.ts';
@@ -213,6 +214,33 @@ async function expectForeign(before: ForeignRules, chains: string[]): Promise<vo
 }
 
 const sh = (script: string) => run(one, 'sh', '-ec', script);
+/** Addresses and routes of the links that weft has in the host's namespace. */
+function linksOfWeft(): Promise<string> {
+  return sh(`for family in 4 6; do
+      ip -$family -o address show | grep -o 'w[uc].*' | tr -s ' '; ip -$family route show | grep ' dev w[uc]'
+    done | sort`);
+}
+
+/**
+ * Runs systemd-networkd, which is to have all links that begin as weft's do, and ends it after the body. It has no udev to
+ * wait for where /sys is read-only. `line`: what it has said when it is done with them.
+ */
+async function networkd(line: RegExp, body: () => Promise<void>): Promise<void> {
+  await sh(`printf '[Match]\nName=w*\n\n[Network]\nLinkLocalAddressing=no\nIPv6AcceptRA=no\n' >/etc/systemd/network/50-all.network
+    mkdir -p /run/systemd/netif/links /run/systemd/netif/leases /run/systemd/netif/lldp
+    chown -R systemd-network /run/systemd/netif`);
+  const script = 'mount -o remount,bind,ro /sys && exec /lib/systemd/systemd-networkd';
+  const session = await one.spawn(['unshare', '--mount', 'sh', '-c', script]);
+  let text = '';
+  session.stderr.on('data', (chunk: Buffer) => (text += chunk.toString()));
+  try {
+    await until(() => line.test(text), { what: `networkd: ${String(line)}`, deadline: 20_000 });
+    await body();
+  } finally {
+    await session.kill('TERM');
+  }
+}
+
 const DOCKERS = ['ip filter DOCKER-USER'];
 
 describe('beside others on its host, weft', () => {
@@ -289,15 +317,33 @@ describe('beside others on its host, weft', () => {
     await expectForeign(before, DOCKERS);
   });
 
-  it('has its addresses and routes back that a manager of links takes for unknown', async () => {
-    const text = () =>
-      sh('for f in 4 6; do ip -$f -o address show; ip -$f route show; done | grep -o "w[uc][^ ]*.*" | sort');
-    const before = await text();
+  it('is left alone by a networkd that is told so, and has back what another takes from its links', async () => {
+    const before = await linksOfWeft();
+    await one.exec(['cp', `${CHECKOUT}/plugins/networkd/10-weft.network`, '/etc/systemd/network/']);
+    const since = Date.now();
+    await networkd(/Enumeration completed/, async () => {
+      await until(() => missing(since).length === 0, { what: 'the ways', deadline: DEADLINE });
+      expect(await linksOfWeft()).toBe(before);
+    });
+    // Not one question went without its answer.
+    for (const [name, answer] of ways) {
+      const answers = [...hearing.answersSince(name, since)];
+      expect({ name, wrong: answers.filter((one) => !answer.test(one)) }).toEqual({ name, wrong: [] });
+    }
+    await sh('rm /etc/systemd/network/10-weft.network');
+    await networkd(/wu\S+: Configuring with/, () => allBack(Date.now()));
+    await sh('rm /etc/systemd/network/50-all.network');
+    await allBack(Date.now());
+    expect(await linksOfWeft()).toBe(before);
+  });
+
+  it('has its addresses and routes back that are flushed', async () => {
+    const before = await linksOfWeft();
     await sh(`for link in $(ip -br link | grep -o '^wu[^@ ]*'); do
         ip address flush dev $link; ip -4 route flush dev $link; ip -6 route flush dev $link
       done`);
     await allBack(Date.now());
-    expect(await text()).toBe(before);
+    expect(await linksOfWeft()).toBe(before);
   });
 
   it('is whole again after all rules of the host are flushed, and nothing of its containers got astray meanwhile', async () => {
