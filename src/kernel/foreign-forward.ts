@@ -74,7 +74,7 @@ export class ForeignForward {
       await this.#nft.change(name, changes);
     } catch (error) {
       if (!(error instanceof NetlinkError)) throw error;
-      // A table that its program owns (kernel 5.12; firewalld from 2.1 on) nobody else may change.
+      // A table that its program owns (kernel 5.12; newer firewalld) nobody else may change.
       if (error.code === 'EPERM') return { places, changed: false, refused: true };
       // Others took the chain or our rules away meanwhile; that wakes the loop once more, and other tables need not wait.
       if (error.code === 'ENOENT') return { places: [], changed: false, refused: false };
