@@ -7,7 +7,7 @@
  * The rules are as iptables-nft writes them: with other expressions (a native `ct`, say) it calls the whole table incompatible
  * and dockerd's own calls fail.
  */
-import { commented, counter, NetlinkError, rule, verdict } from 'netlink-ts';
+import { commented, counter, NetlinkError, rule, StaleGenerationError, verdict } from 'netlink-ts';
 import type { Chain, NftChange, NftSocket, PlacedRule, Rule, Table, TableName } from 'netlink-ts';
 import type { ForeignChains } from '../plan/kernel-port.ts';
 import { UPLINKS } from './host-egress.ts';
@@ -35,7 +35,7 @@ export class ForeignForward {
   /** `wanted` false takes our rules out everywhere. */
   async ensure(wanted: boolean): Promise<ForeignChains> {
     // Without uplinks one look is enough to know that nothing of ours is left.
-    if (!wanted && this.#last?.wanted === false) return this.#last.found;
+    if (!wanted && this.#last?.wanted === false && this.#last.generation !== undefined) return this.#last.found;
     const generation = await this.#nft.generation();
     if (this.#last?.generation === generation && this.#last.wanted === wanted) {
       return { ...this.#last.found, repaired: [] };
@@ -64,6 +64,7 @@ export class ForeignForward {
   }
 
   async #bring(name: TableName, wanted: boolean): Promise<{ places: string[]; changed: boolean; refused: boolean }> {
+    const generation = await this.#nft.generation();
     const table = await this.#nft.readTable(name);
     const targets = wanted && table ? new Set(targetsIn(table)) : new Set<string>();
     const ours = (await this.#nft.readRules(name)).filter(({ rule }) => isOurs(rule));
@@ -71,13 +72,13 @@ export class ForeignForward {
     const places = [...targets].map((chain) => `${name.family} ${name.name} ${chain}`);
     if (changes.length === 0) return { places, changed: false, refused: false };
     try {
-      await this.#nft.change(name, changes);
+      // A rule in a chain that somebody has just emptied to remove it would be in the way.
+      await this.#nft.change(name, changes, { generation });
     } catch (error) {
-      if (!(error instanceof NetlinkError)) throw error;
+      // Others were faster; that wakes the loop once more, and other tables need not wait.
+      if (error instanceof StaleGenerationError) return { places: [], changed: false, refused: false };
       // A table that its program owns (kernel 5.12; newer firewalld) nobody else may change.
-      if (error.code === 'EPERM') return { places, changed: false, refused: true };
-      // Others took the chain or our rules away meanwhile; that wakes the loop once more, and other tables need not wait.
-      if (error.code === 'ENOENT') return { places: [], changed: false, refused: false };
+      if (error instanceof NetlinkError && error.code === 'EPERM') return { places, changed: false, refused: true };
       throw error;
     }
     return { places, changed: true, refused: false };
