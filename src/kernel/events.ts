@@ -115,7 +115,8 @@ function describeUplink(event: RouteEvent): string | undefined {
   if (event.kind === 'link') return event.link.name.startsWith(UPLINKS) ? UPLINK_CHANGED : undefined;
   // A manager of links flushes routes that it did not make.
   if (event.kind === 'route') {
-    return event.change === 'delete' && event.route.protocol === ROUTE_PROTOCOL ? UPLINK_CHANGED : undefined;
+    const ours = event.route.protocol === ROUTE_PROTOCOL || isTransit(event.route.destination);
+    return ours && event.change === 'delete' ? UPLINK_CHANGED : undefined;
   }
   const transit = event.kind === 'address' && isTransit(event.address.address);
   return transit && event.change === 'delete' ? UPLINK_CHANGED : undefined;

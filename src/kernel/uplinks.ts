@@ -2,7 +2,7 @@
 import { NetlinkError, readSysctl, writeSysctl } from 'netlink-ts';
 import type { Link, Namespace, Route, RouteSocket } from 'netlink-ts';
 import { formatAddress } from '../model/address/address.ts';
-import { parseInterfaceAddress } from '../model/address/cidr.ts';
+import { formatCidr, parseInterfaceAddress } from '../model/address/cidr.ts';
 import { WeftError } from '../model/errors.ts';
 import type { HostRoute, RouteObject, UplinkEnd, UplinkObject } from '../plan/objects.ts';
 import { LINK_GROUP } from './link-group.ts';
@@ -10,6 +10,7 @@ import type { LinkContext } from './links.ts';
 
 /** "w": who made a route. Nobody else's number in iproute2's rt_protos. */
 export const ROUTE_PROTOCOL = 119;
+const KERNEL_PROTOCOL = 2;
 const RT_TABLE_MAIN = 254;
 
 interface HostHandle {
@@ -39,11 +40,12 @@ export async function settleEnd({ namespace, rt: host }: HostHandle, end: Uplink
   await host.links.set({ index, mtu: end.mtu, alias: end.alias, addrGenMode: 1 });
   writeSysctl(namespace, localnetOf(end.name), end.localnet ? '1' : '0');
   const found = await addressesOf(host, index);
-  for (const cidr of found.filter((one) => !end.addresses.includes(one))) {
+  const whole = link.up ? await connectedAddresses(host, index) : found;
+  for (const cidr of found.filter((one) => !end.addresses.includes(one) || !whole.includes(one))) {
     await host.addresses.delete({ index, ...split(cidr) });
   }
   await host.links.set({ index, up: end.up });
-  for (const cidr of end.addresses.filter((one) => !found.includes(one))) {
+  for (const cidr of end.addresses.filter((one) => !whole.includes(one))) {
     await host.addresses.add({ index, ...split(cidr), nodad: true });
   }
   await settleRoutes(host, index, end.routes);
@@ -66,7 +68,7 @@ export async function observeUplink(link: Link, { namespace, rt: host }: HostHan
     alias: other?.alias ?? '',
     up: other?.up ?? false,
     mtu: other?.mtu ?? 0,
-    addresses: other ? await addressesOf(host, other.index) : [],
+    addresses: other ? await (other.up && link.up ? connectedAddresses : addressesOf)(host, other.index) : [],
     localnet: other !== undefined && isLocalnet(namespace, other.name),
     routes: other ? await routesOver(host, other.index) : [],
   };
@@ -114,6 +116,23 @@ async function addressesOf(rt: RouteSocket, index: number): Promise<string[]> {
     .filter((one) => one.index === index)
     .map(({ address, prefix }) => `${address}/${prefix}`)
     .sort();
+}
+
+/** Those whose network the link leads to: the route that the kernel makes of an address can be taken away without it. */
+async function connectedAddresses(rt: RouteSocket, index: number): Promise<string[]> {
+  const routes = await rt.routes.list({ oif: index });
+  const networks = new Set(
+    routes
+      .filter((route) => route.protocol === KERNEL_PROTOCOL && !route.cloned && route.oif === index)
+      .map(({ destination }) => destination),
+  );
+  return (await addressesOf(rt, index)).filter((cidr) => networks.has(networkOf(cidr)));
+}
+
+function networkOf(cidr: string): string {
+  const parsed = parseInterfaceAddress(cidr);
+  if (!parsed) throw new WeftError('internal', `not an address: ${cidr}`);
+  return formatCidr(parsed.cidr);
 }
 
 function split(cidr: string): { address: string; prefix: number } {

@@ -166,6 +166,8 @@ describe('the way out', () => {
       ['uplink', () => inside(host, 'ip', 'link', 'delete', link)],
       ['uplink', () => inside(host, 'ip', 'link', 'set', link, 'down')],
       ['uplink', () => inside(host, 'ip', 'address', 'flush', 'dev', link)],
+      ['uplink', () => inside(host, 'ip', '-4', 'route', 'flush', 'dev', link)],
+      ['uplink', () => inside(host, 'ip', '-6', 'route', 'flush', 'dev', link)],
       ['route', () => inside(tenant, 'ip', 'route', 'delete', 'default')],
       ['address', () => inside(tenant, 'ip', '-6', 'address', 'flush', 'dev', 'up0')],
       ['sysctl', () => inside(tenant, 'sysctl', '-qw', 'net.ipv4.ip_forward=0')],

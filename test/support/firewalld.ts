@@ -30,8 +30,9 @@ export class Firewalld {
     await run(host, 'sh', '-c', `cp -r ${UNPACKED}/etc/firewalld /etc/ && mkdir -p /run/dbus`);
     await run(host, 'sh', '-c', 'printf %s "$1" >/run/dbus/bus.conf', 'sh', BUS);
     await run(host, 'dbus-daemon', '--config-file=/run/dbus/bus.conf', '--fork', '--nopidfile');
-    const ports = PORTS.flatMap((port) => ['--add-port', port]);
-    await run(host, 'firewall-offline-cmd', '--zone=public', '--add-interface=eth0', ...ports);
+    for (const option of ['--add-interface=eth0', ...PORTS.map((port) => `--add-port=${port}`)]) {
+      await run(host, 'firewall-offline-cmd', '--zone=public', option);
+    }
     return new Firewalld(host);
   }
 

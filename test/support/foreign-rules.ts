@@ -6,22 +6,23 @@ import { run } from './docker.ts';
 const OURS = /^\s*[io]ifname "wu\*"\s+counter accept(?: comment "weft: uplinks of tenants")?$/;
 
 export interface ForeignRules {
-  /** by the table's family and name, without weft's own table and without its rules in others */
-  tables: Map<string, string>;
+  /** by "ip filter FORWARD", a set by its name too: without weft's own table and without its rules in others */
+  parts: Record<string, string>;
   /** by "ip filter FORWARD": how many rules of weft's stand there */
   ours: Record<string, number>;
 }
 
 export async function foreignRules(host: LabHost): Promise<ForeignRules> {
-  const tables = new Map<string, string>();
+  const parts: Record<string, string> = {};
   const ours: Record<string, number> = {};
-  let [table, chain] = ['', ''];
+  let [table, part] = ['', ''];
   for (const line of (await run(host, 'nft', '-s', 'list', 'ruleset')).split('\n')) {
     table = /^table (\S+ \S+) \{$/.exec(line)?.[1] ?? table;
-    chain = /^\tchain (\S+) \{$/.exec(line)?.[1] ?? chain;
-    if (table.endsWith(' weft')) continue;
-    if (OURS.test(line)) ours[`${table} ${chain}`] = (ours[`${table} ${chain}`] ?? 0) + 1;
-    else tables.set(table, `${tables.get(table) ?? ''}${line}\n`);
+    part = /^\t(?:chain|set|map) (\S+) \{$/.exec(line)?.[1] ?? part;
+    if (table.endsWith(' weft') || !line.startsWith('\t')) continue;
+    const place = `${table} ${part}`;
+    if (OURS.test(line)) ours[place] = (ours[place] ?? 0) + 1;
+    else parts[place] = `${parts[place] ?? ''}${line}\n`;
   }
-  return { tables, ours };
+  return { parts, ours };
 }
