@@ -213,6 +213,10 @@ async function expectForeign(before: ForeignRules, chains: string[]): Promise<vo
   expect(ours).toEqual(Object.fromEntries(chains.map((chain) => [chain, 2])));
 }
 
+function unordered({ parts }: ForeignRules): Record<string, string[]> {
+  return Object.fromEntries(Object.entries(parts).map(([name, text]) => [name, text.split('\n').sort()]));
+}
+
 const sh = (script: string) => run(one, 'sh', '-ec', script);
 /** Addresses and routes of the links that weft has in the host's namespace. */
 function linksOfWeft(): Promise<string> {
@@ -256,7 +260,10 @@ describe('beside others on its host, weft', () => {
     await one.kill('dockerd');
     await startEngine(one);
     await allBack(Date.now());
-    await expectForeign(before, DOCKERS);
+    const after = await foreignRules(one);
+    // dockerd puts its jumps in another order when it comes to chains that stand; weft writes none.
+    expect(unordered(after)).toEqual(unordered(before));
+    expect(after.ours).toEqual({ 'ip filter DOCKER-USER': 2 });
     await staysShut(FOREIGN);
   });
 
@@ -301,23 +308,27 @@ describe('beside others on its host, weft', () => {
 
   it('lives with firewalld: its start, its reload, its end', async () => {
     const firewalld = await Firewalld.install(one);
-    const before = await foreignRules(one);
-    const places = [...DOCKERS, 'inet firewalld filter_FORWARD'];
     await one.freeze('weftd');
     await firewalld.start();
-    const written = await foreignRules(one);
+    // It empties dockerd's chains, where nothing leads to DOCKER-USER from then on; what they drop by default stays.
+    const started = await foreignRules(one);
     await one.thaw('weftd');
     await allBack(Date.now());
-    await expectForeign(written, places);
+    const places = ['inet firewalld filter_FORWARD', 'ip filter FORWARD'];
+    await expectForeign(started, places);
     for (let times = 0; times < 2; times++) {
       await firewalld.reload();
       await allBack(Date.now());
-      await expectForeign(written, places);
+      await expectForeign(started, places);
     }
     await staysShut(FOREIGN);
+    await one.freeze('weftd');
     await firewalld.stop();
+    const ended = await foreignRules(one);
+    await one.thaw('weftd');
     await allBack(Date.now());
-    await expectForeign(before, DOCKERS);
+    const drops = ended.parts['ip filter FORWARD']?.includes('policy drop') === true;
+    await expectForeign(ended, drops ? ['ip filter FORWARD'] : []);
   });
 
   it('is left alone by a networkd that is told so, and has back what another takes from its links', async () => {
