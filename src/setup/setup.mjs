@@ -10,14 +10,12 @@ import { build } from './build.mjs';
 import { installModules } from './modules.mjs';
 import { installPackages } from './packages.mjs';
 import { main, say, SetupError } from './run.mjs';
-import { unpackPackages } from './unpacked.mjs';
 
 const NODE_NEEDED = [20, 19];
 
 export async function setup() {
   checkMachine();
   await installPackages();
-  await unpackPackages();
   await installModules();
   await build();
   say('ready: try npx --no weft --help');

@@ -25,7 +25,7 @@ export class Firewalld {
 
   /** Its files and a bus; it does not run yet. */
   static async install(host: LabHost): Promise<Firewalld> {
-    if (!existsSync(UNPACKED)) throw new Error(`${UNPACKED} is missing: npm run setup`);
+    if (!existsSync(UNPACKED)) throw new Error(`${UNPACKED} is missing: npm test unpacks it`);
     await run(host, 'mount', '-t', 'overlay', '-o', `lowerdir=${UNPACKED}/usr:/usr`, 'overlay', '/usr');
     await run(host, 'sh', '-c', `cp -r ${UNPACKED}/etc/firewalld /etc/ && mkdir -p /run/dbus`);
     await run(host, 'sh', '-c', 'printf %s "$1" >/run/dbus/bus.conf', 'sh', BUS);
