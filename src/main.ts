@@ -48,7 +48,6 @@ import type { Underlay } from './kernel/underlay.ts';
 import type { ClusterSettings } from './model/cluster.ts';
 import { toWeftError, WeftError } from './model/errors.ts';
 import { keys, prefixes } from './model/keys.ts';
-import type { Node } from './model/objects.ts';
 import { SYSCTLS } from './plan/tenant.ts';
 import { holdPorts } from './reconcile/hold.ts';
 import { ReconcileLoop } from './reconcile/loop.ts';
@@ -73,6 +72,7 @@ import { signRevocations } from './trust/certificate.ts';
 import { IdentityKeeper } from './trust/keeper.ts';
 import { actAsNext, controlOfNext, editionOf } from './next-version.ts';
 import type { Edition } from './next-version.ts';
+import { hostPort, nodeRecord } from './node-record.ts';
 
 /** What the loop may do where the node is not, or may not be, the owner of its endpoints. */
 const HOLDS: Partial<Record<StandingState, Hold>> = { fenced: 'down', cloned: 'down', behind: 'still' };
@@ -372,24 +372,6 @@ async function openKernel({ config, log }: Host, settings: ClusterSettings): Pro
     throw error;
   }
   return kernel;
-}
-
-function hostPort(address: string, port: number): string {
-  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
-}
-
-function nodeRecord({ underlay, config, edition }: Host, owner: { id: string; name: string; bootId: string }): Node {
-  return {
-    ...owner,
-    vtep: underlay.address,
-    underlayMtu: underlay.mtu,
-    interface: underlay.interface,
-    addresses: underlay.addresses,
-    subnets: underlay.subnets,
-    api: hostPort(underlay.address, config.api.port),
-    ...{ version: edition.version, level: edition.level },
-    createdAt: new Date().toISOString(),
-  };
 }
 
 async function aborted(signal: AbortSignal): Promise<void> {
