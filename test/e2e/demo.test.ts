@@ -26,7 +26,11 @@ describe('npm run demo', () => {
   });
 
   it('refuses without root, naming the command', async () => {
-    const refused = await execa('node', DEMO, { uid: 65534, gid: 65534, reject: false, timeout: 30_000 });
+    // Nobody, who may read all the same: a checkout may stand where only its owner has a way in.
+    const nobody = ['--reuid=65534', '--regid=65534', '--clear-groups'];
+    const reading = ['--inh-caps=+dac_read_search', '--ambient-caps=+dac_read_search'];
+    const command = [...nobody, ...reading, process.execPath, ...DEMO];
+    const refused = await execa('setpriv', command, { reject: false, timeout: 30_000 });
     expect([refused.exitCode, refused.stderr]).toEqual([1, expect.stringContaining('sudo npm run demo')]);
   });
 });
