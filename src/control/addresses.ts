@@ -86,7 +86,8 @@ function choose(
 
 /**
  * What was bound as this boot began and was given up in it: containers that an engine starts again after a power cut have it
- * back, though the store is away. The one that was given up first.
+ * back, though the store is away. The one that was given up first; who wants any address must not get the one that another
+ * container has by its configuration, and is about to ask for.
  */
 function comingBack(
   ownership: Ownership,
@@ -105,7 +106,8 @@ function comingBack(
     const record = value as AddressRecord;
     if (record.state !== 'resting' || record.bootId !== node.bootId) continue;
     const address = parseAddress(record.address);
-    if (!address || !contains(within, address) || (wanted !== undefined && wanted !== record.address)) continue;
+    if (!address || !contains(within, address)) continue;
+    if (wanted === undefined ? record.wanted : wanted !== record.address) continue;
     if (!first || record.since < first.since) first = record;
   }
   return first && parseAddress(first.address);
@@ -128,7 +130,7 @@ export function addressRecord(
   deps: ControlDeps,
   network: string,
   address: string,
-  state: { state: AddressState; endpoint: string | null; name?: string | undefined },
+  state: { state: AddressState; endpoint: string | null; name?: string | undefined; wanted?: string | undefined },
 ): AddressRecord {
   return {
     network,
@@ -139,6 +141,7 @@ export function addressRecord(
     bootId: deps.node.bootId,
     since: deps.now().toISOString(),
     ...(state.name ? { name: state.name } : {}),
+    ...(state.wanted ? { wanted: true } : {}),
   };
 }
 

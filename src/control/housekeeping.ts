@@ -98,8 +98,10 @@ export class Housekeeping {
   }
 
   /** An endpoint may have had it until its engine held it again: it rests as any other. */
-  #rest({ network, address, name }: AddressRecord): void {
-    const value = addressRecord(this.#deps, network, address, { state: 'resting', endpoint: null, name });
+  #rest(record: AddressRecord): void {
+    const { network, address, name } = record;
+    const resting = addressRecord(this.#deps, network, address, { state: 'resting', endpoint: null, name });
+    const value = { ...record, ...resting };
     this.#deps.ownership.records.append([{ put: keys.address(network, address), value }], 'release');
     this.#deps.log.info({ address }, 'an address was held for an endpoint that never came');
   }

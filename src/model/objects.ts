@@ -207,6 +207,8 @@ export interface AddressRecord {
   since: string;
   /** of the endpoint, where its engine told it with the request: gets a resting address of its own back */
   name?: string;
+  /** this one and no other was wanted: the container that has it by configuration will want it again */
+  wanted?: true;
 }
 
 /**

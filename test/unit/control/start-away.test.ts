@@ -120,6 +120,19 @@ describe('a start while the store is away', () => {
     await expect(attach(node, 'wanted', address)).resolves.toMatchObject({ addresses: [`${address}/16`] });
   });
 
+  it('in a new boot gives an address that was wanted by itself to nobody who wants any', async () => {
+    const fixed = await attach(one, 'fixed', '10.10.0.20');
+    const any = await attach(one, 'any');
+    await cluster.published();
+    const node = await again(one, startOf(one), 'another-boot');
+    // An engine gives up all that it had before it starts its containers, which then ask in any order.
+    await node.control.detach(fixed.id);
+    await node.control.detach(any.id);
+    expect((await attach(node, 'any')).addresses).toEqual(any.addresses);
+    await expect(attach(node, 'fresh')).rejects.toMatchObject({ code: 'store-away' });
+    expect((await attach(node, 'fixed', '10.10.0.20')).addresses).toEqual(['10.10.0.20/16']);
+  });
+
   it('of a node that is known to be forgotten, or behind, gives nothing', async () => {
     await attach(one, 'mine');
     await cluster.published();
