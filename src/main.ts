@@ -54,30 +54,22 @@ import { ReconcileLoop } from './reconcile/loop.ts';
 import type { Hold } from './reconcile/port.ts';
 import { assertStillMember } from './still-member.ts';
 import { nodeFiles } from './store/journal/node-files.ts';
-import { openEtcdStore } from './store/etcd.ts';
-import type { RenewableStore } from './store/etcd.ts';
-import { lineageFile } from './store/lineage-file.ts';
 import { pictureFile } from './store/picture/file.ts';
-import { ensureManagedEtcd } from './store/managed/etcd.ts';
-import { Maintenance } from './store/managed/maintenance.ts';
-import { unitOf } from './store/managed/unit.ts';
-import { Upkeep } from './store/managed/upkeep.ts';
 import { ensureIdentity, identifyNode, trustPort } from './identity.ts';
 import { openNodeJournal } from './journal.ts';
 import { peerClient } from './peer-client.ts';
 import { Renewal } from './renewal.ts';
-import { Revocation } from './revocation.ts';
-import { createAuthority, issueMemberCertificate, openAuthority } from './trust/authority.ts';
-import { signRevocations } from './trust/certificate.ts';
+import { openAuthority } from './trust/authority.ts';
 import { IdentityKeeper } from './trust/keeper.ts';
 import { actAsNext, controlOfNext, editionOf } from './next-version.ts';
 import type { Edition } from './next-version.ts';
-import { hostPort, nodeRecord } from './node-record.ts';
+import { nodeRecord } from './node-record.ts';
+import { openStore } from './opened-store.ts';
+import type { OpenedStore } from './opened-store.ts';
 
 /** What the loop may do where the node is not, or may not be, the owner of its endpoints. */
 const HOLDS: Partial<Record<StandingState, Hold>> = { fenced: 'down', cloned: 'down', behind: 'still' };
 const clock = () => performance.now();
-const ETCD_PORT = 2379;
 const STOP_DEADLINE = 10_000;
 
 interface Host {
@@ -108,61 +100,6 @@ async function run({ config, manager, log, at, edition, signal }: Omit<Host, 'un
     await opened.store.close();
     await lock.close();
   }
-}
-
-interface OpenedStore {
-  store: RenewableStore;
-  /** by which other hosts reach it */
-  endpoints: string[];
-  /** of the etcd that this host runs */
-  upkeep: Upkeep | undefined;
-  /** tells that etcd which certificates count no more */
-  revocationOf: ((revoked: () => string[]) => Revocation) | undefined;
-}
-
-async function openStore(host: Host, identity: IdentityKeeper): Promise<OpenedStore> {
-  const { config, log } = host;
-  const managed = config.store.mode === 'managed';
-  const { upkeep, revocationOf } = managed ? await startEtcd(host, identity) : {};
-  const endpoints = upkeep ? [upkeep.endpoint] : [...config.store.endpoints];
-  // An external etcd 3.4 throws off clients that ask more often than every 5 s.
-  const keeper = lineageFile(`${config.state}/lineage.json`);
-  const tls = () => identity.current.client;
-  const store = await openEtcdStore({ endpoints, tls, keepaliveMs: managed ? 1_500 : 6_000, keeper, log });
-  const reached = managed ? [`https://${hostPort(host.underlay.address, ETCD_PORT)}`] : endpoints;
-  return { store, endpoints: reached, upkeep, revocationOf };
-}
-
-async function startEtcd(
-  { config, underlay, log, signal }: Host,
-  identity: IdentityKeeper,
-): Promise<Pick<OpenedStore, 'upkeep' | 'revocationOf'>> {
-  const authority = await createAuthority(config.pki);
-  const { name } = config.node;
-  const issueMember = () => issueMemberCertificate(authority, { name, addresses: [underlay.address] });
-  const quota = config.store.quota * 1024 ** 2;
-  const etcd = await ensureManagedEtcd({
-    dataDir: `${config.state}/etcd`,
-    binary: config.store.binary,
-    unit: await unitOf(config),
-    name,
-    address: underlay.address,
-    tls: await issueMember(),
-    revocations: await signRevocations(authority.signer, [], authority.now()),
-    quota,
-    log,
-    signal,
-  });
-  const upkeep = new Upkeep({
-    maintenance: new Maintenance(etcd.endpoint, () => identity.current.client),
-    folder: `${config.state}/backups`,
-    keep: config.store.snapshots,
-    quota,
-    renew: async () => etcd.renew(await issueMember()),
-    now: () => new Date(),
-    log,
-  });
-  return { upkeep, revocationOf: (revoked) => new Revocation({ authority, etcd, revoked, log }) };
 }
 
 async function serve(host: Host, keeper: IdentityKeeper, opened: OpenedStore): Promise<void> {

@@ -11,6 +11,7 @@ const PAUSE = 60_000;
 const LINES = 20;
 
 export interface DropReader {
+  namespaces(): Promise<string[]>;
   /** by port */
   drops(namespace: string): Promise<Map<string, PortDrops>>;
   forgetDrops(namespace: string): Promise<void>;
@@ -24,6 +25,15 @@ export class DropReports {
   constructor(kernel: DropReader, log: Logger) {
     this.#kernel = kernel;
     this.#log = log;
+  }
+
+  /** In all namespaces. A report that cannot be made is none: the next look tries again. */
+  async lookAround(names: ReadonlyMap<string, string>, now: number): Promise<void> {
+    try {
+      for (const namespace of await this.#kernel.namespaces()) await this.look(namespace, names, now);
+    } catch (error) {
+      this.#log.debug({ err: error }, 'the drops of endpoints could not be read');
+    }
   }
 
   /** `names`: endpoints by port. Logs those with more drops than at the last look, which is at least a minute ago. */

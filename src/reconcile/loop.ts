@@ -27,6 +27,7 @@ import { EndpointStatuses } from './endpoint-statuses.ts';
 import { HostConditions, hostFindings, portFindings } from './host-conditions.ts';
 import { holdPorts } from './hold.ts';
 import { isPresent, lookAtKernel } from './kernel-look.ts';
+import { Namespaces } from './namespaces.ts';
 import { PinnedEgress } from './pinned-egress.ts';
 import type { PinnedEgressOptions } from './pinned-egress.ts';
 import type { Hold, ObjectStatus, Reconciler, WaitTarget, Wake } from './port.ts';
@@ -74,6 +75,7 @@ export class ReconcileLoop implements Reconciler {
   readonly #ports = new HostConditions();
   readonly #containers: ContainerRoutes;
   readonly #pinned: PinnedEgress;
+  readonly #namespaces: Namespaces;
   #applied = { revision: 0, sequence: 0 };
   #resync = 0;
   #working = true;
@@ -90,6 +92,11 @@ export class ReconcileLoop implements Reconciler {
     this.#troubles = new Troubles(this.#clock, this.#random);
     this.#pinned = new PinnedEgress(options);
     this.#containers = new ContainerRoutes(options.kernel, options.log);
+    const gone = (namespace: string) => {
+      this.#repairs.forget(namespace);
+      this.#drops.forget(namespace);
+    };
+    this.#namespaces = new Namespaces({ ...options, gone });
     this.#waiters = new Waiters({
       ofEndpoint: (id) => this.#statuses.failure(id) ?? this.#heldBack(id),
       ofTenant: (id) => this.#troubles.first(HOST) ?? this.#troubles.first(id),
@@ -204,7 +211,7 @@ export class ReconcileLoop implements Reconciler {
     }
     times.tell(this.#options.timings);
     await this.#containers.settle();
-    if (all && !partial) await this.#try(NAMESPACES, () => this.#removeStale(state));
+    if (all && !partial) await this.#try(NAMESPACES, () => this.#namespaces.removeStale(state));
     if (all) await this.#reportDrops(state);
     if (!partial) await this.#try(HOST, () => this.#unguardHost(state));
     // Others give addresses again by this word: what is not taken away cannot have been applied.
@@ -324,7 +331,7 @@ export class ReconcileLoop implements Reconciler {
   async #takeDown(state: ClusterState, tenant: string): Promise<OperationFailure[]> {
     const name = state.tenants.get(tenant)?.name;
     if (name !== undefined && this.#partial) return this.#takeOut(state, name);
-    if (name !== undefined) await this.#removeNamespace(name);
+    if (name !== undefined) await this.#namespaces.remove(name);
     this.#retries.forget(tenant);
     return [];
   }
@@ -336,41 +343,9 @@ export class ReconcileLoop implements Reconciler {
     return kernel.apply(name, sparing(state, node, diff([], await kernel.observe(name))), () => false);
   }
 
-  /** A report that cannot be made is none: the next whole round tries again. */
   async #reportDrops(state: ClusterState): Promise<void> {
-    const { kernel, log, node } = this.#options;
-    const local = [...state.endpoints.values()].filter((endpoint) => endpoint.node === node);
-    const names = new Map(local.map(({ id }) => [linkNames.port(id), id]));
-    try {
-      for (const name of await kernel.namespaces()) await this.#drops.look(name, names, this.#clock());
-    } catch (error) {
-      log.debug({ err: error }, 'the drops of endpoints could not be read');
-    }
-  }
-
-  /** Namespaces of tenants that are gone; the folder is ours, so every file in it is. */
-  async #removeStale(state: ClusterState): Promise<OperationFailure[]> {
-    const known = new Set([...state.tenants.values()].map(({ name }) => name));
-    for (const name of await this.#options.kernel.namespaces()) {
-      if (!known.has(name)) await this.#removeNamespace(name);
-    }
-    return [];
-  }
-
-  /** Links first: those with an end elsewhere would outlive the file for as long as anybody holds it open. */
-  async #removeNamespace(name: string): Promise<void> {
-    const { kernel, log } = this.#options;
-    if (!(await kernel.namespaces()).includes(name)) return;
-    try {
-      const observed = await kernel.observe(name);
-      await kernel.apply(name, diff([], observed), () => false);
-    } catch (error) {
-      log.debug({ err: error, namespace: name }, 'a namespace could not be emptied before its removal');
-    }
-    await kernel.removeNamespace(name);
-    this.#repairs.forget(name);
-    this.#drops.forget(name);
-    log.info({ namespace: name }, 'removed the namespace of a tenant that is not present any more');
+    const local = [...state.endpoints.values()].filter(({ node }) => node === this.#options.node);
+    await this.#drops.lookAround(new Map(local.map(({ id }) => [linkNames.port(id), id])), this.#clock());
   }
 
   /** False when nothing could be done at all; the next try comes after a pause that grows. */

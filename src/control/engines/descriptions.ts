@@ -5,7 +5,8 @@ import type { Endpoint, EndpointDescription } from '../../model/objects.ts';
 import { commit } from '../commit.ts';
 import type { Decision } from '../commit.ts';
 import type { ControlDeps } from '../context.ts';
-import type { CallContext, ContainerSighting } from '../port.ts';
+import type { ContainerSighting } from './port.ts';
+import type { CallContext } from '../port.ts';
 
 /** in one entry of the journal */
 const BATCH = 50;

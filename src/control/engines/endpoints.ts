@@ -13,7 +13,8 @@ import { claimForEndpoint } from '../claims.ts';
 import { commit } from '../commit.ts';
 import type { ControlDeps } from '../context.ts';
 import { decideEndpoint, plumbed, removeEndpoint } from '../endpoints.ts';
-import type { CallContext, EngineEndpointRequest } from '../port.ts';
+import type { EngineEndpointRequest } from './port.ts';
+import type { CallContext } from '../port.ts';
 import { networkName } from '../references.ts';
 import { findBinding } from './bindings.ts';
 

@@ -7,7 +7,7 @@ import { canonicalAddress } from '../../model/address/address.ts';
 import { WeftError } from '../../model/errors.ts';
 import { keys } from '../../model/keys.ts';
 import type { ControlDeps } from '../context.ts';
-import type { BindRequest } from '../port.ts';
+import type { BindRequest } from './port.ts';
 import { poolsOfNode } from './pools.ts';
 import type { PoolRecord } from './pools.ts';
 

@@ -12,7 +12,8 @@ import type { Network } from '../../model/objects.ts';
 import { checkSubnet, invalid } from '../../model/validate.ts';
 import { commit } from '../commit.ts';
 import type { ControlDeps } from '../context.ts';
-import type { CallContext, Pool, PoolRequest } from '../port.ts';
+import type { Pool, PoolRequest } from './port.ts';
+import type { CallContext } from '../port.ts';
 import { lookupNetwork, networkName } from '../references.ts';
 import { DEFAULT_TENANT } from '../tenants.ts';
 

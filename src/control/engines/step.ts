@@ -9,7 +9,8 @@ import type { Binding, EngineRecord, Network } from '../../model/objects.ts';
 import type { Compare, Operation } from '../../store/port.ts';
 import { commit } from '../commit.ts';
 import type { ControlDeps } from '../context.ts';
-import type { CallContext, EngineNetwork, EngineReport } from '../port.ts';
+import type { EngineNetwork, EngineReport } from './port.ts';
+import type { CallContext } from '../port.ts';
 
 /** Pure. A network that an engine's own create brought into being stays with that engine, and is listed only to go. */
 export function engineNetworks(state: ClusterState, node: string): EngineNetwork[] {

@@ -8,7 +8,7 @@
  * first. An internal network is never a way out, and is never asked.
  */
 import { z } from 'zod';
-import type { BindRequest, EngineControl } from '../../control/port.ts';
+import type { BindRequest, EngineControl } from '../../control/engines/port.ts';
 import { askedMac, endpointLabels, networkOptions, PORT_MAP, portMap, publishedPorts } from './options.ts';
 import { constant, engineId, listOf, mapOf, method, swarmUnsupported, text } from './wire.ts';
 import type { Method, Methods } from './wire.ts';

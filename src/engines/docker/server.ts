@@ -12,7 +12,7 @@ import type { FastifyInstance, FastifyReply } from 'fastify';
 import type { Logger } from 'pino';
 import type { AtFailpoint } from '../../control/failpoints.ts';
 import { FAILPOINTS } from '../../control/failpoints.ts';
-import type { EngineControl } from '../../control/port.ts';
+import type { EngineControl } from '../../control/engines/port.ts';
 import { ERRORS, WeftError, toWeftError } from '../../model/errors.ts';
 import { HANDLER_DEADLINE } from '../../model/limits.ts';
 import type { Timings } from '../../model/timings.ts';

@@ -4,7 +4,8 @@
  */
 import { z } from 'zod';
 import { WeftError } from '../../model/errors.ts';
-import type { CallContext, EngineControl } from '../../control/port.ts';
+import type { EngineControl } from '../../control/engines/port.ts';
+import type { CallContext } from '../../control/port.ts';
 
 export interface MethodCall {
   /** the request's body as it came; '' where Docker sent none */

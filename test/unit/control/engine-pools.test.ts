@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Housekeeping } from '../../../src/control/housekeeping.ts';
-import type { BindRequest, Control, EngineControl, PoolRequest } from '../../../src/control/port.ts';
+import type { BindRequest, EngineControl, PoolRequest } from '../../../src/control/engines/port.ts';
+import type { Control } from '../../../src/control/port.ts';
 import { HOLD_TIME, LEAK_GRACE, RESTING_TIME } from '../../../src/model/limits.ts';
 import { TestCluster } from '../../support/control.ts';
 

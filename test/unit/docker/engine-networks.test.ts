@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import fc from 'fast-check';
-import type { EngineNetwork } from '../../../src/control/port.ts';
+import type { EngineNetwork } from '../../../src/control/engines/port.ts';
 import type { DockerNetwork } from '../../../src/engines/docker/engine/api.ts';
 import { sightingOf } from '../../../src/engines/docker/engine/containers.ts';
 import { creationOf, planStep } from '../../../src/engines/docker/engine/networks.ts';

@@ -1,4 +1,5 @@
-import type { EndpointView, EngineControl, NetworkView } from '../../../src/control/port.ts';
+import type { EngineControl } from '../../../src/control/engines/port.ts';
+import type { EndpointView, NetworkView } from '../../../src/control/port.ts';
 
 export interface Recorded {
   method: keyof EngineControl;

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from 'vitest';
-import type { EngineControl } from '../../../src/control/port.ts';
+import type { EngineControl } from '../../../src/control/engines/port.ts';
 import { endpointView, fakeControl } from './fake-control.ts';
 import type { Recorded } from './fake-control.ts';
 import { startPlugin } from './plugin.ts';

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pino from 'pino';
 import type { AtFailpoint } from '../../../src/control/failpoints.ts';
-import type { EngineControl } from '../../../src/control/port.ts';
+import type { EngineControl } from '../../../src/control/engines/port.ts';
 import { startDockerPlugin } from '../../../src/engines/docker/server.ts';
 import { post } from '../../support/plugin-client.ts';
 import type { Answer } from '../../support/plugin-client.ts';

@@ -16,6 +16,7 @@ function reports() {
   const drops = new Map<string, Record<string, number>>();
   const forgotten: string[] = [];
   const kernel = {
+    namespaces: () => Promise.resolve(['acme']),
     drops: () => Promise.resolve(new Map(drops)),
     forgetDrops: (namespace: string) => {
       forgotten.push(namespace);

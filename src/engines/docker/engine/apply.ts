@@ -1,6 +1,6 @@
 /** Carries out a step, network by network: what one is refused does not hold the others up. */
 import type { Logger } from 'pino';
-import type { EngineFollowing } from '../../../control/port.ts';
+import type { EngineFollowing } from '../../../control/engines/port.ts';
 import { toWeftError } from '../../../model/errors.ts';
 import type { EngineProblem } from '../../../model/objects.ts';
 import type { EngineApi } from './api.ts';

@@ -1,5 +1,5 @@
 /** Containers as the engine lists them, as sightings of ours. Pure. */
-import type { ContainerSighting } from '../../../control/port.ts';
+import type { ContainerSighting } from '../../../control/engines/port.ts';
 import type { DockerContainer } from './api.ts';
 
 const COMPOSE_PROJECT = 'com.docker.compose.project';

@@ -7,7 +7,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import type { EngineFollowing, EngineReport } from '../../../control/port.ts';
+import type { EngineFollowing, EngineReport } from '../../../control/engines/port.ts';
 import { toWeftError } from '../../../model/errors.ts';
 import { EngineApi } from './api.ts';
 import type { Self } from './networks.ts';

@@ -5,7 +5,7 @@
  * Ours is what bears our label or what a binding of this node names; a network of a user, of whatever name, is never
  * removed but by a forced deletion of the network it is bound to.
  */
-import type { EngineNetwork } from '../../../control/port.ts';
+import type { EngineNetwork } from '../../../control/engines/port.ts';
 import type { EngineProblem } from '../../../model/objects.ts';
 import type { DockerNetwork, NetworkCreation } from './api.ts';
 

@@ -4,7 +4,7 @@
  * between them.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import type { EngineNetwork } from '../../../control/port.ts';
+import type { EngineNetwork } from '../../../control/engines/port.ts';
 import { toWeftError } from '../../../model/errors.ts';
 import type { EngineProblem } from '../../../model/objects.ts';
 import type { DockerContainer, DockerEvent, DockerNetwork, EngineApi, EngineInfo } from './api.ts';
