@@ -82,15 +82,16 @@ function addFaults(lab: Command): void {
   onHost('power-cycle', 'cut the power of the host and switch it on again; its disk is kept', (opened, host) =>
     opened.host(host).powerCycle(),
   );
-  const onDaemon = (verb: 'freeze' | 'thaw' | 'kill' | 'start', description: string): void => {
+  const onDaemon = (verb: 'freeze' | 'thaw' | 'stop' | 'kill' | 'start', description: string): void => {
     named(lab.command(verb), `${verb} host2 weftd`)
       .description(description)
       .argument('<host>', 'host1, host2, ...')
       .argument('<daemon>', DAEMON_NAMES.join(', '), daemonName)
       .action(async (host: string, daemon: DaemonName, { name }: Named) => (await open(name)).host(host)[verb](daemon));
   };
-  onDaemon('freeze', 'stop a daemon where it is (SIGSTOP)');
+  onDaemon('freeze', 'halt a daemon where it is (SIGSTOP)');
   onDaemon('thaw', 'let it go on (SIGCONT)');
+  onDaemon('stop', 'end it in order (SIGTERM)');
   onDaemon('kill', 'end it at once (SIGKILL)');
   onDaemon('start', 'start it again, and wait until it answers');
 }

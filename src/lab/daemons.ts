@@ -26,6 +26,8 @@ const COMMANDS: Record<DaemonName, string[]> = {
 const READY_DEADLINE: Record<DaemonName, number> = { etcd: 20_000, weftd: 30_000, dockerd: 30_000 };
 const START_DEADLINE = 5000;
 const KILL_DEADLINE = 5000;
+/** dockerd gives its containers 15 s to stop. */
+const STOP_DEADLINE = 30_000;
 /** The daemon becomes a child of the host's pid 1; its pid is in a file before its program runs. */
 const LAUNCH =
   'echo $$ >"/run/weft-lab/$1.new"; mv "/run/weft-lab/$1.new" "/run/weft-lab/$1.pid"; log=$1; shift; exec "$@" >>"/var/log/$log.log" 2>&1 </dev/null';
@@ -103,7 +105,7 @@ export async function findDaemon(host: LabHost, daemon: DaemonName): Promise<Dae
 export async function signalDaemon(
   host: LabHost,
   daemon: DaemonName,
-  signal: 'STOP' | 'CONT' | 'KILL',
+  signal: 'STOP' | 'CONT' | 'TERM' | 'KILL',
 ): Promise<Daemon> {
   const found = await findDaemon(host, daemon);
   if (found === undefined) {
@@ -114,10 +116,12 @@ export async function signalDaemon(
   return found;
 }
 
-export async function endDaemon(host: LabHost, daemon: DaemonName): Promise<void> {
-  const { pid } = await signalDaemon(host, daemon, 'KILL');
+/** Returns when it is gone. */
+export async function endDaemon(host: LabHost, daemon: DaemonName, signal: 'TERM' | 'KILL'): Promise<void> {
+  const { pid } = await signalDaemon(host, daemon, signal);
   const gone = async (): Promise<boolean> => (await processStatus(pid, procOf(host))) === undefined;
-  await until(gone, { what: `${daemon} of ${host.name} is not dead`, deadline: KILL_DEADLINE });
+  const deadline = signal === 'TERM' ? STOP_DEADLINE : KILL_DEADLINE;
+  await until(gone, { what: `${daemon} of ${host.name} has not ended`, deadline });
 }
 
 /** The host's /proc, seen from outside: pids in it are the host's own. */

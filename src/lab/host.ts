@@ -123,7 +123,12 @@ export class LabHost {
 
   /** SIGKILL, of the daemon alone: its containers, and an etcd that it manages, go on. */
   async kill(daemon: DaemonName): Promise<void> {
-    await endDaemon(this, daemon);
+    await endDaemon(this, daemon, 'KILL');
+  }
+
+  /** SIGTERM, and its own time to end. */
+  async stop(daemon: DaemonName): Promise<void> {
+    await endDaemon(this, daemon, 'TERM');
   }
 
   /** Ends when the daemon answers. `env`: variables for this life of it. */

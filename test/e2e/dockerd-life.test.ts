@@ -2,19 +2,31 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { labDown, labUp } from '../../src/lab/lab.ts';
 import type { ExecResult, Lab } from '../../src/lab/lab.ts';
+import { reaches } from '../support/docker.ts';
+import { standing } from '../support/standing.ts';
 import { until } from '../support/until.ts';
 
 const LAB = 'e2e-life';
+/** By host; those of host2 are what comes and goes. */
+const PEERS = { 1: ['10.5.0.9', 'fd00:5::9'], 3: ['10.5.0.10', 'fd00:5::10'] } as const;
 let lab: Lab;
+/** all that stands when host2 has no container */
+let empty: string[];
 
 beforeAll(async () => {
-  lab = await labUp({ name: LAB, hosts: 2, engine: 'docker' });
+  lab = await labUp({ name: LAB, hosts: 3, engine: 'docker' });
   await weft(1, 'tenant', 'create', 'acme');
-  await weft(1, 'network', 'create', 'acme/web', '--subnet', '10.5.0.0/16');
-  await until(async () => (await Promise.all([1, 2].map(networksIn))).every((names) => names.includes('acme.web')), {
-    what: 'the network to be in both engines',
+  await weft(1, 'network', 'create', 'acme/web', '--subnet', '10.5.0.0/16', '--subnet', 'fd00:5::/64');
+  await until(async () => (await Promise.all([1, 2, 3].map(networksIn))).every((names) => names.includes('acme.web')), {
+    what: 'the network to be in all engines',
+    deadline: 30_000,
   });
-  await docker(1, 'run', '-d', '--name', 'peer', '--network', 'acme.web', '--ip', '10.5.0.9', 'box', 'sleep', '3600');
+  for (const host of [1, 3] as const) {
+    const [ip, ip6] = PEERS[host];
+    const options = ['--network', 'acme.web', '--ip', ip, '--ip6', ip6];
+    await docker(host, 'run', '-d', '--name', 'peer', ...options, 'box', 'sleep', '3600');
+  }
+  empty = await standing(lab);
 });
 afterAll(() => labDown(LAB));
 
@@ -46,26 +58,35 @@ const endpointsOn2 = async (): Promise<Seen[]> =>
 const run = (name: string, ...options: string[]) =>
   docker(2, 'run', '-d', '--name', name, '--network', 'acme.web', ...options, 'box', 'sleep', '3600');
 
-const reaches = (name: string) =>
-  until(async () => (await tryOn(2, 'docker', 'exec', name, 'ping', '-c1', '-W1', '10.5.0.9')).exitCode === 0, {
-    what: `${name} to reach the peer`,
-    deadline: 30_000,
-    every: 200,
-  });
+async function reachesPeers(name: string): Promise<void> {
+  for (const address of Object.values(PEERS).flat()) {
+    await until(() => reaches(lab.host(2), name, address), {
+      what: `${name} to reach ${address}`,
+      deadline: 30_000,
+      every: 200,
+    });
+  }
+}
 
-/** Exactly these containers of host2 have an endpoint, one each, and each reaches the other host. */
+/** Exactly these containers of host2 have an endpoint, one each, each reaches the other hosts, and nothing else is left. */
 async function settled(...names: string[]): Promise<void> {
-  await until(
-    async () =>
-      (await endpointsOn2())
-        .map(({ engine }) => engine.container?.name ?? '')
-        .sort()
-        .join() === names.sort().join(),
-    { what: `endpoints of ${names.join(', ') || 'nobody'} alone`, deadline: 90_000, every: 250 },
-  );
-  for (const name of names) await reaches(name);
-  const devices = await tryOn(2, 'sh', '-c', 'ip -o link show type veth | grep -c " we" || true; ls /run/weft/netns');
-  expect(devices.exitCode).toBe(0);
+  const containers = async () => (await endpointsOn2()).map(({ engine }) => engine.container?.name ?? '').sort();
+  await until(async () => (await containers()).join() === names.sort().join(), {
+    what: `endpoints of ${names.join(', ') || 'nobody'} alone`,
+    deadline: 90_000,
+    every: 250,
+  });
+  await Promise.all(names.map(reachesPeers));
+  const ports = (what: string[]) => what.filter((one) => /^host2: we/.test(one)).length;
+  const others = (what: string[]) => what.filter((one) => !/^(host2: |addresses\/|endpoints\/|names\/|macs\/)/.test(one));
+  let now: string[] = [];
+  const asExpected = async () => {
+    now = await standing(lab);
+    return names.length === 0 ? now.join() === empty.join() : ports(now) === names.length;
+  };
+  await until(asExpected, { what: 'nothing to be left', deadline: 60_000, every: 250 }).catch(() => undefined);
+  if (names.length === 0) expect(now).toEqual(empty);
+  expect([ports(now), others(now)]).toEqual([names.length, others(empty)]);
 }
 
 async function liveRestore(on: boolean): Promise<void> {
