@@ -23,7 +23,7 @@ const COMMANDS: Record<DaemonName, string[]> = {
   weftd: ['weftd'],
   dockerd: ['dockerd'],
 };
-const READY_DEADLINE: Record<DaemonName, number> = { etcd: 20_000, weftd: 30_000, dockerd: 30_000 };
+const READY_DEADLINE: Record<DaemonName, number> = { etcd: 60_000, weftd: 60_000, dockerd: 60_000 };
 const START_DEADLINE = 5000;
 const KILL_DEADLINE = 5000;
 /** dockerd gives its containers 15 s to stop. */

@@ -1,4 +1,4 @@
-/** The worked examples of topology/, each README line by line as printed, from its own folder, in one lab of two hosts. */
+/** The worked examples of topology/, each README line by line as printed, from its own folder, in one lab. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -15,7 +15,7 @@ const EXAMPLES = readdirSync(TOPOLOGY).filter((name) => name.startsWith('compose
 let lab: Lab;
 
 beforeAll(async () => {
-  lab = await labUp({ name: LAB, hosts: 2 });
+  lab = await labUp({ name: LAB, hosts: 3 });
 });
 afterAll(() => labDown(LAB));
 

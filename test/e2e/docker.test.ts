@@ -1,4 +1,4 @@
-/** Containers of two real Docker engines on networks of weft, driven by the docker command alone. */
+/** Containers of three real Docker engines on networks of weft, driven by the docker command alone. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { labDown, labUp } from '../../src/lab/lab.ts';
 import type { ExecResult, Lab } from '../../src/lab/lab.ts';
@@ -9,7 +9,7 @@ const SUBNETS = ['--subnet', '10.10.0.0/16', '--ipv6', '--subnet', 'fd00:10::/64
 let lab: Lab;
 
 beforeAll(async () => {
-  lab = await labUp({ name: LAB, hosts: 2, engine: 'docker' });
+  lab = await labUp({ name: LAB, hosts: 3, engine: 'docker' });
 });
 afterAll(() => labDown(LAB));
 
@@ -72,17 +72,23 @@ async function endpoints(tenant: string): Promise<unknown[]> {
   return weft<unknown[]>(1, 'endpoint', 'ls', '-t', tenant);
 }
 
-describe('one network on two hosts', () => {
+describe('one network on three hosts', () => {
   test('carries both families between the hosts, full-size packets too', async () => {
-    await createNetwork(1, 'acme');
-    await createNetwork(2, 'acme');
-    await run(1, 'one', 'acme-web');
-    await run(2, 'two', 'acme-web');
-    const [v4, v6] = await addressesOf(2, 'two', 'acme-web');
-    expect(v4).toMatch(/^10\.10\./);
-    expect(v6).toMatch(/^fd00:10::/);
-    await reaches(1, 'one', v4);
-    await reaches(1, 'one', v6);
+    const names = ['one', 'two', 'three'];
+    for (const [i, name] of names.entries()) {
+      await createNetwork(i + 1, 'acme');
+      await run(i + 1, name, 'acme-web');
+    }
+    for (const [i, name] of names.entries()) {
+      const [v4, v6] = await addressesOf(i + 1, name, 'acme-web');
+      expect([v4, v6]).toEqual([expect.stringMatching(/^10\.10\./), expect.stringMatching(/^fd00:10::/)]);
+      for (const [j, from] of names.entries()) {
+        if (i === j) continue;
+        await reaches(j + 1, from, v4);
+        await reaches(j + 1, from, v6);
+      }
+    }
+    const [v4, v6] = await addressesOf(3, 'three', 'acme-web');
     const mtu = Number(await docker(1, 'exec', 'one', 'cat', '/sys/class/net/eth0/mtu'));
     const probe = ['exec', 'one', 'ping', '-c', '1', '-W', '1', '-M', 'do', '-s'];
     await docker(1, ...probe, String(mtu - 28), v4);
@@ -351,14 +357,14 @@ describe('two tenants with one subnet', () => {
   test('have the same addresses on the same hosts and never meet', async () => {
     for (const tenant of ['acme', 'beta']) {
       await createNetwork(1, tenant);
-      await createNetwork(2, tenant);
+      await createNetwork(3, tenant);
       await run(1, `${tenant}-1`, `${tenant}-web`, '--ip', '10.10.0.11');
-      await run(2, `${tenant}-2`, `${tenant}-web`, '--ip', '10.10.0.12');
+      await run(3, `${tenant}-3`, `${tenant}-web`, '--ip', '10.10.0.12');
     }
-    await run(2, 'beta-3', 'beta-web', '--ip', '10.10.0.13');
+    await run(3, 'beta-4', 'beta-web', '--ip', '10.10.0.13');
     for (const tenant of ['acme', 'beta']) {
       await reaches(1, `${tenant}-1`, '10.10.0.12');
-      await docker(2, 'exec', '-d', `${tenant}-2`, 'socat', 'TCP-LISTEN:80,reuseaddr,fork', `SYSTEM:echo ${tenant}`);
+      await docker(3, 'exec', '-d', `${tenant}-3`, 'socat', 'TCP-LISTEN:80,reuseaddr,fork', `SYSTEM:echo ${tenant}`);
       const ask = () => tryDocker(1, 'exec', `${tenant}-1`, 'socat', '-T2', '-', 'TCP:10.10.0.12:80,connect-timeout=2');
       await until(async () => (await ask()).exitCode === 0, { what: `the listener of ${tenant}`, every: 100 });
       expect((await ask()).stdout.trim()).toBe(tenant);

@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { labDown, labUp } from '../../src/lab/lab.ts';
 import type { ExecResult, Lab } from '../../src/lab/lab.ts';
+import { engineGet } from '../support/engine-api.ts';
 import { until } from '../support/until.ts';
 
 const LAB = 'e2e-step';
@@ -71,10 +72,25 @@ const seen = async (host: number) =>
 const every = (patterns: RegExp[], text: string) => patterns.every((pattern) => pattern.test(text));
 const names = (endpoints: Seen[]) => endpoints.map(({ engine }) => engine.container?.name ?? '').sort();
 
+interface EngineNetwork {
+  Driver: string;
+  Labels: Record<string, string>;
+}
+
+/** From each engine itself: a command takes longer than what is to be seen. */
+const shownBy = async (name: string): Promise<EngineNetwork[]> => {
+  const shown = await Promise.all(lab.hosts.map((host) => engineGet<EngineNetwork>(host, `/networks/${name}`)));
+  return shown.filter((network) => network !== undefined);
+};
+
 describe('a network made by name', () => {
   test('is in every engine, used at once, and gone everywhere when it is deleted', async () => {
     await weft(1, 'network', 'create', 'acme/web', '--subnet', '10.5.0.0/16', '--subnet', 'fd00:5::/64');
-    await inEngines('acme.web');
+    await until(async () => (await shownBy('acme.web')).length === 3, { what: 'it in all engines', deadline: 2_000 });
+    const [web] = await json<{ id: string }[]>(1, 'network', 'ls', '-t', 'acme');
+    for (const { Driver, Labels } of await shownBy('acme.web')) {
+      expect([Driver, Labels]).toMatchObject(['weft', { 'weft.network': web?.id, 'weft.name': 'acme/web' }]);
+    }
     // made on host1, used on host3 at once
     await docker(3, 'run', '-d', '--name', 'three', '--network', 'acme.web', 'box', 'sleep', '600');
     await docker(1, 'run', '-d', '--name', 'one', '--network', 'acme.web', '--ip', '10.5.0.9', 'box', 'sleep', '600');

@@ -10,6 +10,14 @@ export async function engineApi(host: LabHost, method: 'POST' | 'DELETE', path: 
   if (status >= 400) throw new Error(`${method} ${path} on ${host.name}: ${status} ${text}`);
 }
 
+/** undefined where there is no such thing. */
+export async function engineGet<T>(host: LabHost, path: string): Promise<T | undefined> {
+  const { status, text } = await ask(host, 'GET', path, '');
+  if (status === 404) return undefined;
+  if (status >= 400) throw new Error(`GET ${path} on ${host.name}: ${status} ${text}`);
+  return JSON.parse(text) as T;
+}
+
 function ask(host: LabHost, method: string, path: string, body: string): Promise<{ status: number; text: string }> {
   const socketPath = `/proc/${host.initPid}/root/run/docker.sock`;
   const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) };
