@@ -30,8 +30,10 @@ export async function standing(lab: Lab): Promise<string[]> {
   const hosts = await Promise.all(
     lab.hosts.map(async (host) => {
       const inTenants = (await run(host, 'sh', '-c', `${links}; true`)).split('\n').filter(Boolean);
-      const standsOn = (await leftovers(host)).map((line) => line.trim().split(/\s+/).join(' '));
-      return [...standsOn, ...inTenants].map((what) => `${host.name}: ${what}`);
+      // without index, state and MAC, which are others after a power cut
+      return [...(await leftovers(host)), ...inTenants].map(
+        (line) => `${host.name}: ${line.trim().replace(/@.*$/, '')}`,
+      );
     }),
   );
   return [...(await storeRecords(lab)).keys(), ...hosts.flat()].sort();
