@@ -87,9 +87,9 @@ describe('a network made by name', () => {
   test('is in every engine, used at once, and gone everywhere when it is deleted', async () => {
     await weft(1, 'network', 'create', 'acme/web', '--subnet', '10.5.0.0/16', '--subnet', 'fd00:5::/64');
     await until(async () => (await shownBy('acme.web')).length === 3, { what: 'it in all engines', deadline: 2_000 });
-    const [web] = await json<{ id: string }[]>(1, 'network', 'ls', '-t', 'acme');
+    const web = await json<{ id: string }>(1, 'network', 'inspect', 'acme/web');
     for (const { Driver, Labels } of await shownBy('acme.web')) {
-      expect([Driver, Labels]).toMatchObject(['weft', { 'weft.network': web?.id, 'weft.name': 'acme/web' }]);
+      expect([Driver, Labels]).toMatchObject(['weft', { 'weft.network': web.id, 'weft.name': 'acme/web' }]);
     }
     // made on host1, used on host3 at once
     await docker(3, 'run', '-d', '--name', 'three', '--network', 'acme.web', 'box', 'sleep', '600');
