@@ -147,7 +147,7 @@ async function findManagedEtcd(proc: string): Promise<number | undefined> {
 async function answersWeft(host: LabHost): Promise<boolean> {
   // a killed weftd leaves its socket behind, and asking by command costs as much as its start
   if (!(await listensOn(`/proc/${host.initPid}/root/run/weft/weft.sock`))) return false;
-  const result = await host.exec(['weft', 'status', '-o', 'json'], { timeout: 5000 });
+  const result = await host.exec(['weft', 'status', '-o', 'json'], { timeout: 20_000 });
   return result.exitCode === 0;
 }
 

@@ -15,6 +15,8 @@ const NEEDED = [
   ...['gcc', 'libc6-dev', 'make'],
   // For the tests and the image of the lab's containers.
   ...['busybox-static', 'iputils-ping', 'iperf3', 'socat', 'tcpdump', 'systemd', 'dbus'],
+  // For the tests that set the clock of one daemon.
+  'libfaketime',
   // For the worked examples of topology/.
   'docker-compose',
 ];

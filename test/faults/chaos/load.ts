@@ -1,0 +1,94 @@
+/** Endpoints that come and go on a host all the while; all that is asked and answered goes into the history. */
+import { setTimeout as lasting } from 'node:timers/promises';
+import { connect } from '../../../src/api/client.ts';
+import type { WeftClient } from '../../../src/api/client.ts';
+import { toWeftError } from '../../../src/model/errors.ts';
+import type { Random } from '../../support/random.ts';
+import { NETWORK } from '../world.ts';
+import type { World } from '../world.ts';
+import type { Entry } from './history.ts';
+
+/** What a history is written with: the time is added. */
+export type Note = (entry: Entry extends infer One ? (One extends unknown ? Omit<One, 'at'> : never) : never) => void;
+
+const DEADLINE = 8_000;
+const [SHORTEST, LONGEST] = [50, 1_500];
+/** between tries that failed */
+const PAUSE = 250;
+
+export class Load {
+  readonly #world: World;
+  readonly #number: number;
+  readonly #note: Note;
+  readonly #now: () => number;
+  #count = 0;
+  #running: Promise<void>[] = [];
+  #stopped = false;
+
+  constructor(world: World, number: number, { note, now }: { note: Note; now: () => number }) {
+    this.#world = world;
+    this.#number = number;
+    this.#note = note;
+    this.#now = now;
+  }
+
+  start(random: Random, width: number): void {
+    this.#running = Array.from({ length: width }, () => this.#comeAndGo(random));
+  }
+
+  /** Ends when nothing is asked any more; some of what was attached is left. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    await Promise.all(this.#running);
+  }
+
+  async #comeAndGo(random: Random): Promise<void> {
+    while (!this.#stopped) {
+      const name = `host${this.#number}-c${this.#count++}`;
+      const attached = await this.#attach(name);
+      await lasting(attached ? random.between(SHORTEST, LONGEST) : PAUSE);
+      // what was not answered may have happened
+      if (!attached || !this.#isStopped()) await this.#detach(name);
+    }
+  }
+
+  #isStopped(): boolean {
+    return this.#stopped;
+  }
+
+  async #attach(name: string): Promise<boolean> {
+    const asked = this.#now();
+    const wish = { network: NETWORK, netns: '/run/netns/spare', addresses: [], name, labels: {} };
+    const outcome = await this.#ask((client) => client.call('AttachEndpoint', wish));
+    const addresses = outcome.answer?.addresses.map((cidr) => cidr.split('/')[0] ?? '') ?? [];
+    this.#note({ event: 'attach', host: this.#number, name, asked, addresses, error: outcome.error });
+    return outcome.error === '';
+  }
+
+  /** Until it is gone: also what a power cut left of it goes only so. */
+  async #detach(name: string): Promise<void> {
+    for (;;) {
+      const asked = this.#now();
+      const { code, error } = await this.#ask((client) => client.call('DetachEndpoint', { ref: `${NETWORK}/${name}` }));
+      const isGone = code === '' || code === 'not-found';
+      this.#note({ event: 'detach', host: this.#number, name, asked, error: isGone ? '' : error });
+      if (isGone) return;
+      await lasting(PAUSE);
+    }
+  }
+
+  /** Each over a connection of its own: the host may have been cut off, or have booted, since the last one. */
+  async #ask<T>(call: (client: WeftClient) => Promise<T>): Promise<{ answer?: T; code: string; error: string }> {
+    let client: WeftClient | undefined;
+    try {
+      const { initPid } = this.#world.lab.host(this.#number);
+      client = connect({ socketPath: `/proc/${initPid}/root/run/weft/weft.sock`, deadline: DEADLINE });
+      return { answer: await call(client), code: '', error: '' };
+    } catch (error) {
+      const { code, message } = toWeftError(error);
+      return { code, error: `${code}: ${message}` };
+    } finally {
+      client?.close();
+    }
+  }
+}

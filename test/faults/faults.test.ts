@@ -1,0 +1,194 @@
+/** One fault after the other on three hosts, each of which must leave nothing (README.md says what is promised). */
+import { setTimeout as lasting } from 'node:timers/promises';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { FAILPOINTS } from '../../src/control/failpoints.ts';
+import type { StatusView } from '../../src/control/port.ts';
+import type { LabHost } from '../../src/lab/lab.ts';
+import { labDown } from '../../src/lab/lab.ts';
+import { json, run } from '../support/docker.ts';
+import { Random } from '../support/random.ts';
+import { until } from '../support/until.ts';
+import { attach, attachesAndDetaches, detach, makeSpare } from './attaching.ts';
+import type { Attached } from './attaching.ts';
+import { hasClock, setClock, withOwnClock } from './clock.ts';
+import { attachCrowd, detachCrowd, reachesAll } from './crowd.ts';
+import { leaderOf } from './etcd-leader.ts';
+import { before, breaksOf, findings, holds, reachable } from './invariants.ts';
+import type { Before } from './invariants.ts';
+import { MEDDLINGS, meddle } from './meddling.ts';
+import { fill, makeRoom, mountSmallDisk, unmountSmallDisk } from './small-disk.ts';
+import { endAtEveryStep, PLAYED } from './steps.ts';
+import { Streams } from './streams.ts';
+import { boot, mend, raiseWorld } from './world.ts';
+import type { Member, World } from './world.ts';
+
+const LAB = `faults-${process.pid}`;
+const LONG = process.env.WEFT_LONG !== undefined;
+const SEED = Number(process.env.WEFT_SEED ?? 1);
+let world: World;
+let streams: Streams;
+let start: Before;
+
+beforeAll(async () => {
+  world = await raiseWorld(LAB);
+  await Promise.all(world.lab.hosts.map(makeSpare));
+  // from here on every host has space of its own
+  await attachesAndDetaches(world);
+  streams = new Streams(world);
+  await streams.start();
+  start = await before(world, streams);
+  expect(await findings(world.lab.host(1))).toEqual([]);
+});
+// a test that failed in the middle leaves the next one a chance
+beforeEach(async () => {
+  await mend(world);
+  start = { ...start, breaks: breaksOf(streams) };
+});
+afterAll(() => labDown(LAB));
+
+const host = (number: number): LabHost => world.lab.host(number);
+const settled = (touched: (member: Member) => boolean = () => false) =>
+  holds(world, streams, { before: start, touched });
+const of = (number: number) => world.members.filter((member) => member.host === number);
+const storeState = async (on: LabHost) => (await json<StatusView>(on, 'weft', 'status')).store.state;
+
+describe('weftd', () => {
+  test('killed on all hosts at once: traffic goes on without it', async () => {
+    await Promise.all(world.lab.hosts.map((one) => one.kill('weftd')));
+    await streams.progress(10_000);
+    await reachable(world);
+    await Promise.all(world.lab.hosts.map((one) => one.start('weftd')));
+    await attachesAndDetaches(world);
+    await settled();
+  });
+
+  test('killed at every step of every call', { timeout: 600_000 }, async () => {
+    expect([...PLAYED].sort()).toEqual([...FAILPOINTS].sort());
+    await endAtEveryStep(world);
+    await settled();
+  });
+
+  test('started twice on one host, or beside it in another network namespace: the second one ends', async () => {
+    for (const command of [['weftd'], ['unshare', '--net', 'weftd']]) {
+      const second = await host(2).exec(command, { timeout: 20_000 });
+      expect(second.exitCode, second.stdout).toBe(1);
+      expect(second.stderr).toContain('already-running');
+    }
+    await attachesAndDetaches(world, [host(2)]);
+    await settled();
+  });
+});
+
+describe('etcd', () => {
+  test('its leader is killed: attaches and detaches go on', async () => {
+    const leader = await leaderOf(world.lab);
+    await leader.kill('etcd');
+    await attachesAndDetaches(world);
+    await leader.start('etcd');
+    await settled();
+  });
+
+  test('most of it freezes: attaches and detaches go on, and are in it once it thaws', async () => {
+    for (const number of [1, 2]) await host(number).freeze('etcd');
+    await until(async () => (await storeState(host(3))) === 'away', { what: 'etcd to be missed', deadline: 60_000 });
+    const attached = await Promise.all(world.lab.hosts.map(attach));
+    await streams.progress(10_000);
+    for (const number of [1, 2]) await host(number).thaw('etcd');
+    await Promise.all(world.lab.hosts.map((one, index) => detach(one, attached[index] as Attached)));
+    await settled();
+  });
+});
+
+test('dockerd killed: its containers live on, and it still detaches them afterwards', async () => {
+  await host(2).kill('dockerd');
+  await streams.progress(10_000);
+  await host(2).start('dockerd');
+  await run(host(2), 'docker', 'run', '--rm', '--network', 'acme.web', 'box', 'ping', '-c1', '-W2', '10.5.0.10');
+  await settled();
+});
+
+test('a host cut off for longer than its lease', async () => {
+  await world.lab.cut(3);
+  await lasting(LONG ? 60_000 : 20_000);
+  await attachesAndDetaches(world);
+  await world.lab.heal(3);
+  await settled();
+});
+
+test('a full disk: detaches go on, also for a weftd that starts on it; attaches are refused, and go on with room', async () => {
+  const three = host(3);
+  await three.kill('weftd');
+  await mountSmallDisk(three);
+  await three.start('weftd');
+  const attached: Attached[] = [];
+  for (let i = 0; i < 8; i++) attached.push(await attach(three));
+  await fill(three);
+  expect(await refusal(three, attached)).toMatch(/no space|disk|full/i);
+  for (const one of attached.splice(0, 4)) await detach(three, one);
+  await three.kill('weftd');
+  await three.start('weftd');
+  for (const one of attached) await detach(three, one);
+  await makeRoom(three);
+  const goesOn = () =>
+    attachesAndDetaches(world, [three]).then(
+      () => true,
+      () => false,
+    );
+  await until(goesOn, { what: 'room to be noticed', deadline: 90_000, every: 500 });
+  await three.kill('weftd');
+  await unmountSmallDisk(three);
+  await three.start('weftd');
+  await settled();
+});
+
+/** What the first attach says that is refused; those before it are added to `attached`. */
+async function refusal(on: LabHost, attached: Attached[]): Promise<string> {
+  for (;;) {
+    try {
+      attached.push(await attach(on));
+    } catch (error) {
+      return String(error);
+    }
+  }
+}
+
+test.skipIf(!hasClock)('a clock that jumps, ahead and back: neither leases, rests nor certificates mind', async () => {
+  await withOwnClock(host(2), async () => {
+    for (const offset of [36_000, -18_000, 0]) {
+      await setClock(host(2), offset);
+      const isSet = async () => {
+        const made = await attach(host(2));
+        await detach(host(2), made);
+        return Math.abs(Date.parse(made.createdAt) - Date.now() - offset * 1_000) < 600_000;
+      };
+      await until(isSet, { what: 'the clock to be set', deadline: 30_000, every: 500 });
+      await reachable(world);
+      await attachesAndDetaches(world);
+    }
+  });
+  await settled();
+});
+
+describe('a program that takes away what weft has made', () => {
+  test.each(MEDDLINGS)('%s', async (what) => {
+    const done = await Promise.all([2, 3].map((number) => meddle(host(number), what, new Random(SEED + number))));
+    expect(done.flat().length).toBeGreaterThan(0);
+    await settled((member) => (what === 'links' || what === 'namespaces' ? member.host > 1 : false));
+  });
+});
+
+test('a power cycle of a host with 100 containers', { timeout: 600_000 }, async () => {
+  const [three, count] = [host(3), 98];
+  await attachCrowd(three, count);
+  await three.powerCycle();
+  await boot(world, 3);
+  await makeSpare(three);
+  const addresses = await attachCrowd(three, count);
+  expect(new Set(addresses).size).toBe(count);
+  await reachable(world);
+  await reachesAll(world, of(1)[1] as Member, addresses);
+  expect(await findings(host(1))).toEqual([]);
+  await streams.start(of(3));
+  await detachCrowd(three, count);
+  await settled((member) => member.host === 3);
+});

@@ -1,0 +1,99 @@
+/**
+ * weftd ends in the middle of each call, and is started again. Docker's retry has lost its body, so that what the user asked
+ * for may fail; what stood before stands on, and what was begun is gone in the end.
+ */
+import { expect } from 'vitest';
+import type { Failpoint } from '../../src/control/failpoints.ts';
+import type { LabHost } from '../../src/lab/lab.ts';
+import { until } from '../support/until.ts';
+import type { World } from './world.ts';
+
+const RUN = 'docker run -d --name brief --network acme.web box sleep 3600';
+const REMOVE = 'docker rm -f brief';
+const COME_AND_GO = `${RUN} && ${REMOVE}`;
+const NAMES = (option: string) => `${option} tenant=beta ${option} network=$(hostname)`;
+const CREATE = `docker network create -d weft --ipam-driver weft ${NAMES('--ipam-opt')} ${NAMES('-o')} brief`;
+const DROP = 'docker network rm brief';
+const MAKE_AND_DROP = `${CREATE} && ${DROP}`;
+const ATTACH = 'weft endpoint attach acme/web --netns /run/netns/spare --name $(hostname)-brief';
+const DETACH = 'weft endpoint detach acme/web/$(hostname)-brief';
+
+/** A command, and the steps at which weftd ends while it runs; without any, it is to succeed. */
+type Act = [command: string, ...steps: Failpoint[]];
+
+/** Of each host, so that three play at once: networks; containers that come; containers that go. */
+const ACTS: readonly Act[][] = [
+  [
+    [CREATE, 'docker.RequestPool'],
+    [CREATE, 'pool.recorded'],
+    [CREATE, 'docker.CreateNetwork'],
+    [CREATE, 'network.recorded'],
+    [MAKE_AND_DROP, 'docker.ReleasePool', 'docker.DeleteNetwork'],
+    [MAKE_AND_DROP, 'network.unbound'],
+    [MAKE_AND_DROP, 'network.dropped'],
+    [MAKE_AND_DROP, 'pool.released'],
+  ],
+  [
+    [RUN, 'docker.RequestAddress'],
+    [RUN, 'address.recorded'],
+    [RUN, 'docker.CreateEndpoint'],
+    [RUN, 'endpoint.recorded'],
+    [RUN, 'docker.Join'],
+    [RUN, 'join.recorded'],
+    [RUN, 'join.plumbed'],
+  ],
+  [
+    [ATTACH, 'attach.recorded'],
+    [DETACH],
+    [ATTACH, 'attach.plumbed'],
+    [DETACH, 'detach.applied'],
+    [RUN, 'docker.ProgramExternalConnectivity'],
+    [
+      COME_AND_GO,
+      ...(['docker.RevokeExternalConnectivity', 'docker.Leave', 'docker.DeleteEndpoint'] as const),
+      'docker.ReleaseAddress',
+    ],
+    [COME_AND_GO, 'detach.recorded'],
+    [COME_AND_GO, 'address.released'],
+  ],
+];
+
+export const PLAYED = ACTS.flat().flatMap(([, ...steps]) => steps);
+
+/** Every host has a namespace `spare`. */
+export async function endAtEveryStep({ lab }: World): Promise<void> {
+  await Promise.all(ACTS.map((acts, index) => play(lab.host(index + 1), acts)));
+}
+
+const hasEnded = async (host: LabHost) => (await host.daemonStates()).weftd === 'stopped';
+
+/** Each life of weftd ends at the next step; the last one lives. */
+async function play(host: LabHost, acts: Act[]): Promise<void> {
+  const steps = acts.flatMap(([, ...steps]) => steps);
+  const startNext = async () => {
+    const step = steps.shift();
+    const env: Record<string, string> = step ? { WEFT_TEST: '1', WEFT_FAILPOINTS: `${step}=kill` } : {};
+    // Docker may be waiting for it, and the next step be reached, before it has told anybody else that it is ready
+    await host.start('weftd', undefined, env).catch(async (error: unknown) => {
+      if (!step || !(await hasEnded(host))) throw error;
+    });
+  };
+  await host.kill('weftd');
+  await startNext();
+  for (const [command, ...ends] of acts) {
+    const acting = host.exec(['sh', '-c', command], { timeout: 180_000 });
+    for (const step of ends) {
+      await until(() => hasEnded(host), {
+        what: `weftd to end at ${step} of ${command}`,
+        deadline: 90_000,
+        every: 50,
+      }).catch(async (error: unknown) => {
+        throw new Error(`${String(error)}: ${JSON.stringify(await acting)}`);
+      });
+      await startNext();
+    }
+    const { exitCode, stderr } = await acting;
+    if (ends.length === 0) expect(exitCode, `${command}: ${stderr}`).toBe(0);
+    else await host.exec(['sh', '-c', `${REMOVE}; ${DROP}`]);
+  }
+}
