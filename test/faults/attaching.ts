@@ -34,3 +34,16 @@ export async function attachesAndDetaches({ lab }: World, hosts: readonly LabHos
     }),
   );
 }
+
+/** Names are claimed in etcd: it must be there. */
+export async function attachesWithNames({ lab }: World): Promise<void> {
+  await Promise.all(
+    lab.hosts.map(async (host) => {
+      const name = `${host.name}-named`;
+      // of a try whose answer did not come
+      await host.exec(['weft', 'endpoint', 'detach', `${NETWORK}/${name}`]);
+      await run(host, 'weft', 'endpoint', 'attach', NETWORK, '--netns', SPARE, '--name', name);
+      await run(host, 'weft', 'endpoint', 'detach', `${NETWORK}/${name}`);
+    }),
+  );
+}

@@ -3,6 +3,7 @@ import { setTimeout as lasting } from 'node:timers/promises';
 import { connect } from '../../../src/api/client.ts';
 import type { WeftClient } from '../../../src/api/client.ts';
 import { toWeftError } from '../../../src/model/errors.ts';
+import type { ErrorCode } from '../../../src/model/errors.ts';
 import type { Random } from '../../support/random.ts';
 import { NETWORK } from '../world.ts';
 import type { World } from '../world.ts';
@@ -15,6 +16,8 @@ const DEADLINE = 8_000;
 const [SHORTEST, LONGEST] = [50, 1_500];
 /** between tries that failed */
 const PAUSE = 250;
+/** for what was not detached yet when the load stops */
+const PATIENCE = 60_000;
 
 export class Load {
   readonly #world: World;
@@ -22,6 +25,8 @@ export class Load {
   readonly #note: Note;
   readonly #now: () => number;
   #count = 0;
+  /** when nothing is tried again any more */
+  #end = Infinity;
   #running: Promise<void>[] = [];
   #stopped = false;
 
@@ -36,9 +41,10 @@ export class Load {
     this.#running = Array.from({ length: width }, () => this.#comeAndGo(random));
   }
 
-  /** Ends when nothing is asked any more; some of what was attached is left. */
+  /** Ends when nothing is asked any more; some of what was attached is left. Idempotent. */
   async stop(): Promise<void> {
     this.#stopped = true;
+    this.#end = Math.min(this.#end, this.#now() + PATIENCE);
     await Promise.all(this.#running);
   }
 
@@ -70,15 +76,17 @@ export class Load {
     for (;;) {
       const asked = this.#now();
       const { code, error } = await this.#ask((client) => client.call('DetachEndpoint', { ref: `${NETWORK}/${name}` }));
-      const isGone = code === '' || code === 'not-found';
+      const isGone = code === '' || code === 'endpoint-not-found';
       this.#note({ event: 'detach', host: this.#number, name, asked, error: isGone ? '' : error });
-      if (isGone) return;
+      if (isGone || this.#now() > this.#end) return;
       await lasting(PAUSE);
     }
   }
 
   /** Each over a connection of its own: the host may have been cut off, or have booted, since the last one. */
-  async #ask<T>(call: (client: WeftClient) => Promise<T>): Promise<{ answer?: T; code: string; error: string }> {
+  async #ask<T>(
+    call: (client: WeftClient) => Promise<T>,
+  ): Promise<{ answer?: T; code: ErrorCode | ''; error: string }> {
     let client: WeftClient | undefined;
     try {
       const { initPid } = this.#world.lab.host(this.#number);

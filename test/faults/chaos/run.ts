@@ -6,8 +6,8 @@ import type { EndpointView } from '../../../src/control/port.ts';
 import { json } from '../../support/docker.ts';
 import { Random } from '../../support/random.ts';
 import { until } from '../../support/until.ts';
-import { attachesAndDetaches, makeSpare } from '../attaching.ts';
-import { before, findings, lostConnections, standing, unreached } from '../invariants.ts';
+import { attachesAndDetaches, attachesWithNames, makeSpare } from '../attaching.ts';
+import { breaksOf, findings, lostConnections, standing, unreached } from '../invariants.ts';
 import { Streams } from '../streams.ts';
 import { NETWORK, raiseWorld } from '../world.ts';
 import type { Member, World } from '../world.ts';
@@ -31,6 +31,8 @@ export interface ChaosOptions {
 
 const REACHABLE = 10_000;
 const CALM = 2_000;
+/** leases end and connections to etcd come back meanwhile */
+const SERVING = 30_000;
 const SETTLED = 180_000;
 /** endpoints of each host that come and go at once */
 const WIDTH = 3;
@@ -47,11 +49,15 @@ export async function chaos(options: ChaosOptions): Promise<string[]> {
   const streams = new Streams(world);
   await streams.start();
   const run = await ChaosRun.begin(world, streams, options);
-  for (const round of plan(options.seed)) {
-    if (run.now() >= options.milliseconds) break;
-    await run.play(round);
+  try {
+    for (const round of plan(options.seed)) {
+      if (run.now() >= options.milliseconds) break;
+      await run.play(round);
+    }
+    return judge(await run.end());
+  } finally {
+    await run.stop();
   }
-  return judge(await run.end());
 }
 
 class ChaosRun {
@@ -96,7 +102,7 @@ class ChaosRun {
 
   async play({ faults }: Round): Promise<void> {
     const round = ++this.#round;
-    const start = await before(this.#world, this.#streams);
+    const start = { breaks: breaksOf(this.#streams), standing: this.#standing };
     this.#say(`round ${round}: ${faults.map(describeFault).join(', ')}`);
     await Promise.all(faults.map((fault) => this.#playFault(round, fault)));
     const ended = this.now();
@@ -107,7 +113,9 @@ class ChaosRun {
     this.#say(
       `round ${round}: ${failed.length === 0 ? 'all reached' : failed.join(', ')} after ${this.now() - ended} ms`,
     );
-    this.#note({ event: 'calm', round });
+    const refused = await this.#serves();
+    if (refused === '') this.#note({ event: 'calm', round });
+    else this.#note({ event: 'reached', round, after: this.now() - ended, unreached: [refused], lost: [] });
     await lasting(CALM);
   }
 
@@ -135,8 +143,31 @@ class ChaosRun {
     return [...failed, ...stuck];
   }
 
-  async end(): Promise<Entry[]> {
+  /** Why a host still refuses attaches, also those that need etcd, long after the last fault. */
+  async #serves(): Promise<string> {
+    let refusal = '';
+    const all = () =>
+      attachesWithNames(this.#world).then(
+        () => true,
+        (error: unknown) => {
+          refusal = String(error);
+          return false;
+        },
+      );
+    return await until(all, { what: 'all hosts to attach', deadline: SERVING, every: 250 }).then(
+      () => '',
+      () => refusal,
+    );
+  }
+
+  /** The load ends, and the history is written. */
+  async stop(): Promise<void> {
     await Promise.all(this.#loads.map((load) => load.stop()));
+    await this.#written;
+  }
+
+  async end(): Promise<Entry[]> {
+    await this.stop();
     const one = this.#world.lab.host(1);
     const left = await json<EndpointView[]>(one, 'weft', 'endpoint', 'ls', '-A');
     const ofLoad = left.filter(({ name }) => /^host\d-c\d+$/.test(name));
