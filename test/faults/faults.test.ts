@@ -2,14 +2,13 @@
 import { setTimeout as lasting } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { FAILPOINTS } from '../../src/control/failpoints.ts';
-import type { StatusView } from '../../src/control/port.ts';
+import type { EndpointView, StatusView } from '../../src/control/port.ts';
 import type { LabHost } from '../../src/lab/lab.ts';
 import { labDown } from '../../src/lab/lab.ts';
 import { json, run } from '../support/docker.ts';
 import { Random } from '../support/random.ts';
 import { until } from '../support/until.ts';
 import { attach, attachesAndDetaches, detach, makeSpare } from './attaching.ts';
-import type { Attached } from './attaching.ts';
 import { hasClock, setClock, withOwnClock } from './clock.ts';
 import { attachCrowd, detachCrowd, reachesAll } from './crowd.ts';
 import { leaderOf } from './etcd-leader.ts';
@@ -91,10 +90,10 @@ describe('etcd', () => {
   test('most of it freezes: attaches and detaches go on, and are in it once it thaws', async () => {
     for (const number of [1, 2]) await host(number).freeze('etcd');
     await until(async () => (await storeState(host(3))) === 'away', { what: 'etcd to be missed', deadline: 60_000 });
-    const attached = await Promise.all(world.lab.hosts.map(attach));
+    const attached = await Promise.all(world.lab.hosts.map((one) => attach(one)));
     await streams.progress(10_000);
     for (const number of [1, 2]) await host(number).thaw('etcd');
-    await Promise.all(world.lab.hosts.map((one, index) => detach(one, attached[index] as Attached)));
+    await Promise.all(world.lab.hosts.map((one, index) => detach(one, (attached[index] as EndpointView).id)));
     await settled();
   });
 });
@@ -120,8 +119,8 @@ test('a full disk: detaches go on, also for a weftd that starts on it; attaches 
   await three.kill('weftd');
   await mountSmallDisk(three);
   await three.start('weftd');
-  const attached: Attached[] = [];
-  for (let i = 0; i < 8; i++) attached.push(await attach(three));
+  const attached: string[] = [];
+  for (let i = 0; i < 8; i++) attached.push((await attach(three)).id);
   await fill(three);
   expect(await refusal(three, attached)).toMatch(/no space|disk|full/i);
   for (const one of attached.splice(0, 4)) await detach(three, one);
@@ -142,10 +141,10 @@ test('a full disk: detaches go on, also for a weftd that starts on it; attaches 
 });
 
 /** What the first attach says that is refused; those before it are added to `attached`. */
-async function refusal(on: LabHost, attached: Attached[]): Promise<string> {
+async function refusal(on: LabHost, attached: string[]): Promise<string> {
   for (;;) {
     try {
-      attached.push(await attach(on));
+      attached.push((await attach(on)).id);
     } catch (error) {
       return String(error);
     }
@@ -158,7 +157,7 @@ test.skipIf(!hasClock)('a clock that jumps, ahead and back: neither leases, rest
       await setClock(host(2), offset);
       const isSet = async () => {
         const made = await attach(host(2));
-        await detach(host(2), made);
+        await detach(host(2), made.id);
         return Math.abs(Date.parse(made.createdAt) - Date.now() - offset * 1_000) < 600_000;
       };
       await until(isSet, { what: 'the clock to be set', deadline: 30_000, every: 500 });

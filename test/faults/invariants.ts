@@ -23,9 +23,35 @@ export async function before({ lab }: World, streams: Streams): Promise<Before> 
   return { breaks: breaksOf(streams), standing: await standing(lab) };
 }
 
-/** A link that was made anew has another index and another address. */
+/**
+ * All that stands, with endpoints by their addresses, ports by their host and links without index and address: whoever comes
+ * back after a power cut has another id, and so have the links of it.
+ */
 export async function standing(lab: Lab): Promise<string[]> {
-  return (await listStanding(lab)).map((line) => line.replace(/@if\d+.*$/, '')).sort();
+  const endpoints = await endpointsIn(lab);
+  const byAddress = (id: string) => endpoints.find((one) => one.id === id)?.addresses.join() ?? id;
+  return (await listStanding(lab))
+    .map((line) =>
+      line
+        .replace(/@if\d+.*$/, '')
+        .replace(/: we\w+$/, ': a port')
+        .replace(/^(endpoints|labels)\/(.*\/)?(\w+)$/, (_, kind: string, network = '', id: string) => {
+          return `${kind}/${network as string}${byAddress(id)}`;
+        }),
+    )
+    .sort();
+}
+
+interface StoredEndpoint {
+  id: string;
+  name: string;
+  network: string;
+  addresses: string[];
+}
+
+async function endpointsIn(lab: Lab): Promise<StoredEndpoint[]> {
+  const records = [...(await storeRecords(lab))].filter(([key]) => key.startsWith('endpoints/'));
+  return records.map(([, text]) => JSON.parse(text) as StoredEndpoint);
 }
 
 /**
@@ -95,9 +121,7 @@ export function lostConnections(streams: Streams, { breaks }: Before, touched: (
 /** By the records of endpoints, whatever those of addresses say. */
 async function addressesTwice({ lab }: World): Promise<string[]> {
   const owners = new Map<string, string[]>();
-  for (const [key, text] of await storeRecords(lab)) {
-    if (!key.startsWith('endpoints/')) continue;
-    const { network, addresses, name } = JSON.parse(text) as { network: string; addresses: string[]; name: string };
+  for (const { network, addresses, name } of await endpointsIn(lab)) {
     for (const address of addresses) {
       const object = `${network} ${address}`;
       owners.set(object, [...(owners.get(object) ?? []), name]);

@@ -6,6 +6,7 @@ import { expect } from 'vitest';
 import type { Failpoint } from '../../src/control/failpoints.ts';
 import type { LabHost } from '../../src/lab/lab.ts';
 import { until } from '../support/until.ts';
+import { reachable } from './invariants.ts';
 import type { World } from './world.ts';
 
 const RUN = 'docker run -d --name brief --network acme.web box sleep 3600';
@@ -61,14 +62,14 @@ const ACTS: readonly Act[][] = [
 export const PLAYED = ACTS.flat().flatMap(([, ...steps]) => steps);
 
 /** Every host has a namespace `spare`. */
-export async function endAtEveryStep({ lab }: World): Promise<void> {
-  await Promise.all(ACTS.map((acts, index) => play(lab.host(index + 1), acts)));
+export async function endAtEveryStep(world: World): Promise<void> {
+  await Promise.all(ACTS.map((acts, index) => play(world, world.lab.host(index + 1), acts)));
 }
 
 const hasEnded = async (host: LabHost) => (await host.daemonStates()).weftd === 'stopped';
 
-/** Each life of weftd ends at the next step; the last one lives. */
-async function play(host: LabHost, acts: Act[]): Promise<void> {
+/** Each life of weftd ends at the next step, and nobody misses it; the last one lives. */
+async function play(world: World, host: LabHost, acts: readonly Act[]): Promise<void> {
   const steps = acts.flatMap(([, ...steps]) => steps);
   const startNext = async () => {
     const step = steps.shift();
@@ -90,6 +91,7 @@ async function play(host: LabHost, acts: Act[]): Promise<void> {
       }).catch(async (error: unknown) => {
         throw new Error(`${String(error)}: ${JSON.stringify(await acting)}`);
       });
+      await reachable(world);
       await startNext();
     }
     const { exitCode, stderr } = await acting;

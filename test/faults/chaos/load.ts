@@ -1,10 +1,10 @@
 /** Endpoints that come and go on a host all the while; all that is asked and answered goes into the history. */
 import { setTimeout as lasting } from 'node:timers/promises';
-import { connect } from '../../../src/api/client.ts';
-import type { WeftClient } from '../../../src/api/client.ts';
+import type { LabHost } from '../../../src/lab/lab.ts';
 import { toWeftError } from '../../../src/model/errors.ts';
 import type { ErrorCode } from '../../../src/model/errors.ts';
 import type { Random } from '../../support/random.ts';
+import { attach, detach } from '../attaching.ts';
 import { NETWORK } from '../world.ts';
 import type { World } from '../world.ts';
 import type { Entry } from './history.ts';
@@ -20,7 +20,7 @@ const PAUSE = 250;
 const PATIENCE = 60_000;
 
 export class Load {
-  readonly #world: World;
+  readonly #host: LabHost;
   readonly #number: number;
   readonly #note: Note;
   readonly #now: () => number;
@@ -31,7 +31,7 @@ export class Load {
   #stopped = false;
 
   constructor(world: World, number: number, { note, now }: { note: Note; now: () => number }) {
-    this.#world = world;
+    this.#host = world.lab.host(number);
     this.#number = number;
     this.#note = note;
     this.#now = now;
@@ -64,8 +64,7 @@ export class Load {
 
   async #attach(name: string): Promise<boolean> {
     const asked = this.#now();
-    const wish = { network: NETWORK, netns: '/run/netns/spare', addresses: [], name, labels: {} };
-    const outcome = await this.#ask((client) => client.call('AttachEndpoint', wish));
+    const outcome = await outcomeOf(attach(this.#host, name, DEADLINE));
     const addresses = outcome.answer?.addresses.map((cidr) => cidr.split('/')[0] ?? '') ?? [];
     this.#note({ event: 'attach', host: this.#number, name, asked, addresses, error: outcome.error });
     return outcome.error === '';
@@ -75,28 +74,20 @@ export class Load {
   async #detach(name: string): Promise<void> {
     for (;;) {
       const asked = this.#now();
-      const { code, error } = await this.#ask((client) => client.call('DetachEndpoint', { ref: `${NETWORK}/${name}` }));
+      const { code, error } = await outcomeOf(detach(this.#host, `${NETWORK}/${name}`, DEADLINE));
       const isGone = code === '' || code === 'endpoint-not-found';
       this.#note({ event: 'detach', host: this.#number, name, asked, error: isGone ? '' : error });
       if (isGone || this.#now() > this.#end) return;
       await lasting(PAUSE);
     }
   }
+}
 
-  /** Each over a connection of its own: the host may have been cut off, or have booted, since the last one. */
-  async #ask<T>(
-    call: (client: WeftClient) => Promise<T>,
-  ): Promise<{ answer?: T; code: ErrorCode | ''; error: string }> {
-    let client: WeftClient | undefined;
-    try {
-      const { initPid } = this.#world.lab.host(this.#number);
-      client = connect({ socketPath: `/proc/${initPid}/root/run/weft/weft.sock`, deadline: DEADLINE });
-      return { answer: await call(client), code: '', error: '' };
-    } catch (error) {
-      const { code, message } = toWeftError(error);
-      return { code, error: `${code}: ${message}` };
-    } finally {
-      client?.close();
-    }
+async function outcomeOf<T>(call: Promise<T>): Promise<{ answer?: T; code: ErrorCode | ''; error: string }> {
+  try {
+    return { answer: await call, code: '', error: '' };
+  } catch (error) {
+    const { code, message } = toWeftError(error);
+    return { code, error: `${code}: ${message}` };
   }
 }
