@@ -12,7 +12,7 @@ const INSIDE = ['nsenter', `--net=${TENANT}`];
 const CHOICES: Record<Meddling, (host: LabHost) => Promise<string[][]>> = {
   links: async (host) =>
     (await list<{ ifname: string }>(host, 'ip', '-j', 'link'))
-      .filter(({ ifname }) => /^w[bxe]/.test(ifname))
+      .filter(({ ifname }) => /^(w[bxe]|up0)/.test(ifname))
       .map(({ ifname }) => [...INSIDE, 'ip', 'link', 'delete', ifname]),
   forwarding: async (host) =>
     (await list<Forwarding>(host, 'bridge', '-j', 'fdb')).flatMap(({ mac, ifname, dst, master, flags }) => {

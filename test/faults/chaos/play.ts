@@ -39,7 +39,7 @@ export async function begin(world: World, streams: Streams, fault: Fault): Promi
       await meddle(host, fault.what, new Random(fault.seed));
       return;
     case 'second-daemon': {
-      const { exitCode } = await host.exec(['weftd'], { timeout: 20_000 });
+      const { exitCode } = await host.exec(['weftd'], { timeout: 60_000 });
       if (exitCode !== 1) throw new Error(`a second weftd on ${host.name} ended with ${exitCode}`);
     }
   }

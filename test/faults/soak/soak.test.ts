@@ -31,7 +31,7 @@ beforeAll(async () => {
 });
 afterAll(() => labDown(LAB));
 
-/** What must not grow, by name. (Blocks go back later: see src/control/ownership/spare.ts.) */
+/** What must not grow, by name. */
 async function counts(): Promise<Record<string, string | number>> {
   const tenant = 'nsenter --net=/run/weft/netns/acme';
   const questions = {
