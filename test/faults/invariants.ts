@@ -23,17 +23,13 @@ export async function before({ lab }: World, streams: Streams): Promise<Before> 
   return { breaks: breaksOf(streams), standing: await standing(lab) };
 }
 
-/**
- * All that stands, with endpoints by their addresses, ports by their host and links without index and address: whoever comes
- * back after a power cut has another id, and so have the links of it.
- */
+/** All that stands, with endpoints by their addresses and ports by their host: who comes back after a power cut has another id. */
 export async function standing(lab: Lab): Promise<string[]> {
   const endpoints = await endpointsIn(lab);
   const byAddress = (id: string) => endpoints.find((one) => one.id === id)?.addresses.join() ?? id;
   return (await listStanding(lab))
     .map((line) =>
       line
-        .replace(/@if\d+.*$/, '')
         .replace(/: we\w+$/, ': a port')
         .replace(/^(endpoints|labels)\/(.*\/)?(\w+)$/, (_, kind: string, network = '', id: string) => {
           return `${kind}/${network as string}${byAddress(id)}`;
