@@ -41,7 +41,7 @@ type Action =
 
 const network = fc.constantFrom(...NETWORKS.map(({ name }) => name), SIX.name);
 const ip = fc.constantFrom('', '', '', '10.10.0.70', '10.10.0.71');
-const ports = fc.constantFrom([], [], [8080], [8081, 8082]);
+const ports = fc.constantFrom<number[]>([], [], [8080], [8081, 8082]);
 const action: fc.Arbitrary<Action> = fc.oneof(
   {
     weight: 4,
