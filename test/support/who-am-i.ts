@@ -28,35 +28,43 @@ export const SERVER = `
   ]);
   Promise.all(listening).then(() => console.log('ready'));`;
 
-const CLIENT = `
-  const net = require('node:net'), dgram = require('node:dgram'), { execFile } = require('node:child_process');
-  const [wait, ...probes] = JSON.parse(process.argv[1]);
-  const after = (ms, run) => setTimeout(run, ms);
-  const ask = {
-    TCP: (to, port, done) => {
-      const socket = net.connect(port, to);
-      let text = '';
-      socket.on('data', (data) => (text += data)).on('error', () => done('')).on('close', () => done(text));
-      after(wait, () => socket.destroy());
-    },
-    UDP: (to, port, done) => {
-      const socket = dgram.createSocket(to.includes(':') ? 'udp6' : 'udp4');
-      const end = (text) => { done(text); try { socket.close(); } catch {} };
-      socket.on('message', (data) => end(String(data))).on('error', () => end(''));
-      socket.send('x', port, to);
-      after(wait, () => end(''));
-    },
-    ICMP: (to, port, done) =>
-      execFile('ping', ['-n', '-c', '1', '-W', String(Math.ceil(wait / 1000)), to], (error) => done(error ? '' : 'answers')),
-  };
-  Promise.all(probes.map(({ protocol, to, port }) => new Promise((done) => ask[protocol](to, port, done))))
-    .then((answers) => { console.log(JSON.stringify(answers)); process.exit(); });`;
+/** Defines askAll([wait, ...probes]): resolves with the answers, in order. */
+export const ASK = `
+  const askAll = (() => {
+    const net = require('node:net'), dgram = require('node:dgram'), { execFile } = require('node:child_process');
+    const ask = {
+      TCP: ({ to, port }, wait, done) => {
+        const socket = net.connect(port, to);
+        let text = '';
+        socket.on('data', (data) => (text += data)).on('error', () => done('')).on('close', () => done(text));
+        setTimeout(() => socket.destroy(), wait);
+      },
+      UDP: ({ to, port }, wait, done) => {
+        const socket = dgram.createSocket(to.includes(':') ? 'udp6' : 'udp4');
+        const end = (text) => { done(text); try { socket.close(); } catch {} };
+        socket.on('message', (data) => end(String(data))).on('error', () => end(''));
+        socket.send('x', port, to);
+        setTimeout(() => end(''), wait);
+      },
+      ICMP: ({ to, size = 56 }, wait, done) => {
+        const options = ['-n', '-c', '1', '-s', String(size), '-W', String(Math.ceil(wait / 1000)), to];
+        execFile('ping', options, (error) => done(error ? '' : 'answers'));
+      },
+    };
+    return ([wait, ...probes]) =>
+      Promise.all(probes.map((probe) => new Promise((done) => ask[probe.protocol](probe, wait, done))));
+  })();`;
+
+const CLIENT = `${ASK}
+  askAll(JSON.parse(process.argv[1])).then((answers) => { console.log(JSON.stringify(answers)); process.exit(); });`;
 
 export interface Probe {
   protocol: 'TCP' | 'UDP' | 'ICMP';
   to: string;
   /** not for ICMP */
   port?: number;
+  /** of ICMP: bytes of data, by which it is told from others where it arrives */
+  size?: number;
 }
 
 /** Words of a command line that asks all at once and waits `wait` ms for those that do not answer. */
@@ -66,7 +74,10 @@ export function probeCommand(node: string, probes: readonly Probe[], wait = 1_50
 
 /** By probe: the client's address as the server saw it, "answers" for ICMP, null for no answer. */
 export function answersOf(stdout: string): (string | null)[] {
-  const answers = JSON.parse(stdout) as string[];
+  return canonical(JSON.parse(stdout) as string[]);
+}
+
+export function canonical(answers: readonly string[]): (string | null)[] {
   return answers.map((text) => canonicalAddress(text) ?? (text === '' ? null : text));
 }
 
