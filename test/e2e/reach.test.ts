@@ -5,7 +5,7 @@ import type { PortExplanation, PortView } from '../../src/control/ports/port.ts'
 import { labUp } from '../../src/lab/lab.ts';
 import type { Lab } from '../../src/lab/lab.ts';
 import { OUTSIDE } from '../../src/lab/underlay.ts';
-import { json, run } from '../support/docker.ts';
+import { etcdctl, json, run } from '../support/docker.ts';
 import { until } from '../support/until.ts';
 import type { Probe } from '../support/who-am-i.ts';
 import { ReachCluster } from './reach/cluster.ts';
@@ -95,8 +95,12 @@ describe('reach', () => {
     for (const name of ['a1', 'd2']) await until(() => isPinned(name), { what: `${name} by the pinned address` });
     // Answers to clients of published ports leave where they came in.
     expect(await judge.contradictionsFromOutside()).toEqual([]);
+    // On host2's lease: once it is not the same any more, the lease is over.
+    const claim = () => etcdctl(lab.host(1), 'get', '--prefix', '--print-value-only', '/weft/v1/egress-holders/');
+    const before = await claim();
     await lab.cut(2);
-    await until(() => isPinned('a1'), { what: 'a1 by the next node', deadline: 60_000 });
+    await until(async () => (await claim()) !== before, { what: 'the end of the lease', deadline: 60_000 });
+    await until(() => isPinned('a1'), { what: 'a1 by the next node', deadline: 10_000 });
     await leads('host1');
     await lab.heal(2);
     await until(() => isPinned('d2'), { what: 'd2 by the pinned address again', deadline: 60_000 });
