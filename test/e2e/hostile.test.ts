@@ -61,12 +61,12 @@ describe('a hostile container', () => {
   ] as const)('sends VXLAN from %s by published ports to who publishes them, and into no overlay', async (_, from) => {
     const { frames, traces } = encapsulated(scene, from);
     const found = await scene.arrivals({ [from]: frames }, traces);
-    expect(found.filter((what) => /at b[12]$/.test(what))).toEqual([]);
+    expect(found.filter((what) => /at bank[12]$/.test(what))).toEqual([]);
     expect(found.filter((what) => what.includes(`port ${OVERLAY_PORT}`))).toEqual([]);
     const arrived = [1, 2].flatMap((host) =>
       [4, 6].map((family) => ({ from, to: `host${host}`, port: PUBLISHED, family, at: `v${host}` })),
     );
-    for (const { at, ...way } of arrived) expect(found).toContain(`${encapsulatedName(way, 'b1')} at ${at}`);
+    for (const { at, ...way } of arrived) expect(found).toContain(`${encapsulatedName(way, 'bank1')} at ${at}`);
   });
 
   it('fills no table with scans and floods, while others lose nothing', async () => {

@@ -79,18 +79,24 @@ describe('the way out', () => {
     const internal = cluster.endpoint('acme-in', 'i', at(1, 30, 10));
     cluster.endpoint('beta-web', 'b', at(1, 10, 20));
     // The underlay's own metadata service, and a way to it: what is guarded is not merely absent.
-    inside(cluster.outside, 'ip', 'address', 'add', '169.254.169.254/32', 'dev', 'lo');
-    inside(cluster.hostPath(1), 'ip', 'route', 'add', '169.254.169.254/32', 'via', OUTSIDE.ipv4);
+    for (const [metadata, via] of [
+      ['169.254.169.254', OUTSIDE.ipv4],
+      ['fd00:ec2::254', OUTSIDE.ipv6],
+    ] as const) {
+      inside(cluster.outside, 'ip', 'address', 'add', metadata, 'dev', 'lo');
+      inside(cluster.hostPath(1), 'ip', 'route', 'add', metadata, 'via', via);
+    }
     for (const path of [cluster.outside, cluster.hostPath(1), cluster.hostPath(2), db]) {
       await cluster.serve(path, PORT);
     }
     await cluster.publish();
     inside(internal, 'ip', 'route', 'add', 'default', 'via', '10.30.0.1', 'onlink', 'dev', 'eth0');
-    const transit = inside(cluster.hostPath(1), 'ip', '-4', '-o', 'address', 'show')
+    const transit = inside(cluster.hostPath(1), 'ip', '-o', 'address', 'show')
       .split('\n')
-      .flatMap((line) => /wu\w+ .*inet (169\.254\S+)\//.exec(line)?.[1] ?? []);
-    expect(transit).toHaveLength(2);
-    const guarded = ['192.0.2.1', '192.0.2.2', '169.254.169.254', ...transit, '10.20.0.10', 'fd00:20::10'];
+      .flatMap((line) => /wu\w+ .*inet6? (169\.254\S+|fd\S+)\//.exec(line)?.[1] ?? []);
+    expect(transit).toHaveLength(4);
+    const hosts = ['192.0.2.1', '192.0.2.2', '2001:db8::1', '2001:db8::2'];
+    const guarded = [...hosts, '169.254.169.254', 'fd00:ec2::254', ...transit, '10.20.0.10', 'fd00:20::10'];
     const reached = async (protocol: 'TCP' | 'UDP') => {
       const answers = await probe(
         a,
@@ -103,12 +109,13 @@ describe('the way out', () => {
     expect(await astray(a)).toEqual([]);
 
     const service = { protocol: 'tcp', port: PORT } as const;
-    cluster.states.egress('acme', {
-      allow: [{ cidr: '192.0.2.2/32', service }, { cidr: '192.0.2.1/32', service }, { cidr: '169.254.169.0/24' }],
-    });
+    const daemons = ['192.0.2.1/32', '192.0.2.2/32', '2001:db8::2/128'].map((cidr) => ({ cidr, service }));
+    const allow = [...daemons, { cidr: '169.254.169.0/24' }, { cidr: 'fd00:ec2::254/128' }];
+    cluster.states.egress('acme', { allow });
     await cluster.publish();
-    expect(await reached('TCP')).toEqual(['192.0.2.1', '192.0.2.2', '169.254.169.254']);
-    // The services are of TCP; the server behind 169.254.169.254 answers datagrams from its first address.
+    const allowed = ['192.0.2.1', '192.0.2.2', '2001:db8::2', '169.254.169.254', 'fd00:ec2::254'];
+    expect(await reached('TCP')).toEqual(allowed);
+    // The services are of TCP; the server behind the metadata's addresses answers datagrams from its first ones.
     expect(await reached('UDP')).toEqual([]);
 
     cluster.states.egress('acme', { off: true });

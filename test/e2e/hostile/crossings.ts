@@ -5,7 +5,7 @@ import type { HostileScene } from './scene.ts';
 
 export const OVERLAY_PORT = 14789;
 const [IPV4, IPV6, UDP] = [0x0800, 0x86dd, 17];
-const OTHERS = ['b1', 'b2'] as const;
+const OTHERS = ['bank1', 'bank2'] as const;
 
 export interface Crossings {
   frames: Buffer[];
@@ -63,7 +63,7 @@ export function encapsulated(scene: HostileScene, from: 'evil' | 'foreign'): Cro
 
 export function encapsulatedName(
   { from, to, port, family }: { from: 'evil' | 'foreign'; to: string; port: number; family: number },
-  other: 'b1' | 'b2',
+  other: 'bank1' | 'bank2',
 ): string {
   return `VXLAN of ${from} for ${other} by IPv${family} to ${to} port ${port}`;
 }
@@ -74,7 +74,7 @@ function senderOf(scene: HostileScene, from: 'evil' | 'foreign'): Sender {
 }
 
 /** As that network's gateway would send it. */
-function inner(scene: HostileScene, other: 'b1' | 'b2', text: Buffer): Buffer {
+function inner(scene: HostileScene, other: 'bank1' | 'bank2', text: Buffer): Buffer {
   const { mac, ipv4: to } = scene.party(other);
   const packet = ipv4({ from: GATEWAYS.others, to, protocol: UDP }, udp({ from: 9, to: 9 }, text));
   return ethernet({ from: scene.others.gatewayMac, to: mac }, IPV4, packet);

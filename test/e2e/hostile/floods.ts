@@ -36,9 +36,14 @@ export async function joinNetworks(scene: HostileScene): Promise<void> {
   await until(reaches, { what: 'evil reaches the other gateway', deadline: 30_000 });
 }
 
-/** Scans of its own and of the joined network, forged senders, and a connection to each port of the outside and the gateway. */
-export function sendFloods(scene: HostileScene): void {
-  for (const { frame, ...flood } of [...floods4(scene), ...floods6(scene)]) scene.send('evil', [frame], flood);
+/**
+ * Scans of its own and of the joined network, forged senders, and a connection to each port of the outside and the gateway.
+ * `most`: copies of a frame.
+ */
+export function sendFloods(scene: HostileScene, most = SCAN): void {
+  for (const { frame, repeat, base = 0 } of [...floods4(scene), ...floods6(scene)]) {
+    scene.send('evil', [frame], { repeat: Math.min(repeat, most), base });
+  }
 }
 
 function floods4(scene: HostileScene): Flood[] {

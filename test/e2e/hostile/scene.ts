@@ -1,7 +1,7 @@
 /**
  * A container that is root with NET_RAW and NET_ADMIN, in a lab with those that it is not to reach:
  *
- *   crook/web  host1: evil v1   host2: v2          bank/web  host1: b1   host2: b2
+ *   crook/web  host1: evil v1   host2: v2          bank/web  host1: bank1   host2: bank2
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -23,11 +23,11 @@ const ENDPOINTS = {
   evil: ['crook/web', 1],
   v1: ['crook/web', 1, `${PUBLISHED}:9/udp`],
   v2: ['crook/web', 2, `${PUBLISHED}:9/udp`],
-  b1: ['bank/web', 1],
-  b2: ['bank/web', 2],
+  bank1: ['bank/web', 1],
+  bank2: ['bank/web', 2],
 } as const;
 export type Name = keyof typeof ENDPOINTS;
-const VICTIMS = ['v1', 'v2', 'b1', 'b2'] as const;
+const VICTIMS = ['v1', 'v2', 'bank1', 'bank2'] as const;
 const SUBNETS = {
   'crook/web': ['10.10.0.0/16', 'fd00:10::/64'],
   'bank/web': ['10.77.0.0/16', 'fd00:77::/64'],
@@ -137,7 +137,7 @@ export class HostileScene {
     for (const [from, to] of [
       ['evil', 'v2'],
       ['v1', 'v2'],
-      ['b1', 'b2'],
+      ['bank1', 'bank2'],
     ] as const) {
       await until(() => this.pings(from, this.party(to).ipv4), { what: `${from} reaches ${to}`, deadline: 30_000 });
     }
