@@ -11,7 +11,6 @@ import type { HostileScene } from './scene.ts';
 
 const [ARP, IPV6, ICMPV6] = [0x0806, 0x86dd, 58];
 const SHARED = ['10.10.0.100', 'fd00:10::100'] as const;
-type Shared = (typeof SHARED)[number];
 const TTL = { v1: 41, v2: 42 } as const;
 type Holder = keyof typeof TTL;
 /** ms in which an address has moved everywhere, from the end of the command or of the announcement */
@@ -24,10 +23,11 @@ export function movesAsItIsTold(scene: () => HostileScene): void {
     const list = await json<SharedAddressView[]>(scene().lab.host(2), 'weft', 'address', 'ls', 'crook/web');
     return list.map(({ holder, by }) => `${holder} by ${by}`);
   };
-  /** Pings that never end, so that what the sender knows of the address stays in use. */
-  const asked = new Map<Shared, Pinger>();
-  const answeredBy = async (name: Holder, addresses: readonly Shared[] = SHARED, deadline = MOVED) => {
-    const all = () => addresses.every((address) => asked.get(address)?.ttl() === TTL[name]);
+  /** Pings that never end, from either host, so that what the sender knows of the address stays in use. */
+  const pingers: Pinger[] = [];
+  const answeredBy = async (name: Holder, addresses: readonly string[] = SHARED, deadline = MOVED) => {
+    const asked = pingers.filter(({ to }) => addresses.includes(to));
+    const all = () => asked.every((pinger) => pinger.ttl() === TTL[name]);
     await until(all, { what: `${name} answers on ${addresses.join(' and ')}`, deadline });
   };
   const announce = (name: Holder | 'evil') => scene().send(name, announcements(scene().party(name).mac));
@@ -40,11 +40,13 @@ export function movesAsItIsTold(scene: () => HostileScene): void {
       await inside('ip', 'address', 'add', `${SHARED[1]}/128`, 'dev', 'eth0', 'nodad');
     }
     for (const address of SHARED) await weft('share', 'crook/web', address, 'v1', 'v2');
-    for (const address of SHARED) asked.set(address, new Pinger(scene().enter('evil'), address));
+    for (const address of SHARED) {
+      for (const from of ['evil', 'w2'] as const) pingers.push(new Pinger(scene().enter(from), address));
+    }
   });
 
   afterAll(async () => {
-    await Promise.all([...asked.values()].map((pinger) => pinger.end()));
+    await Promise.all(pingers.map((pinger) => pinger.end()));
   });
 
   it('is answered by the first of its endpoints, though the others have it too', async () => {
@@ -103,11 +105,13 @@ async function runAt([command, ...args]: readonly [string, ...string[]], words: 
 }
 
 class Pinger {
+  readonly to: string;
   readonly #process;
   readonly #ended;
   #ttl = 0;
 
   constructor([command, ...args]: readonly [string, ...string[]], to: string) {
+    this.to = to;
     const words = [...args, 'ping', '-n', '-i', '0.05', '-W', '1', to];
     this.#process = spawn(command, words, { stdio: ['ignore', 'pipe', 'inherit'] });
     this.#ended = once(this.#process, 'exit');

@@ -1,7 +1,7 @@
 /**
  * A container that is root with NET_RAW and NET_ADMIN, in a lab with those that it is not to reach:
  *
- *   crook/web  host1: evil v1   host2: v2          bank/web  host1: bank1   host2: bank2
+ *   crook/web  host1: evil v1   host2: v2 w2       bank/web  host1: bank1   host2: bank2
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -23,6 +23,7 @@ const ENDPOINTS = {
   evil: ['crook/web', 1],
   v1: ['crook/web', 1, `${PUBLISHED}:9/udp`],
   v2: ['crook/web', 2, `${PUBLISHED}:9/udp`],
+  w2: ['crook/web', 2],
   bank1: ['bank/web', 1],
   bank2: ['bank/web', 2],
 } as const;
