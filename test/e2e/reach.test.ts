@@ -95,11 +95,11 @@ describe('reach', () => {
     for (const name of ['a1', 'd2']) await until(() => isPinned(name), { what: `${name} by the pinned address` });
     // Answers to clients of published ports leave where they came in.
     expect(await judge.contradictionsFromOutside()).toEqual([]);
-    // On host2's lease: once it is not the same any more, the lease is over.
-    const claim = () => etcdctl(lab.host(1), 'get', '--prefix', '--print-value-only', '/weft/v1/egress-holders/');
-    const before = await claim();
+    const records = (prefix: string) => etcdctl(lab.host(1), 'get', '--prefix', `/weft/v1/${prefix}/`);
+    const { node } = JSON.parse((await records('egress-holders')).split('\n')[1] ?? '') as { node: string };
+    const gone = async () => !(await Promise.all(['egress-holders', 'live'].map(records))).join().includes(node);
     await lab.cut(2);
-    await until(async () => (await claim()) !== before, { what: 'the end of the lease', deadline: 60_000 });
+    await until(gone, { what: 'the end of host2’s leases', deadline: 60_000 });
     await until(() => isPinned('a1'), { what: 'a1 by the next node', deadline: 10_000 });
     await leads('host1');
     await lab.heal(2);

@@ -78,6 +78,10 @@ describe('the way out', () => {
     const db = cluster.endpoint('acme-db', 'd', at(1, 20, 10));
     const internal = cluster.endpoint('acme-in', 'i', at(1, 30, 10));
     cluster.endpoint('beta-web', 'b', at(1, 10, 20));
+    for (const host of [1, 2]) {
+      const addresses = [cluster.address(host, 'ipv4'), cluster.address(host, 'ipv6')];
+      cluster.states.nodes.set(`host${host}`, { ...cluster.states.nodes.get(`host${host}`)!, addresses });
+    }
     // The underlay's own metadata service, and a way to it: what is guarded is not merely absent.
     for (const [metadata, via] of [
       ['169.254.169.254', OUTSIDE.ipv4],
