@@ -11,38 +11,56 @@ import type { Place } from '../model/ports/places.ts';
 import type { PlaceConflict } from '../plan/kernel-port.ts';
 import { holderOfPort } from './port-holder.ts';
 
+/** For which the name of who is in the way of the plan is good: to find it is to look at all processes' descriptors. */
+const KNOWN = 60_000;
+
 interface Hold {
   /** undefined: the kernel has no such sockets, and records alone tell who has the port */
   socket: HeldPort | undefined;
+  /** the plan has it */
+  planned: boolean;
   /** claims that are not in the plan yet */
   pending: number;
 }
 
 export class PortHolds {
   readonly #netns: Namespace;
+  readonly #clock: () => number;
   readonly #holds = new Map<string, Hold>();
+  /** in the way of the plan */
+  readonly #holders = new Map<string, { holder: string; until: number }>();
 
-  constructor(netns: Namespace) {
+  constructor(netns: Namespace, clock: () => number = () => performance.now()) {
     this.#netns = netns;
+    this.#clock = clock;
   }
 
   /**
    * All of them, or none and who is in the way. Whoever claims says with `settle` when the plan has them, or will not: until
-   * then they are kept. Throws `invalid-argument` for an address that the host does not have.
+   * then they are kept. Throws `invalid-argument` for an address that the host does not have, and holds none then.
    */
   async claim(places: readonly Place[]): Promise<{ settle: () => void } | PlaceConflict> {
     const claimed: Hold[] = [];
     const settle = () => {
       for (const hold of claimed.splice(0)) hold.pending -= 1;
     };
-    for (const place of places) {
-      const result = await this.#take(place);
-      if ('holder' in result) {
-        settle();
-        return result;
+    const giveUp = () => {
+      settle();
+      this.#letGo();
+    };
+    try {
+      for (const place of places) {
+        const taken = this.#take(place, (hold) => {
+          hold.pending += 1;
+          claimed.push(hold);
+        });
+        if (taken) continue;
+        giveUp();
+        return { place, holder: await nameHolder(place) };
       }
-      result.pending += 1;
-      claimed.push(result);
+    } catch (error) {
+      giveUp();
+      throw error;
     }
     return { settle };
   }
@@ -50,21 +68,20 @@ export class PortHolds {
   /** Lets go of what is neither wanted nor claimed, and takes what is missing; who has what cannot be taken. */
   async keep(wanted: readonly Place[]): Promise<PlaceConflict[]> {
     const keys = new Set(wanted.map(formatPlace));
-    for (const [key, { socket, pending }] of this.#holds) {
-      if (keys.has(key) || pending > 0) continue;
-      socket?.close();
-      this.#holds.delete(key);
-    }
+    for (const [key, hold] of this.#holds) hold.planned = keys.has(key);
+    this.#letGo();
     const conflicts: PlaceConflict[] = [];
     for (const place of wanted) {
       try {
-        const result = await this.#take(place);
-        if ('holder' in result) conflicts.push(result);
+        const taken = this.#take(place, (hold) => (hold.planned = true));
+        if (taken) this.#holders.delete(formatPlace(place));
+        else conflicts.push({ place, holder: await this.#knownHolder(place) });
       } catch (error) {
         if (!(error instanceof WeftError)) throw error;
         conflicts.push({ place, holder: 'nobody: the host does not have the address' });
       }
     }
+    for (const key of this.#holders.keys()) if (!keys.has(key)) this.#holders.delete(key);
     return conflicts;
   }
 
@@ -73,44 +90,62 @@ export class PortHolds {
     this.#holds.clear();
   }
 
-  async #take(place: Place): Promise<Hold | PlaceConflict> {
+  #letGo(): void {
+    for (const [key, { socket, planned, pending }] of this.#holds) {
+      if (planned || pending > 0) continue;
+      this.#holds.delete(key);
+      socket?.close();
+    }
+  }
+
+  /** Whether it is held now, and then with what it is held for; nobody lets go of it in between. */
+  #take(place: Place, mark: (hold: Hold) => void): boolean {
     const key = formatPlace(place);
-    const had = this.#holds.get(key);
-    if (had) return had;
-    const hold = (reuse: boolean): Hold => {
-      const made = { socket: openHold(this.#netns, place, reuse), pending: 0 };
-      this.#holds.set(key, made);
-      return made;
-    };
-    try {
-      return hold(false);
-    } catch (error) {
-      if (!(error instanceof NetlinkError && error.code === 'EADDRINUSE')) throw error;
+    let hold = this.#holds.get(key);
+    if (!hold) {
+      const opened = openHold(this.#netns, place);
+      if (opened === 'taken') return false;
+      hold = { ...opened, planned: false, pending: 0 };
+      this.#holds.set(key, hold);
     }
-    const holder = await holderOfPort(place);
-    if (holder !== undefined) return { place, holder };
-    try {
-      // Nobody serves there: connections of somebody who did are still closing.
-      return hold(true);
-    } catch (error) {
-      if (!(error instanceof NetlinkError && error.code === 'EADDRINUSE')) throw error;
-      return { place, holder: 'a socket of no process that could be found' };
-    }
+    mark(hold);
+    return true;
+  }
+
+  async #knownHolder(place: Place): Promise<string> {
+    const key = formatPlace(place);
+    const known = this.#holders.get(key);
+    if (known && known.until > this.#clock()) return known.holder;
+    const holder = await nameHolder(place);
+    this.#holders.set(key, { holder, until: this.#clock() + KNOWN });
+    return holder;
   }
 }
 
-function openHold(netns: Namespace, place: Place, reuse: boolean): HeldPort | undefined {
-  try {
-    return holdPort({ netns, ...place, reuse });
-  } catch (error) {
-    if (!(error instanceof NetlinkError)) throw error;
-    if (place.protocol === 'sctp' && ['EPROTONOSUPPORT', 'EPROTOTYPE', 'ESOCKTNOSUPPORT'].includes(error.code))
-      return undefined;
-    if (error.code !== 'EADDRNOTAVAIL') throw error;
-    throw new WeftError('invalid-argument', `${place.address} is not an address of this host`, {
-      object: formatPlace(place),
-      next: 'publish on an address that the host has: ip address',
-      cause: error,
-    });
+async function nameHolder(place: Place): Promise<string> {
+  return (await holderOfPort(place)) ?? 'a socket of no process that could be found';
+}
+
+/** Connections that are closing keep TCP from a port on which nobody serves: then it is shared with who asks so too. */
+function openHold(netns: Namespace, place: Place): Pick<Hold, 'socket'> | 'taken' {
+  for (const reuse of place.protocol === 'tcp' ? [false, true] : [false]) {
+    try {
+      return { socket: holdPort({ netns, ...place, reuse }) };
+    } catch (error) {
+      if (!(error instanceof NetlinkError)) throw error;
+      if (place.protocol === 'sctp' && ['EPROTONOSUPPORT', 'EPROTOTYPE', 'ESOCKTNOSUPPORT'].includes(error.code))
+        return { socket: undefined };
+      if (error.code === 'EADDRNOTAVAIL') throw notOfThisHost(place, error);
+      if (error.code !== 'EADDRINUSE') throw error;
+    }
   }
+  return 'taken';
+}
+
+function notOfThisHost(place: Place, cause: NetlinkError): WeftError {
+  return new WeftError('invalid-argument', `${place.address} is not an address of this host`, {
+    object: formatPlace(place),
+    next: 'publish on an address that the host has: ip address',
+    cause,
+  });
 }

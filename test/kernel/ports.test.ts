@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { ConntrackSocket, openNamespace } from 'netlink-ts';
+import { ConntrackSocket, holdPort, openNamespace } from 'netlink-ts';
 import type { Publication } from '../../src/model/objects.ts';
 import { OUTSIDE, RoutingCluster } from './routing-cluster.ts';
 import { inside } from '../support/host-namespaces.ts';
@@ -219,5 +219,22 @@ describe('published ports', () => {
     await cluster.publish();
     expect(taken()).toEqual([]);
     await cluster.serve(host, HOST_PORT + 1);
+  });
+
+  it('are claimed all or none, and not beside a datagram socket of others that would share', async () => {
+    start(1);
+    const host = cluster.hostPath(1);
+    const { ports } = cluster.hosts[0]!.kernel;
+    const place = (port: number, address = '0.0.0.0') => ({ protocol: 'udp' as const, address, port });
+    const netns = openNamespace(host);
+    const other = holdPort({ netns, ...place(HOST_PORT, '192.0.2.1'), reuse: true });
+    try {
+      expect(await ports.claim([place(1), place(HOST_PORT, '192.0.2.1')])).toMatchObject({ place: { port: HOST_PORT } });
+      await expect(ports.claim([place(2), place(3, '203.0.113.1')])).rejects.toThrow(/not an address of this host/);
+      for (const port of [1, 2]) holdPort({ netns, ...place(port) }).close();
+    } finally {
+      other.close();
+      netns.close();
+    }
   });
 });

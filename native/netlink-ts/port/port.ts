@@ -31,9 +31,10 @@ export function holdPort({ netns, protocol, address, port, reuse = false }: Port
     const descriptor = addon().bindPort(netns?.fd ?? -1, PROTOCOLS[protocol], address, port, Number(reuse));
     let held = true;
     const close = () => {
-      // The number may be somebody else's descriptor by the second time.
-      if (held) addon().releasePort(descriptor);
+      // The number may be somebody else's descriptor by the second time, also where the first one failed.
+      if (!held) return;
       held = false;
+      addon().releasePort(descriptor);
     };
     return { close };
   } catch (error) {
