@@ -229,7 +229,9 @@ describe('published ports', () => {
     const netns = openNamespace(host);
     const other = holdPort({ netns, ...place(HOST_PORT, '192.0.2.1'), reuse: true });
     try {
-      expect(await ports.claim([place(1), place(HOST_PORT, '192.0.2.1')])).toMatchObject({ place: { port: HOST_PORT } });
+      expect(await ports.claim([place(1), place(HOST_PORT, '192.0.2.1')])).toMatchObject({
+        place: { port: HOST_PORT },
+      });
       await expect(ports.claim([place(2), place(3, '203.0.113.1')])).rejects.toThrow(/not an address of this host/);
       for (const port of [1, 2]) holdPort({ netns, ...place(port) }).close();
     } finally {
