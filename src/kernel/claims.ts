@@ -6,6 +6,8 @@ import { openPacketLog } from 'netlink-ts';
 import type { LoggedPacket, Namespace, PacketLogEvent } from 'netlink-ts';
 import { formatAddress } from '../model/address/address.ts';
 import type { AddressClaim } from '../plan/port-guard/claim.ts';
+import { FollowedNamespaces } from './followed.ts';
+import { Mailbox } from './mailbox.ts';
 import { CLAIMS_GROUP } from './port-guard/claims.ts';
 
 /** claims that wait to be read; the guard lets few through, and more would be old news */
@@ -17,10 +19,9 @@ const ARP_SENDER = 14;
 const ND_TARGET = 48;
 
 export class ClaimLog {
-  readonly #followed = new Map<string, { inode: number; stop: AbortController }>();
+  readonly #followed = new FollowedNamespaces();
+  readonly #claims = new Mailbox<AddressClaim>();
   readonly #failed: (error: unknown) => void;
-  #queue: AddressClaim[] = [];
-  #wake: (() => void) | undefined;
 
   /** `failed`: a namespace is followed no more; told once each */
   constructor(failed: (error: unknown) => void) {
@@ -29,42 +30,27 @@ export class ClaimLog {
 
   /** Idempotent; a namespace bound anew under the same name is followed anew. */
   follow(name: string, namespace: Namespace): void {
-    const known = this.#followed.get(name);
-    if (known?.inode === namespace.inode) return;
-    known?.stop.abort();
-    const stop = new AbortController();
-    this.#followed.set(name, { inode: namespace.inode, stop });
-    this.#read(name, namespace, stop.signal).catch((error: unknown) => {
-      if (stop.signal.aborted) return;
+    const signal = this.#followed.begin(name, namespace);
+    if (!signal) return;
+    this.#read(name, namespace, signal).catch((error: unknown) => {
+      if (signal.aborted) return;
       // The next plan of the namespace follows it again.
-      this.#followed.delete(name);
+      this.#followed.forget(name);
       this.#failed(error);
     });
   }
 
   forget(name: string): void {
-    this.#followed.get(name)?.stop.abort();
-    this.#followed.delete(name);
+    this.#followed.forget(name);
   }
 
   close(): void {
-    for (const name of [...this.#followed.keys()]) this.forget(name);
+    this.#followed.close();
   }
 
   /** One reader; ends with the signal. */
-  async *claims(signal: AbortSignal): AsyncIterable<AddressClaim> {
-    signal.addEventListener('abort', () => this.#wake?.(), { once: true });
-    while (!signal.aborted) {
-      const claims = this.#queue;
-      this.#queue = [];
-      yield* claims;
-      if (claims.length > 0) continue;
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve;
-        if (signal.aborted) resolve();
-      });
-      this.#wake = undefined;
-    }
+  claims(signal: AbortSignal): AsyncIterable<AddressClaim> {
+    return this.#claims.read(signal);
   }
 
   async #read(name: string, namespace: Namespace, signal: AbortSignal): Promise<void> {
@@ -74,9 +60,7 @@ export class ClaimLog {
 
   #accept(namespace: string, event: PacketLogEvent): void {
     const claim = event.kind === 'packet' ? claimOf(event.packet) : undefined;
-    if (!claim || this.#queue.length >= MOST) return;
-    this.#queue.push({ namespace, ...claim });
-    this.#wake?.();
+    if (claim && this.#claims.waiting.length < MOST) this.#claims.post({ namespace, ...claim });
   }
 }
 

@@ -6,7 +6,9 @@ import { AttributeReader, monitorRoutes, NETLINK_NETFILTER, NETLINK_ROUTE, openM
 import type { MonitorEvent, Namespace, RouteEvent, RouteTopic } from 'netlink-ts';
 import { UPLINK_CHANGED } from '../plan/kernel-port.ts';
 import type { KernelEvent } from '../plan/kernel-port.ts';
+import { FollowedNamespaces } from './followed.ts';
 import { UPLINKS } from './host-egress.ts';
+import { Mailbox } from './mailbox.ts';
 import { ROUTE_PROTOCOL } from './uplinks.ts';
 
 const NFNLGRP_NFTABLES = 7;
@@ -16,11 +18,11 @@ const RTNLGRP_IPV6_NETCONF = 25;
 /** struct netconfmsg, aligned */
 const NETCONF_HEADER = 4;
 const NETCONFA_IFINDEX = 1;
+const MISSED = 'missed events';
 
 export class KernelEvents {
-  readonly #followed = new Map<string, { inode: number; stop: AbortController }>();
-  #queue: KernelEvent[] = [];
-  #wake: (() => void) | undefined;
+  readonly #followed = new FollowedNamespaces();
+  readonly #events = new Mailbox<KernelEvent>();
   readonly #failed: (error: unknown) => void;
   readonly #settingChanged: (namespace: string) => void;
 
@@ -31,21 +33,20 @@ export class KernelEvents {
 
   /** Idempotent; a namespace bound anew under the same name is followed anew. */
   follow(name: string | null, namespace: Namespace): void {
-    const key = name ?? '';
-    const known = this.#followed.get(key);
-    if (known?.inode === namespace.inode) return;
-    known?.stop.abort();
-    const stop = new AbortController();
-    this.#followed.set(key, { inode: namespace.inode, stop });
-    const { signal } = stop;
-    // Of the host's namespace only the ends of uplinks are ours.
-    const topics: RouteTopic[] =
-      name === null ? ['links', 'addresses', 'routes'] : ['links', 'addresses', 'neighbours', 'routes', 'rules'];
-    this.#run(monitorRoutes({ netns: namespace.fd, topics, signal }), (event) => {
-      const what = name === null ? describeUplink(event) : describe(event);
-      if (what !== undefined) this.#add({ namespace: name, what });
-    });
-    if (name !== null) {
+    const signal = this.#followed.begin(name ?? '', namespace);
+    if (!signal) return;
+    const follow = (topics: RouteTopic[], whatOf: (event: RouteEvent) => string | undefined) => {
+      this.#run(monitorRoutes({ netns: namespace.fd, topics, signal }), (event) => {
+        const what = whatOf(event);
+        if (what !== undefined) this.#add({ namespace: name, what });
+      });
+    };
+    if (name === null) {
+      follow(['links', 'addresses'], describeUplink);
+      // Routing daemons change so many that some are missed now and then: no reason to look at every tenant.
+      follow(['routes'], (event) => (event.kind === 'overrun' ? MISSED : describeUplink(event)));
+    } else {
+      follow(['links', 'addresses', 'neighbours', 'routes', 'rules'], describe);
       const groups = [RTNLGRP_IPV4_NETCONF, RTNLGRP_IPV6_NETCONF];
       const settings = openMonitor({ protocol: NETLINK_ROUTE, groups, netns: namespace.fd, signal });
       this.#run(settings, (event) => {
@@ -64,28 +65,15 @@ export class KernelEvents {
   }
 
   forget(name: string): void {
-    this.#followed.get(name)?.stop.abort();
-    this.#followed.delete(name);
+    this.#followed.forget(name);
   }
 
   close(): void {
-    for (const { stop } of this.#followed.values()) stop.abort();
-    this.#followed.clear();
+    this.#followed.close();
   }
 
-  async *read(signal: AbortSignal): AsyncIterable<KernelEvent> {
-    signal.addEventListener('abort', () => this.#wake?.(), { once: true });
-    for (;;) {
-      const events = this.#queue;
-      this.#queue = [];
-      yield* events;
-      if (isOver(signal)) return;
-      if (this.#queue.length > 0) continue;
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve;
-      });
-      this.#wake = undefined;
-    }
+  read(signal: AbortSignal): AsyncIterable<KernelEvent> {
+    return this.#events.read(signal);
   }
 
   #run<T>(events: AsyncIterable<T>, accept: (event: T) => void): void {
@@ -100,16 +88,11 @@ export class KernelEvents {
   #add(event: KernelEvent): void {
     const says = (other: KernelEvent) =>
       other.namespace === event.namespace && (other.namespace !== null || other.what === event.what);
-    if (!this.#queue.some(says)) this.#queue.push(event);
-    this.#wake?.();
+    if (!this.#events.waiting.some(says)) this.#events.post(event);
   }
 }
 
-function isOver(signal: AbortSignal): boolean {
-  return signal.aborted;
-}
-
-/** In the host's namespace; others' links, addresses and routes come and go without end. */
+/** In the host's namespace, where only the ends of uplinks are ours; others' links, addresses and routes come and go without end. */
 function describeUplink(event: RouteEvent): string | undefined {
   if (event.kind === 'overrun') return UPLINK_CHANGED;
   if (event.kind === 'link') return event.link.name.startsWith(UPLINKS) ? UPLINK_CHANGED : undefined;
@@ -129,7 +112,7 @@ function isTransit(address: string): boolean {
 
 /** Undefined for what cannot be drift: entries that appear, or change their state as traffic goes by. */
 function describe(event: RouteEvent): string | undefined {
-  if (event.kind === 'overrun') return 'missed events';
+  if (event.kind === 'overrun') return MISSED;
   if (event.kind === 'link') return `link ${event.link.name}`;
   return event.change === 'delete' ? event.kind : undefined;
 }
