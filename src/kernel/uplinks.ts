@@ -40,7 +40,7 @@ export async function settleEnd({ namespace, rt: host }: HostHandle, end: Uplink
   await host.links.set({ index, mtu: end.mtu, alias: end.alias, addrGenMode: 1 });
   writeSysctl(namespace, localnetOf(end.name), end.localnet ? '1' : '0');
   const found = await addressesOf(host, index);
-  const whole = link.up ? await connectedAddresses(host, index) : found;
+  const whole = link.up ? connectedOf(found, await routesOver(host, index)) : found;
   for (const cidr of found.filter((one) => !end.addresses.includes(one) || !whole.includes(one))) {
     await host.addresses.delete({ index, ...split(cidr) });
   }
@@ -53,7 +53,7 @@ export async function settleEnd({ namespace, rt: host }: HostHandle, end: Uplink
 
 async function settleRoutes(host: RouteSocket, index: number, wanted: readonly HostRoute[]): Promise<void> {
   const spec = { oif: index, protocol: ROUTE_PROTOCOL };
-  for (const { destination } of await routesOver(host, index)) {
+  for (const { destination } of ownOf(await routesOver(host, index))) {
     if (!wanted.some((one) => one.destination === destination)) await host.routes.delete({ ...spec, destination });
   }
   // The other end may not be up yet, without which nothing is a neighbour.
@@ -63,14 +63,16 @@ async function settleRoutes(host: RouteSocket, index: number, wanted: readonly H
 /** What is not there, or not ours, of the other end shows as a difference to every plan. */
 export async function observeUplink(link: Link, { namespace, rt: host }: HostHandle): Promise<UplinkObject> {
   const other = link.link === undefined ? undefined : await host.links.get({ index: link.link });
+  const routes = other ? await routesOver(host, other.index) : [];
+  const addresses = other ? await addressesOf(host, other.index) : [];
   const end: UplinkEnd = {
     name: other?.name ?? '',
     alias: other?.alias ?? '',
     up: other?.up ?? false,
     mtu: other?.mtu ?? 0,
-    addresses: other ? await (other.up && link.up ? connectedAddresses : addressesOf)(host, other.index) : [],
+    addresses: other?.up === true && link.up ? connectedOf(addresses, routes) : addresses,
     localnet: other !== undefined && isLocalnet(namespace, other.name),
-    routes: other ? await routesOver(host, other.index) : [],
+    routes: ownOf(routes).map(({ destination, gateway = '' }) => ({ destination, gateway })),
   };
   return { kind: 'uplink', name: link.name, alias: link.alias ?? '', mtu: link.mtu ?? 0, up: link.up, end };
 }
@@ -92,22 +94,21 @@ function localnetOf(link: string): string {
 
 /** Routes of ours over a link; those that the kernel makes of addresses are not. */
 export async function observeRoutes(rt: RouteSocket, { index, name }: Link): Promise<RouteObject[]> {
-  const routes = await ownRoutes(rt, index);
+  const routes = ownOf(await routesOver(rt, index));
   return routes.map(({ destination, gateway = '', table }) => {
     return { kind: 'route', link: name, destination, gateway, ...(table === RT_TABLE_MAIN ? {} : { table }) };
   });
 }
 
-async function routesOver(rt: RouteSocket, index: number): Promise<HostRoute[]> {
-  const routes = await ownRoutes(rt, index);
-  return routes.map(({ destination, gateway = '' }) => ({ destination, gateway }));
-}
-
-async function ownRoutes(rt: RouteSocket, index: number): Promise<Route[]> {
+async function routesOver(rt: RouteSocket, index: number): Promise<Route[]> {
   const routes = await rt.routes.list({ oif: index });
   return routes
-    .filter((route) => route.protocol === ROUTE_PROTOCOL && !route.cloned && route.oif === index)
+    .filter((route) => !route.cloned && route.oif === index)
     .sort((a, b) => (a.destination < b.destination ? -1 : 1));
+}
+
+function ownOf(routes: readonly Route[]): Route[] {
+  return routes.filter(({ protocol }) => protocol === ROUTE_PROTOCOL);
 }
 
 async function addressesOf(rt: RouteSocket, index: number): Promise<string[]> {
@@ -119,14 +120,10 @@ async function addressesOf(rt: RouteSocket, index: number): Promise<string[]> {
 }
 
 /** Those whose network the link leads to: the route that the kernel makes of an address can be taken away without it. */
-async function connectedAddresses(rt: RouteSocket, index: number): Promise<string[]> {
-  const routes = await rt.routes.list({ oif: index });
-  const networks = new Set(
-    routes
-      .filter((route) => route.protocol === KERNEL_PROTOCOL && !route.cloned && route.oif === index)
-      .map(({ destination }) => destination),
-  );
-  return (await addressesOf(rt, index)).filter((cidr) => networks.has(networkOf(cidr)));
+function connectedOf(addresses: readonly string[], routes: readonly Route[]): string[] {
+  const made = routes.filter(({ protocol }) => protocol === KERNEL_PROTOCOL);
+  const networks = new Set(made.map(({ destination }) => destination));
+  return addresses.filter((cidr) => networks.has(networkOf(cidr)));
 }
 
 function networkOf(cidr: string): string {
