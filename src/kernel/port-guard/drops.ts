@@ -62,10 +62,12 @@ function portOf({ key }: SetElement): string {
   return key.slice(0, NAME * 2);
 }
 
-/** Whose each address is, from the sources that the guard lets through. */
+/** Whose each address is: of those that may be its source, the one that does not merely claim it beside its holder. */
 function portsByAddress(table: Table | undefined, family: 4 | 6): Map<string, string> {
-  const elements = setOf(table, family === 4 ? SETS.sources4 : SETS.sources6)?.elements ?? [];
-  return new Map(elements.map(({ key }) => [key.slice((NAME + MAC) * 2), nameOf(key.slice(0, NAME * 2))]));
+  const keysOf = (set: string) => setOf(table, set)?.elements.map(({ key }) => key) ?? [];
+  const claims = new Set(keysOf(family === 4 ? SETS.claims4 : SETS.claims6));
+  const sources = keysOf(family === 4 ? SETS.sources4 : SETS.sources6).filter((key) => !claims.has(key));
+  return new Map(sources.map((key) => [key.slice((NAME + MAC) * 2), nameOf(key.slice(0, NAME * 2))]));
 }
 
 function packetsOf(table: Table | undefined, name: string): [key: string, packets: number][] {
