@@ -6,6 +6,7 @@ import type { Place } from '../model/ports/places.ts';
 import type {
   AddressWish,
   ForeignChains,
+  HeldAddresses,
   HostForwarding,
   KernelEvent,
   KernelPort,
@@ -24,6 +25,7 @@ import { ClaimLog } from './claims.ts';
 import { cutFlows } from './cut-flows.ts';
 import { KernelEvents } from './events.ts';
 import { countsConnections } from './features.ts';
+import type { KernelFeatures } from './features.ts';
 import { ForeignForward } from './foreign-forward.ts';
 import type { LinkContext } from './links.ts';
 import { LINK_GROUP } from './link-group.ts';
@@ -32,8 +34,7 @@ import type { NamespaceHandle, WireLog } from './namespaces.ts';
 import { observe } from './observe.ts';
 import { PinnedAddresses } from './pinned-addresses.ts';
 import { forgetDrops, readDrops } from './port-guard/drops.ts';
-import { changedPorts, dropStaleFlows } from './port-flows.ts';
-import type { PortChange } from './port-flows.ts';
+import { PortFlows } from './port-flows.ts';
 import { PortHolds } from './port-holds.ts';
 import { readProbes } from './probes.ts';
 import { routeOnLink } from './sandbox-routes.ts';
@@ -62,10 +63,10 @@ export class NetlinkKernel implements KernelPort {
   readonly #events: KernelEvents;
   readonly #claims: ClaimLog;
   /** of each namespace; one that is bound anew has another socket */
-  readonly #rulesets = new WeakMap<NftSocket, Rulesets>();
+  readonly #guards = new WeakMap<NftSocket, { rulesets: Rulesets; flows: PortFlows }>();
   readonly #foreign: ForeignForward;
   /** undefined: not tried yet */
-  #counts: boolean | undefined;
+  #features: KernelFeatures | undefined;
   /** of the host: for those who are about to publish one, too */
   readonly ports: PortHolds;
   readonly #pinned: PinnedAddresses;
@@ -124,9 +125,9 @@ export class NetlinkKernel implements KernelPort {
     return Promise.resolve(namespace !== undefined);
   }
 
-  async isGuarded(name: string | null, intent: RulesetIntent): Promise<boolean> {
+  isGuarded(name: string | null, intent: RulesetIntent): Promise<boolean> {
     const { nft } = name === null ? this.#host : this.#tenants.use(name);
-    return rulesetStands(nft, intent.kind === 'tenant-guard' ? await this.#asHere(nft, intent) : intent);
+    return rulesetStands(nft, intent, this.#features);
   }
 
   async apply(
@@ -155,7 +156,7 @@ export class NetlinkKernel implements KernelPort {
 
   async unguardHost(): Promise<void> {
     await removeRuleset(this.#host.nft);
-    this.#rulesets.delete(this.#host.nft);
+    this.#guards.delete(this.#host.nft);
   }
 
   passForeign(wanted: boolean): Promise<ForeignChains> {
@@ -169,7 +170,7 @@ export class NetlinkKernel implements KernelPort {
     return Promise.resolve({ ipv4: isOn('net/ipv4/ip_forward'), ipv6: isOn('net/ipv6/conf/all/forwarding') });
   }
 
-  holdAddresses(wish: AddressWish): Promise<string[]> {
+  holdAddresses(wish: AddressWish): Promise<HeldAddresses> {
     return this.#pinned.ensure(wish);
   }
 
@@ -180,7 +181,8 @@ export class NetlinkKernel implements KernelPort {
 
   async guardTenant(name: string, intent: TenantGuardIntent): Promise<string[]> {
     const handle = this.#tenants.use(name);
-    return await this.#guard(handle, await this.#asHere(handle.nft, intent));
+    if (intent.routing?.out) this.#features ??= { counts: await countsConnections(handle.nft) };
+    return await this.#guard(handle, intent);
   }
 
   guardPorts(name: string, intent: PortGuardIntent): Promise<string[]> {
@@ -221,25 +223,15 @@ export class NetlinkKernel implements KernelPort {
     this.#host.namespace.close();
   }
 
-  /** What the plan cannot know: whether this kernel counts connections. */
-  async #asHere(nft: NftSocket, intent: TenantGuardIntent): Promise<TenantGuardIntent> {
-    if (!intent.routing?.out) return intent;
-    this.#counts ??= await countsConnections(nft);
-    return { ...intent, countsConnections: this.#counts };
-  }
-
   async #guard(handle: NamespaceHandle, intent: RulesetIntent): Promise<string[]> {
-    const rulesets = this.#rulesets.get(handle.nft) ?? new Rulesets(handle.nft);
-    this.#rulesets.set(handle.nft, rulesets);
-    const { before, after, repaired } = await rulesets.ensure(intent);
+    const { rulesets, flows } = this.#guards.get(handle.nft) ?? {
+      rulesets: new Rulesets(handle.nft),
+      flows: new PortFlows(handle),
+    };
+    this.#guards.set(handle.nft, { rulesets, flows });
+    const { repaired, ...change } = await rulesets.ensure(intent, this.#features);
     // Rules first: a packet that comes meanwhile makes no stale flow again.
-    if (before !== after) await this.#settleFlows(handle, { before, after });
+    await flows.follow(change);
     return repaired;
-  }
-
-  async #settleFlows({ namespace, rt }: NamespaceHandle, change: PortChange): Promise<void> {
-    if (changedPorts(change).length === 0) return;
-    const locals = new Set((await rt.addresses.list()).map(({ address }) => address));
-    await dropStaleFlows({ namespace, locals }, change);
   }
 }

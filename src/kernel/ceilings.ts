@@ -11,6 +11,7 @@
  */
 import { commented, keyField, loadKey, match, rule, verdict } from 'netlink-ts';
 import type { Chain, Expression, NftSet, Rule } from 'netlink-ts';
+import type { KernelFeatures } from './features.ts';
 import { matchPrefix } from './interface-names.ts';
 
 /** of an address of a container: a sixteenth of the table that the kernel gives a machine of 1 GB and more */
@@ -29,17 +30,12 @@ type Family = (typeof FAMILIES)[number];
 const SOURCE = { 4: [keyField.from('ip saddr')], 6: [keyField.from('ip6 saddr')] };
 const NFPROTO = { 4: 'ipv4', 6: 'ipv6' } as const;
 
-export interface CeilingOptions {
-  /** the kernel can count connections (nft_connlimit); without, the rate alone holds */
-  counts: boolean;
-}
-
 export function refusedSet(family: Family): string {
   return `refused${family}`;
 }
 
-/** Filled by packets; an element goes when nothing has touched it for as long, a count of connections with the last of them. */
-export function ceilingSets({ counts }: CeilingOptions): NftSet[] {
+/** Without counts the rate alone holds. Filled by packets; an element goes when nothing has touched it for as long, a count of connections with the last of them. */
+export function ceilingSets({ counts }: KernelFeatures): NftSet[] {
   return FAMILIES.flatMap((family): NftSet[] => {
     const set = { key: SOURCE[family], size: MOST_ADDRESSES, elements: [] };
     return [
@@ -51,7 +47,7 @@ export function ceilingSets({ counts }: CeilingOptions): NftSet[] {
 }
 
 /** For the first packet of a connection; comes back for one that may begin. */
-export function ceilingChains({ counts }: CeilingOptions): Chain[] {
+export function ceilingChains({ counts }: KernelFeatures): Chain[] {
   const limit: Expression = {
     kind: 'limit',
     type: 'packets',

@@ -2,6 +2,11 @@
 import { NetlinkError } from 'netlink-ts';
 import type { NftSocket, Table } from 'netlink-ts';
 
+export interface KernelFeatures {
+  /** connections of an address can be counted, see `countsConnections` */
+  counts: boolean;
+}
+
 /** Stands for a moment and decides on nothing. */
 const TRIAL: Table = {
   family: 'inet',

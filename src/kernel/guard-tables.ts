@@ -39,6 +39,7 @@ import {
   type TableName,
 } from 'netlink-ts';
 import { hostEgress } from './host-egress.ts';
+import type { KernelFeatures } from './features.ts';
 import { PORT_SETS } from './port-maps.ts';
 import { matchPrefix } from './interface-names.ts';
 import { KNOWN4, KNOWN6, knownSets, MEMBER_SETS, SETS } from './port-guard/sets.ts';
@@ -64,9 +65,10 @@ const FILTER = 0;
 const VNI_OFFSET = 96;
 const INNER_SOURCE_MAC_OFFSET = 176;
 
-export function compileRuleset(intent: RulesetIntent): Table {
+/** Without `features` for a kernel that has none. */
+export function compileRuleset(intent: RulesetIntent, features: KernelFeatures = { counts: false }): Table {
   if (intent.kind === 'port-guard') return portGuardTable(intent);
-  return intent.kind === 'host-guard' ? hostGuard(intent) : tenantGuard(intent);
+  return intent.kind === 'host-guard' ? hostGuard(intent) : tenantGuard(intent, features);
 }
 
 /** Names of the sets whose elements change with the cluster, one by one, while the rules stay. */
@@ -160,10 +162,10 @@ function forwardChain({ overlayPort }: { overlayPort: number }, priority: number
   };
 }
 
-function tenantGuard(intent: TenantGuardIntent): Table {
+function tenantGuard(intent: TenantGuardIntent, features: KernelFeatures): Table {
   const forward = forwardChain(intent, FILTER, 'drop');
   if (!intent.routing) return { ...WEFT_TABLE, sets: [], chains: [forward] };
-  const routing = tenantRouting(intent.routing, { counts: intent.countsConnections === true });
+  const routing = tenantRouting(intent.routing, features);
   const known = intent.known ? { sets: knownSets(intent.known), rules: knownRules() } : { sets: [], rules: [] };
   const rules = [...forward.rules, ...known.rules, ...routing.forward];
   return { ...WEFT_TABLE, sets: [...known.sets, ...routing.sets], chains: [{ ...forward, rules }, ...routing.chains] };

@@ -8,7 +8,7 @@ import { NetlinkError } from 'netlink-ts';
 import type { InterfaceAddress, Namespace, RouteSocket } from 'netlink-ts';
 import { BITS, parseAddress } from '../model/address/address.ts';
 import { WeftError } from '../model/errors.ts';
-import type { AddressWish } from '../plan/kernel-port.ts';
+import type { AddressWish, HeldAddresses } from '../plan/kernel-port.ts';
 import { announce } from './announce.ts';
 
 /** "weft" in ASCII */
@@ -20,29 +20,43 @@ export class PinnedAddresses {
   readonly #host: { namespace: Namespace; rt: RouteSocket };
   /** announcements still to be made; of addresses that were brought here */
   readonly #held = new Map<string, number>();
+  /** none is wanted, and none stands */
+  #none = false;
 
   constructor(host: { namespace: Namespace; rt: RouteSocket }) {
     this.#host = host;
   }
 
-  /** Those that others took away meanwhile. Throws `kernel-refused` for one that the host has of its own. */
-  async ensure({ link: name, addresses, seconds }: AddressWish): Promise<string[]> {
+  /** Throws where one that is not wanted (any more) may stand still; what is wrong with a wanted one keeps no other. */
+  async ensure({ link: name, addresses, seconds }: AddressWish): Promise<HeldAddresses> {
+    if (addresses.length === 0 && this.#none) return { lost: [], failures: [] };
+    this.#none = false;
     const { rt } = this.#host;
+    for (const address of this.#held.keys()) if (!addresses.includes(address)) this.#held.delete(address);
     const link = name === undefined ? undefined : await rt.links.get({ name });
     const found = await rt.addresses.list();
     const stands = (one: InterfaceAddress) => one.index === link?.index && addresses.includes(one.address);
     for (const one of found.filter((other) => isPinned(other) && !stands(other))) await this.#remove(one);
-    if (addresses.length === 0) return [];
-    if (!link) throw new WeftError('kernel-refused', `pinned addresses need this host's link ${name ?? ''}`);
-    const lost: string[] = [];
-    for (const address of addresses) {
-      const there = found.filter((one) => one.address === address);
-      if (there.some((one) => !isPinned(one))) throw taken(address);
-      if (there.length === 0 && this.#held.has(address)) lost.push(address);
-      await rt.addresses.replace({ index: link.index, ...spec(address), lifetime: seconds, deprecated: true });
-      this.#announce(address, { index: link.index, mac: link.address, again: there.length === 0 });
+    this.#none = addresses.length === 0;
+    if (this.#none) return { lost: [], failures: [] };
+    if (!link) {
+      const missing = `pinned addresses need this host's link ${name ?? ''}`;
+      return { lost: [], failures: [new WeftError('kernel-refused', missing)] };
     }
-    return lost;
+    const held: HeldAddresses = { lost: [], failures: [] };
+    for (const address of addresses) {
+      try {
+        const there = found.filter((one) => one.address === address);
+        if (there.some((one) => !isPinned(one))) throw taken(address);
+        const again = !there.some(stands);
+        if (again && this.#held.has(address)) held.lost.push(address);
+        await rt.addresses.replace({ index: link.index, ...spec(address), lifetime: seconds, deprecated: true });
+        this.#announce(address, { index: link.index, mac: link.address, again });
+      } catch (error) {
+        held.failures.push(error instanceof Error ? error : new Error(String(error)));
+      }
+    }
+    return held;
   }
 
   async #remove({ index, address, prefix }: InterfaceAddress): Promise<void> {

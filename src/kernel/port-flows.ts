@@ -3,10 +3,13 @@
  * a client that keeps sending would be led to a container that is gone for as long as it does.
  */
 import { ConntrackSocket, IPS_DST_NAT, translationOf } from 'netlink-ts';
-import type { Flow, Namespace, Table } from 'netlink-ts';
-import { PORT_SETS, readPortElement } from './port-maps.ts';
+import type { Flow, Namespace, RouteSocket, Table } from 'netlink-ts';
+import { PORT_MAPS, readPortElement } from './port-maps.ts';
 import type { PortElement } from './port-maps.ts';
 import { elementsOf, missingFrom } from './ruleset.ts';
+
+/** Beyond, one dump of all connections costs less than to have the kernel choose. */
+const MOST_DUMPS = 4;
 
 /** The maps of a table as they were and as they are. */
 export interface PortChange {
@@ -15,33 +18,54 @@ export interface PortChange {
 }
 
 /** Elements that came, went or lead elsewhere; all of them where nothing was known before. */
-export function changedPorts({ before, after }: PortChange): PortElement[] {
-  return PORT_SETS.filter((name) => name.includes('ports')).flatMap((set) => {
+function changedPorts({ before, after }: PortChange): PortElement[] {
+  return PORT_MAPS.flatMap((set) => {
     const [old, now] = [before ? elementsOf(before, set) : [], elementsOf(after, set)];
     return [...missingFrom(old, now), ...missingFrom(now, old)].map((element) => readPortElement(set, element));
   });
 }
 
-/** Of the flows to ports that changed, those that do not lead where the maps say now. How many went. */
-export async function dropStaleFlows(
-  { namespace, locals }: { namespace: Namespace; locals: ReadonlySet<string> },
-  change: PortChange,
-): Promise<number> {
-  const changed = changedPorts(change);
-  if (changed.length === 0) return 0;
-  const now = PORT_SETS.flatMap((set) => elementsOf(change.after, set).map((one) => readPortElement(set, one)));
-  const judge = { changed, now: now.filter(({ target }) => target !== undefined), locals };
-  const conntrack = ConntrackSocket.open({ netns: namespace.fd });
-  try {
-    let gone = 0;
-    for (const { family, protocol, port } of distinct(changed)) {
-      const flows = await conntrack.list({ family, original: { protocol, destinationPort: port } });
-      for (const flow of flows.filter((one) => isStale(one, judge))) gone += Number(await conntrack.delete(flow));
-    }
-    return gone;
-  } finally {
-    conntrack.close();
+/** Makes the tracked connections of one namespace follow its ports. */
+export class PortFlows {
+  readonly #host: { namespace: Namespace; rt: RouteSocket };
+  /** whose connections may not follow yet: those of a change that failed are the next one's as well */
+  #changed: PortElement[] = [];
+
+  constructor(host: { namespace: Namespace; rt: RouteSocket }) {
+    this.#host = host;
   }
+
+  /** Of the flows to ports that changed, those go that do not lead where the maps say now. */
+  async follow(change: PortChange): Promise<void> {
+    if (change.before !== change.after) this.#changed.push(...changedPorts(change));
+    if (this.#changed.length === 0) return;
+    const { namespace, rt } = this.#host;
+    const locals = new Set((await rt.addresses.list()).map(({ address }) => address));
+    const now = PORT_MAPS.flatMap((set) => elementsOf(change.after, set).map((one) => readPortElement(set, one)));
+    const judge = { changed: this.#changed, now, locals };
+    const conntrack = ConntrackSocket.open({ netns: namespace.fd });
+    try {
+      for (const flow of await flowsTo(conntrack, this.#changed))
+        if (isStale(flow, judge)) await conntrack.delete(flow);
+      this.#changed = [];
+    } finally {
+      conntrack.close();
+    }
+  }
+}
+
+/** Each dump walks the whole table of connections, whatever it asks for. */
+async function flowsTo(conntrack: ConntrackSocket, changed: readonly PortElement[]): Promise<Flow[]> {
+  const keyOf = (family: number, protocol: number, port: number | undefined) => `${family} ${protocol} ${port}`;
+  const ports = new Map(changed.map((one) => [keyOf(one.family, one.protocol, one.port), one]));
+  if (ports.size > MOST_DUMPS) {
+    const all = await conntrack.list();
+    return all.filter(({ family, original }) => ports.has(keyOf(family, original.protocol, original.destinationPort)));
+  }
+  const flows: Flow[] = [];
+  for (const { family, protocol, port } of ports.values())
+    flows.push(...(await conntrack.list({ family, original: { protocol, destinationPort: port } })));
+  return flows;
 }
 
 export interface FlowJudge {
@@ -65,8 +89,4 @@ export function isStale(flow: Flow, { changed, now, locals }: FlowJudge): boolea
   const wanted = now.find((one) => one.address !== undefined && fits(one)) ?? now.find(fits);
   if (wanted) return !leadsTo(wanted);
   return changed.some((one) => fits(one) && leadsTo(one));
-}
-
-function distinct(ports: readonly PortElement[]): Pick<PortElement, 'family' | 'protocol' | 'port'>[] {
-  return [...new Map(ports.map((one) => [`${one.family} ${one.protocol} ${one.port}`, one])).values()];
 }

@@ -37,12 +37,11 @@ const NFPROTO = { 4: 'ipv4', 6: 'ipv6' } as const;
 const NAT_FAMILY = { 4: 'ip', 6: 'ip6' } as const;
 const FAMILIES = [4, 6] as const;
 
+/** That say where packets are led. */
+export const PORT_MAPS: readonly string[] = FAMILIES.flatMap((family) => [`ports${family}`, `any-ports${family}`]);
+
 /** Whose elements come and go with publications, while the rules stay. */
-export const PORT_SETS: readonly string[] = FAMILIES.flatMap((family) => [
-  `published${family}`,
-  `ports${family}`,
-  `any-ports${family}`,
-]);
+export const PORT_SETS: readonly string[] = [...FAMILIES.map((family) => `published${family}`), ...PORT_MAPS];
 
 /** Of the ports of all nodes: what containers may reach although hosts are guarded. */
 export function serviceSets(services: readonly Service[]): NftSet[] {

@@ -15,12 +15,15 @@ import {
 } from 'netlink-ts';
 import { WeftError } from '../model/errors.ts';
 import type { RulesetIntent } from '../plan/ruleset.ts';
+import type { KernelFeatures } from './features.ts';
 import { compileRuleset, memberSetsOf, WEFT_TABLE } from './guard-tables.ts';
 
 export interface RulesetOptions {
   signal?: AbortSignal;
   /** What the caller applied before: what the kernel has different from that was changed by others. */
   last?: RulesetIntent;
+  /** of the kernel that is meant; none when left out */
+  features?: KernelFeatures;
 }
 
 export interface RulesetResult {
@@ -41,11 +44,14 @@ export async function ensureRuleset(
   options: RulesetOptions = {},
 ): Promise<RulesetResult> {
   const call = options.signal ? { signal: options.signal } : {};
-  const wanted = compileRuleset(intent);
+  const wanted = compileRuleset(intent, options.features);
   const members = memberSetsOf(intent);
   try {
     const found = await nft.readTable(wanted, call);
-    const repaired = driftOf(found, options.last && compileRuleset(options.last), { wanted, members });
+    const repaired = driftOf(found, options.last && compileRuleset(options.last, options.features), {
+      wanted,
+      members,
+    });
     const changed = await bringTable(nft, { found, wanted, intent }, call);
     return { created: found === undefined, changed, found, wanted, repaired };
   } catch (error) {
@@ -71,13 +77,19 @@ export async function bringTable(
   return true;
 }
 
-/** Whether the table is as the intent has it, members and all. */
-export async function rulesetStands(nft: NftSocket, intent: RulesetIntent): Promise<boolean> {
-  const wanted = compileRuleset(intent);
+/** Whether the table is as the intent has it, members and all; `features` undefined: as it is for any kernel. */
+export async function rulesetStands(
+  nft: NftSocket,
+  intent: RulesetIntent,
+  features?: KernelFeatures,
+): Promise<boolean> {
+  const kernels = features ? [features] : [{ counts: true }, { counts: false }];
+  const name = compileRuleset(intent);
   try {
-    return isDeepStrictEqual(await nft.readTable(wanted), wanted);
+    const found = await nft.readTable(name);
+    return kernels.some((one) => isDeepStrictEqual(found, compileRuleset(intent, one)));
   } catch (error) {
-    throw refused('read', wanted, error);
+    throw refused('read', name, error);
   }
 }
 

@@ -7,6 +7,7 @@
 import { StaleGenerationError } from 'netlink-ts';
 import type { NftSocket, Table } from 'netlink-ts';
 import type { RulesetIntent } from '../plan/ruleset.ts';
+import type { KernelFeatures } from './features.ts';
 import { compileRuleset } from './guard-tables.ts';
 import { bringTable, ensureRuleset } from './ruleset.ts';
 
@@ -36,19 +37,21 @@ export class Rulesets {
   }
 
   /** Throws as `ensureRuleset` does. */
-  async ensure(intent: RulesetIntent): Promise<Ensured> {
+  async ensure(intent: RulesetIntent, features?: KernelFeatures): Promise<Ensured> {
     const generation = await this.#nft.generation();
     const seen = this.#seen.get(intent.kind);
     const text = JSON.stringify(intent);
     if (seen?.generation === generation) {
-      const after = seen.text === text ? seen.table : await this.#fromMemory(seen, { intent, text });
+      const after =
+        seen.text === text
+          ? seen.table
+          : await this.#fromMemory(seen, { intent, text, table: compileRuleset(intent, features) });
       if (after) return { before: seen.table, after, repaired: [] };
     }
-    const { repaired, changed, found, wanted } = await ensureRuleset(
-      this.#nft,
-      intent,
-      seen ? { last: seen.intent } : {},
-    );
+    const { repaired, changed, found, wanted } = await ensureRuleset(this.#nft, intent, {
+      ...(seen ? { last: seen.intent } : {}),
+      ...(features ? { features } : {}),
+    });
     await this.#remember({ intent, text, table: wanted }, { before: generation, changed });
     return { before: found, after: wanted, repaired };
   }
@@ -56,9 +59,8 @@ export class Rulesets {
   /** The table as it is then; undefined when somebody was faster. */
   async #fromMemory(
     { table: found, generation = 0 }: Seen,
-    { intent, text }: Pick<Seen, 'intent' | 'text'>,
+    { intent, text, table }: Omit<Seen, 'generation'>,
   ): Promise<Table | undefined> {
-    const table = compileRuleset(intent);
     try {
       const changed = await bringTable(this.#nft, { found, wanted: table, intent }, { generation });
       await this.#remember({ intent, text, table }, { before: generation, changed });

@@ -15,7 +15,7 @@ import type { Chain, NftSet, Rule } from 'netlink-ts';
 import type { TenantOut, TenantRouting } from '../plan/routing/intents.ts';
 import { borderRules, borderSets, exceptionRules } from './borders.ts';
 import { ceilingChains, ceilingRule, ceilingSets } from './ceilings.ts';
-import type { CeilingOptions } from './ceilings.ts';
+import type { KernelFeatures } from './features.ts';
 import { nameHex } from './interface-names.ts';
 import { elsewhereChains, elsewhereRules, stayRules } from './pinned-egress.ts';
 import { tenantPortMaps } from './port-maps.ts';
@@ -31,29 +31,29 @@ export interface RoutingTables {
   forward: Rule[];
 }
 
-export function tenantRouting({ routed, out }: TenantRouting, ceilings: CeilingOptions): RoutingTables {
+export function tenantRouting({ routed, out }: TenantRouting, features: KernelFeatures): RoutingTables {
   const joins = routed.length > 0;
   const pairs = routed.map(([from, to]) => ({ key: concatenate(PAIR, [nameHex(from), nameHex(to)]) }));
   const ports = out?.ports ? tenantPortMaps(out.ports, out.uplink) : { sets: [], chains: [] };
   const routedSet: NftSet = { name: 'routed', key: PAIR, flags: [], elements: sortElements(pairs) };
   return {
-    sets: [...(joins ? [routedSet] : []), ...(out ? outSets(out, ceilings) : []), ...ports.sets],
-    chains: [...(out ? outChains(out, ceilings) : []), ...ports.chains],
+    sets: [...(joins ? [routedSet] : []), ...(out ? outSets(out, features) : []), ...ports.sets],
+    chains: [...(out ? outChains(out, features) : []), ...ports.chains],
     forward: [...(joins ? [rule(match.inSet('routed', PAIR), verdict.accept())] : []), ...(out ? outRules(out) : [])],
   };
 }
 
-function outChains(out: TenantOut, ceilings: CeilingOptions): Chain[] {
-  const own = out.closed ? [] : ceilingChains(ceilings);
+function outChains(out: TenantOut, features: KernelFeatures): Chain[] {
+  const own = out.closed ? [] : ceilingChains(features);
   return [bordersChain(), ...own, leaveChain(out), sourceNat(out), ...pinnedChains(out)];
 }
 
-function outSets({ closed, bridges, borders }: TenantOut, ceilings: CeilingOptions): NftSet[] {
+function outSets({ closed, bridges, borders }: TenantOut, features: KernelFeatures): NftSet[] {
   const elements = sortElements(bridges.map((name) => ({ key: nameHex(name) })));
   return [
     { name: 'inside', key: IIFNAME, flags: [], elements },
     ...borderSets(borders),
-    ...(closed ? [] : ceilingSets(ceilings)),
+    ...(closed ? [] : ceilingSets(features)),
   ];
 }
 

@@ -48,6 +48,13 @@ export interface AddressWish {
   seconds: number;
 }
 
+export interface HeldAddresses {
+  /** they had been brought here, and others took them away */
+  lost: string[];
+  /** of those that are wanted */
+  failures: Error[];
+}
+
 /** Packets by reason. */
 export type PortDrops = Partial<Record<DropReason, number>>;
 
@@ -81,8 +88,8 @@ export interface KernelPort {
   forwarding(): Promise<HostForwarding>;
   /** Exactly these ports of the host are kept from others; those that others have. */
   holdPorts(wanted: readonly Place[]): Promise<PlaceConflict[]>;
-  /** No others of weft's stay. Those that had been brought here and that others took away. */
-  holdAddresses(wish: AddressWish): Promise<string[]>;
+  /** Throws where others of weft's than the wanted may stand still. */
+  holdAddresses(wish: AddressWish): Promise<HeldAddresses>;
   /** Forgets connections that were begun from these ranges, in the tenant's namespace and in the host's. */
   cutFlows(name: string, ranges: { inside: string[]; host: string[] }): Promise<void>;
   guardTenant(name: string, intent: TenantGuardIntent): Promise<string[]>;

@@ -34,8 +34,6 @@ export interface TenantGuardIntent {
   routing?: TenantRouting;
   /** what may be forwarded into the tenant's networks: addresses that somebody has; absent: not looked at */
   known?: string[];
-  /** the kernel can, which is known to who applies this */
-  countsConnections?: boolean;
 }
 
 export type RulesetIntent = HostGuardIntent | TenantGuardIntent | PortGuardIntent;

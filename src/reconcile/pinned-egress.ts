@@ -4,7 +4,7 @@
  */
 import type { ClusterSettings, ClusterState } from '../model/cluster.ts';
 import type { KernelPort } from '../plan/kernel-port.ts';
-import { pinnedOf } from '../plan/routing/pinned.ts';
+import { ledBy, pinnedOf } from '../plan/routing/pinned.ts';
 import { planPinnedAddresses } from '../plan/routing/plan.ts';
 import { uplinksOf } from '../plan/routing/uplinks.ts';
 
@@ -22,19 +22,40 @@ export interface PinnedEgressOptions {
 export class PinnedEgress {
   /** by tenant, in the last round */
   readonly #ways = new Map<string, string>();
+  /** tenants whose addresses this host may have; undefined: it is not known what a process of before left */
+  #led: ReadonlySet<string> | undefined;
+  /** others' may stand as well: the last look at them failed */
+  #unsure = true;
   readonly #options: PinnedEgressOptions;
 
   constructor(options: PinnedEgressOptions) {
     this.#options = options;
   }
 
-  /** They go from here before the lease ends by which others know that this node leads. Those that others took away. */
-  hold(state: ClusterState, mayLead: boolean): Promise<string[]> {
+  /**
+   * They go from here before the lease ends by which others know that this node leads. Those that others took away. Throws what
+   * is wrong with one, after all others.
+   */
+  async hold(state: ClusterState, mayLead: boolean): Promise<string[]> {
     const { kernel, node, leads } = this.#options;
     const seconds = Math.floor((leads?.() ?? 0) / 1_000) - LATE;
     const link = state.nodes.get(node)?.interface;
     const addresses = mayLead && seconds > 0 ? planPinnedAddresses(state, this.#options) : [];
-    return kernel.holdAddresses({ link, addresses, seconds });
+    this.#unsure = true;
+    const { lost, failures } = await kernel.holdAddresses({ link, addresses, seconds });
+    this.#unsure = false;
+    this.#led = new Set(addresses.length > 0 ? ledBy(state, node) : []);
+    if (failures[0]) throw failures[0];
+    return lost;
+  }
+
+  /** This host may have the tenant's addresses still although it should not: nobody may be told that it gave them back. */
+  lingers(tenant: string): boolean {
+    return this.#unsure && (this.#led === undefined || this.#led.has(tenant));
+  }
+
+  forget(known: (tenant: string) => boolean): void {
+    for (const tenant of this.#ways.keys()) if (!known(tenant)) this.#ways.delete(tenant);
   }
 
   /** Once the way stands that the state asks for. The first one is no change: a restart of weftd cuts nothing. */
@@ -42,8 +63,8 @@ export class PinnedEgress {
     const { kernel, node } = this.#options;
     const way = wayOf(state, tenant, node);
     const before = this.#ways.get(tenant);
-    const uplink = uplinksOf(state, this.#options).get(tenant);
-    if (uplink && before !== undefined && before !== way) {
+    const uplink = before === undefined || before === way ? undefined : uplinksOf(state, this.#options).get(tenant);
+    if (uplink) {
       const networks = [...state.networks.values()].filter((network) => network.tenant === tenant);
       const inside = networks.flatMap(({ subnets }) => subnets.map(({ cidr }) => cidr));
       const { ipv4, ipv6 } = uplink.transit.tenant;

@@ -110,8 +110,7 @@ it('is tried out before it is used, and leaves nothing', async () => {
 it('is the rate alone where the kernel cannot count', () => {
   const state = cluster.states.node('host1', '192.0.2.1').binding('acme-web', 'host1').build();
   const intent = planTenantGuard(state, 'acme', { node: 'host1', settings: clusterSettings() });
-  const text = (countsConnections: boolean) =>
-    JSON.stringify(compileRuleset({ ...intent, countsConnections }), bigints);
+  const text = (counts: boolean) => JSON.stringify(compileRuleset(intent, { counts }), bigints);
   expect(text(true)).toContain('"connection limit"');
   expect(text(false)).not.toContain('"connection limit"');
   expect(text(false)).toContain('"begun4"');

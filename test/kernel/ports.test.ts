@@ -1,6 +1,9 @@
 import { isDeepStrictEqual } from 'node:util';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { ConntrackSocket, holdPort, openNamespace } from 'netlink-ts';
+import type { RouteSocket } from 'netlink-ts';
+import { PortFlows } from '../../src/kernel/port-flows.ts';
+import { hostPortMaps } from '../../src/kernel/port-maps.ts';
 import type { Publication } from '../../src/model/objects.ts';
 import { OUTSIDE, RoutingCluster } from './routing-cluster.ts';
 import { inside } from '../support/host-namespaces.ts';
@@ -239,4 +242,33 @@ describe('published ports', () => {
       netns.close();
     }
   });
+});
+
+it('a connection that could not be led along is with the next look, also where nothing changed since', async () => {
+  const path = cluster.underlay.namespace('flows');
+  inside(path, 'ip', 'link', 'set', 'lo', 'up');
+  inside(path, 'nft', 'add table inet tracked; add chain inet tracked out { type filter hook output priority 0; }');
+  inside(path, 'nft', 'add rule inet tracked out ct state new accept');
+  inside(path, 'sh', '-c', `echo new | socat -u - UDP:127.0.0.1:${HOST_PORT}`);
+  const end = (address: string, port: number) => ({ address, port });
+  const ends = {
+    host: end('0.0.0.0', HOST_PORT),
+    transit: end('169.254.64.1', PORT),
+    container: end('10.10.0.10', PORT),
+  };
+  const forward = { endpoint: 'a', tenant: 'acme', family: 4, protocol: 'udp', ...ends } as const;
+  const after = { family: 'inet', name: 'weft', ...hostPortMaps([forward]) } as const;
+  const namespace = openNamespace(path);
+  const list = vi.fn().mockRejectedValueOnce(new Error('no addresses')).mockResolvedValue([]);
+  const flows = new PortFlows({ namespace, rt: { addresses: { list } } as unknown as RouteSocket });
+  const conntrack = ConntrackSocket.open({ netns: namespace.fd });
+  try {
+    await expect(flows.follow({ before: undefined, after })).rejects.toThrow('no addresses');
+    expect(await conntrack.list({ original: { destinationPort: HOST_PORT } })).toHaveLength(1);
+    await flows.follow({ before: after, after });
+    expect(await conntrack.list({ original: { destinationPort: HOST_PORT } })).toEqual([]);
+  } finally {
+    conntrack.close();
+    namespace.close();
+  }
 });

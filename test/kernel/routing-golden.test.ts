@@ -2,7 +2,7 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { createNamespace, deleteNamespace, NftSocket, openNamespace } from 'netlink-ts';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { ensureRuleset } from '../../src/kernel/ruleset.ts';
+import { ensureRuleset, rulesetStands } from '../../src/kernel/ruleset.ts';
 import { planGuard, planTenantGuard } from '../../src/plan/guard.ts';
 import type { TenantGuardIntent } from '../../src/plan/ruleset.ts';
 import { clusterSettings, StateBuilder } from '../support/cluster-state.ts';
@@ -68,9 +68,10 @@ const published = new StateBuilder()
   });
 published.nodes.set('one', { ...published.nodes.get('one')!, addresses: ['192.0.2.1', '2001:db8::1'] });
 
-/** As a kernel is given it that counts connections. */
+const features = { counts: true };
+
 function tenantGuard(builder: StateBuilder, tenant: string): TenantGuardIntent {
-  return { ...planTenantGuard(builder.build(), tenant, { node: 'one', settings }), countsConnections: true };
+  return planTenantGuard(builder.build(), tenant, { node: 'one', settings });
 }
 const pinned = (leader: string) =>
   new StateBuilder()
@@ -105,8 +106,10 @@ describe('the rulesets of routing', () => {
     const namespace = openNamespace(path);
     const nft = NftSocket.open({ netns: namespace.fd });
     try {
-      expect(await ensureRuleset(nft, intent)).toMatchObject({ created: true });
-      expect(await ensureRuleset(nft, intent, { last: intent })).toMatchObject({ changed: false, repaired: [] });
+      expect(await ensureRuleset(nft, intent, { features })).toMatchObject({ created: true });
+      const again = await ensureRuleset(nft, intent, { features, last: intent });
+      expect(again).toMatchObject({ changed: false, repaired: [] });
+      expect([await rulesetStands(nft, intent), await rulesetStands(nft, intent, features)]).toEqual([true, true]);
     } finally {
       nft.close();
       namespace.close();

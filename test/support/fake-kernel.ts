@@ -4,6 +4,7 @@ import type { Operation } from '../../src/plan/diff.ts';
 import type {
   AddressWish,
   ForeignChains,
+  HeldAddresses,
   HostForwarding,
   KernelEvent,
   KernelPort,
@@ -22,6 +23,7 @@ export class FakeKernel implements KernelPort {
   /** names of calls in order */
   readonly calls: string[] = [];
   guardFails = false;
+  addressesFail = false;
   guarded = false;
   /** engines have moved the containers' interfaces to where they belong */
   inSandbox = true;
@@ -79,9 +81,10 @@ export class FakeKernel implements KernelPort {
     return Promise.resolve(failures);
   }
 
-  holdAddresses({ addresses }: AddressWish): Promise<string[]> {
+  holdAddresses({ addresses }: AddressWish): Promise<HeldAddresses> {
+    if (this.addressesFail) return Promise.reject(new Error('an address stays'));
     this.pinned = addresses;
-    return Promise.resolve([]);
+    return Promise.resolve({ lost: [], failures: [] });
   }
 
   cutFlows(name: string): Promise<void> {

@@ -43,6 +43,11 @@ export function pinnedOf(state: ClusterState, tenant: string): Pinned | undefine
   return { pin, families: familiesOf(pin), leader };
 }
 
+/** Tenants whose packets the node leads out now. */
+export function ledBy(state: ClusterState, node: string): string[] {
+  return [...state.egress.keys()].filter((tenant) => pinnedOf(state, tenant)?.leader?.id === node);
+}
+
 /** Who should lead: the first of the list that lives. Everybody who sees the same leases chooses the same. */
 export function chosenLeader(state: Pick<ClusterState, 'live' | 'nodes'>, pin: EgressPin): string | undefined {
   return pin.nodes.find((id) => state.live.has(id) && state.nodes.has(id));
@@ -86,16 +91,18 @@ function wayTo(mac: string, { link, family }: { link: string; family: Family }):
 
 /** What a node has to take from others because of pinned egress; see ruleset.ts. */
 export function pinnedMembers(state: ClusterState, node: string): GuardMember[] {
+  const tenants = [...state.egress.keys()].flatMap((tenant) => {
+    const pin = pinnedOf(state, tenant)?.pin;
+    return pin ? [{ tenant, pin }] : [];
+  });
+  if (tenants.length === 0) return [];
   const own = ownNetworks(state, node);
   const senders = new Map<string, Set<string>>();
   for (const { network, node: sender } of [...state.endpoints.values(), ...state.bindings.values()]) {
     const tenant = state.networks.get(network)?.tenant ?? '';
     senders.set(tenant, (senders.get(tenant) ?? new Set<string>()).add(sender));
   }
-  return [...state.egress.keys()].flatMap((tenant) => {
-    const pinned = pinnedOf(state, tenant);
-    if (!pinned) return [];
-    const { pin } = pinned;
+  return tenants.flatMap(({ tenant, pin }) => {
     const networks = [...state.networks.values()].filter((one) => one.tenant === tenant && own.has(one.id));
     const answers = others(state, pin.nodes, node).flatMap(({ vtep }) =>
       networks

@@ -6,7 +6,7 @@ import { forwardsOf } from '../ports/forwards.ts';
 import type { HostPorts, PortForward } from '../ports/intent.ts';
 import { bordersOf } from './borders.ts';
 import type { HostEgress, HostUplink, TenantOut, TenantRouting } from './intents.ts';
-import { pinnedOf } from './pinned.ts';
+import { ledBy, pinnedOf } from './pinned.ts';
 import { joined, presentNetworks } from './presence.ts';
 import { TRANSIT4, transit6 } from './transit.ts';
 import { uplinksOf } from './uplinks.ts';
@@ -85,8 +85,13 @@ function hostUplink(state: ClusterState, node: string, { tenant, link, egress, t
 
 /** Addresses that the world knows tenants by and that this node has to have now; sorted. */
 export function planPinnedAddresses(state: ClusterState, context: RoutingContext): string[] {
-  const uplinks = planHostEgress(state, context)?.uplinks ?? [];
-  return uplinks.flatMap(({ pinned = [] }) => pinned.map(({ to }) => to)).sort();
+  const led = ledBy(state, context.node);
+  if (led.length === 0) return [];
+  const uplinks = uplinksOf(state, context);
+  return led
+    .filter((tenant) => uplinks.has(tenant))
+    .flatMap((tenant) => pinnedOf(state, tenant)?.pin.addresses ?? [])
+    .sort();
 }
 
 function planOut(state: ClusterState, tenant: string, context: RoutingContext): TenantOut | null {
