@@ -9,7 +9,7 @@ import type { KernelPort } from '../plan/kernel-port.ts';
 import { keyOf } from '../plan/objects.ts';
 import type { KernelObject } from '../plan/objects.ts';
 import { planPortGuard } from '../plan/port-guard/plan.ts';
-import { presentNetworks } from '../plan/routing/presence.ts';
+import { isPresent } from '../plan/routing/presence.ts';
 import { uplinksOf } from '../plan/routing/uplinks.ts';
 import type { RulesetIntent } from '../plan/ruleset.ts';
 import { planTenant } from '../plan/tenant.ts';
@@ -42,11 +42,6 @@ export async function lookAtKernel(kernel: KernelPort, state: ClusterState, here
   }
   picture.staleNamespaces = [...standing].filter((name) => !planned.has(name));
   return picture;
-}
-
-/** This host takes part in a network of ours, by something of its own or for what is others'. */
-export function isPresent(state: ClusterState, node: string): boolean {
-  return presentNetworks(state, node).size > 0;
 }
 
 async function hostDrift(kernel: KernelPort, state: ClusterState, { node, settings }: Here): Promise<Drift[]> {

@@ -20,13 +20,14 @@ import { planTenant } from '../plan/tenant.ts';
 import type { TenantPlan } from '../plan/tenant.ts';
 import { socketsOf } from '../plan/ports/forwards.ts';
 import { planForwards } from '../plan/routing/plan.ts';
+import { isPresent } from '../plan/routing/presence.ts';
 import { uplinksOf } from '../plan/routing/uplinks.ts';
 import { ContainerRoutes } from './container-routes.ts';
 import { DropReports } from './drops.ts';
 import { EndpointStatuses } from './endpoint-statuses.ts';
 import { HostConditions, hostFindings, portFindings } from './host-conditions.ts';
 import { holdPorts } from './hold.ts';
-import { isPresent, lookAtKernel } from './kernel-look.ts';
+import { lookAtKernel } from './kernel-look.ts';
 import { Namespaces } from './namespaces.ts';
 import { PinnedEgress } from './pinned-egress.ts';
 import type { PinnedEgressOptions } from './pinned-egress.ts';
@@ -207,7 +208,7 @@ export class ReconcileLoop implements Reconciler {
     times.lap('host');
     for (const tenant of tenants) {
       const done = await this.#try(tenant, () => this.#reconcile(state, tenant, times));
-      if (done) this.#waiters.reached(tenant, state);
+      if (done) this.#reached(tenant, state);
     }
     times.tell(this.#options.timings);
     await this.#containers.settle();
@@ -230,11 +231,17 @@ export class ReconcileLoop implements Reconciler {
     await this.#try(PINNED, () => this.#holdAddresses(state, false));
     // What the loop changes once it may build again is no repair.
     for (const namespace of await kernel.namespaces()) this.#repairs.forget(namespace);
-    for (const tenant of state.tenants.keys()) this.#waiters.reached(tenant, state);
+    for (const tenant of state.tenants.keys()) this.#reached(tenant, state);
+  }
+
+  /** Who waits gives the lead of the tenant's egress to others then: not while its addresses may be here. */
+  #reached(tenant: string, state: ClusterState): void {
+    if (!this.#pinned.lingers(tenant)) this.#waiters.reached(tenant, state);
   }
 
   /** A tenant that is gone has no failures; its namespace goes as a stale one. */
   #forgetTenants(state: ClusterState): void {
+    this.#pinned.forgetTenants(state);
     for (const scope of this.#troubles.scopes()) {
       if ([HOST, NAMESPACES, FORWARD, PORTS, HELD, PINNED].includes(scope) || state.tenants.has(scope)) continue;
       this.#troubles.clear(scope);
@@ -264,9 +271,8 @@ export class ReconcileLoop implements Reconciler {
   }
 
   async #holdPorts(state: ClusterState): Promise<OperationFailure[]> {
-    const { kernel, node, settings } = this.#options;
-    const forwards = planForwards(state, { node, settings });
-    this.#ports.set(portFindings(await kernel.holdPorts(socketsOf(forwards))));
+    const forwards = planForwards(state, this.#options);
+    this.#ports.set(portFindings(await this.#options.kernel.holdPorts(socketsOf(forwards))));
     return [];
   }
 

@@ -54,8 +54,8 @@ export class PinnedEgress {
     return this.#unsure && (this.#led === undefined || this.#led.has(tenant));
   }
 
-  forget(known: (tenant: string) => boolean): void {
-    for (const tenant of this.#ways.keys()) if (!known(tenant)) this.#ways.delete(tenant);
+  forgetTenants({ tenants }: ClusterState): void {
+    for (const tenant of this.#ways.keys()) if (!tenants.has(tenant)) this.#ways.delete(tenant);
   }
 
   /** Once the way stands that the state asks for. The first one is no change: a restart of weftd cuts nothing. */

@@ -20,12 +20,23 @@ export function presentNetworks(state: ClusterState, node: string): Set<string> 
       for (const { id } of joined(state, router)) present.add(id);
     }
   }
-  // Who may lead a tenant's packets out brings the answers to all of its networks.
-  for (const network of state.networks.values()) {
-    const egress = network.internal ? undefined : state.egress.get(network.tenant);
-    if (egress?.pin?.nodes.includes(node) && !egress.off) present.add(network.id);
-  }
+  for (const { id } of pinnedNetworks(state, node)) present.add(id);
   return present;
+}
+
+/** The host takes part in a network of ours, by something of its own or for what is others'. */
+export function isPresent(state: ClusterState, node: string): boolean {
+  for (const records of [state.endpoints, state.bindings])
+    for (const { node: owner } of records.values()) if (owner === node) return true;
+  return pinnedNetworks(state, node).length > 0;
+}
+
+/** Who may lead a tenant's packets out brings the answers to all of its networks. */
+function pinnedNetworks(state: ClusterState, node: string): Network[] {
+  const leads = [...state.egress.values()].filter(({ pin, off }) => pin?.nodes.includes(node) && !off);
+  const tenants = new Set(leads.map(({ tenant }) => tenant));
+  if (tenants.size === 0) return [];
+  return [...state.networks.values()].filter(({ tenant, internal }) => !internal && tenants.has(tenant));
 }
 
 /** The networks of a router that are there and have a gateway, by name; fewer than two join nothing. */

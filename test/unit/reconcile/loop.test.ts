@@ -36,6 +36,7 @@ beforeEach(() => {
     settings: clusterSettings(),
     log: pino({ level: 'silent' }),
     random: () => 0,
+    leads: () => 60_000,
   });
   running = loop.run(stop.signal);
 });
@@ -62,6 +63,22 @@ const reached = (revision: number, endpoint?: string) =>
   loop.waitUntil({ revision, tenant: 'acme', ...(endpoint ? { endpoint } : {}) }, { deadline: DEADLINE });
 
 describe('the loop', () => {
+  it('does not say that a tenant is applied while addresses may stand that it led by', async () => {
+    const pin = { nodes: ['one', 'two'], addresses: ['192.0.2.50'], vni: VNI + 1 };
+    states.tenant('beta').egress('acme', { pin }).leader('acme', 'one');
+    await reached(publish());
+    expect(kernel.pinned).toEqual(pin.addresses);
+    kernel.addressesFail = true;
+    states.egressHolders.clear();
+    const revision = publish();
+    loop.wake({ kind: 'tenant', tenant: 'beta', reason: 'test' });
+    await loop.waitUntil({ revision, tenant: 'beta' }, { deadline: DEADLINE });
+    await expect(loop.waitUntil({ revision, tenant: 'acme' }, { deadline: 1 })).rejects.toThrow('not applied');
+    kernel.addressesFail = false;
+    await reached(publish());
+    expect(kernel.pinned).toEqual([]);
+  });
+
   it('builds what is planned, guards before it builds, and is quiet when all is well', async () => {
     await reached(attachA(), 'a');
     expect(kernel.calls.slice(-3)).toEqual(['guard host', 'guard acme', 'guard ports acme']);
