@@ -17,7 +17,7 @@ import { gatewayMac } from './routing/gateways.ts';
 import { pinnedOf, transitObjects } from './routing/pinned.ts';
 import { joined, presentNetworks } from './routing/presence.ts';
 import { uplinkObjects } from './routing/uplink-objects.ts';
-import { uplinksOf } from './routing/uplinks.ts';
+import { routingOf } from './routing/picture.ts';
 
 export interface TenantPlan {
   /** file name of the namespace; the tenant's name */
@@ -81,7 +81,7 @@ export function planTenant(
       return planNetwork(state, network, { node, settings: context.settings, members, moving });
     });
   if (objects.length === 0) return undefined;
-  const uplink = uplinksOf(state, context).get(tenant.id);
+  const uplink = routingOf(state, context).uplinks.get(tenant.id);
   const forwards = uplink !== undefined || hasRouter(state, tenant.id);
   if (uplink) objects.push(...uplinkObjects(uplink, node.underlayMtu));
   const pinned = uplink && pinnedOf(state, tenant.id);

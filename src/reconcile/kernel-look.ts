@@ -9,8 +9,8 @@ import type { KernelPort } from '../plan/kernel-port.ts';
 import { keyOf } from '../plan/objects.ts';
 import type { KernelObject } from '../plan/objects.ts';
 import { planPortGuard } from '../plan/port-guard/plan.ts';
+import { routingOf } from '../plan/routing/picture.ts';
 import { isPresent } from '../plan/routing/presence.ts';
-import { uplinksOf } from '../plan/routing/uplinks.ts';
 import type { RulesetIntent } from '../plan/ruleset.ts';
 import { planTenant } from '../plan/tenant.ts';
 import type { TenantPlan } from '../plan/tenant.ts';
@@ -107,7 +107,7 @@ async function ownerlessLinks(kernel: KernelPort, state: ClusterState, here: Her
   const local = [...state.endpoints.values()].filter(({ node }) => node === here.node);
   const owned = new Set([
     ...local.map(({ id }) => linkNames.container(id)),
-    ...[...uplinksOf(state, here).keys()].map((tenant) => linkNames.uplink(tenant)),
+    ...[...routingOf(state, here).uplinks.keys()].map((tenant) => linkNames.uplink(tenant)),
   ]);
   return (await kernel.hostLinks()).filter((name) => !owned.has(name));
 }

@@ -19,9 +19,9 @@ import { planPortGuard } from '../plan/port-guard/plan.ts';
 import { planTenant } from '../plan/tenant.ts';
 import type { TenantPlan } from '../plan/tenant.ts';
 import { socketsOf } from '../plan/ports/forwards.ts';
-import { planForwards } from '../plan/routing/plan.ts';
+import { routingOf } from '../plan/routing/picture.ts';
 import { isPresent } from '../plan/routing/presence.ts';
-import { uplinksOf } from '../plan/routing/uplinks.ts';
+import { familiesOut } from '../plan/routing/uplinks.ts';
 import { ContainerRoutes } from './container-routes.ts';
 import { DropReports } from './drops.ts';
 import { EndpointStatuses } from './endpoint-statuses.ts';
@@ -259,19 +259,15 @@ export class ReconcileLoop implements Reconciler {
   /** After the guard, which judges what these rules let through. */
   async #passForeign(state: ClusterState): Promise<OperationFailure[]> {
     const { kernel } = this.#options;
-    const uplinks = [...uplinksOf(state, this.#options).values()];
-    const foreign = await kernel.passForeign(uplinks.length > 0);
+    const { uplinks } = routingOf(state, this.#options);
+    const foreign = await kernel.passForeign(uplinks.size > 0);
     for (const kind of foreign.repaired) this.#repaired(HOST, kind);
-    const leaves = (colon: boolean) =>
-      uplinks.some(({ networks }) =>
-        networks.some(({ subnets }) => subnets.some((one) => one.cidr.includes(':') === colon)),
-      );
-    this.#host.set(hostFindings({ ipv4: leaves(false), ipv6: leaves(true) }, await kernel.forwarding(), foreign));
+    this.#host.set(hostFindings(familiesOut(uplinks.values()), await kernel.forwarding(), foreign));
     return [];
   }
 
   async #holdPorts(state: ClusterState): Promise<OperationFailure[]> {
-    const forwards = planForwards(state, this.#options);
+    const { forwards } = routingOf(state, this.#options);
     this.#ports.set(portFindings(await this.#options.kernel.holdPorts(socketsOf(forwards))));
     return [];
   }

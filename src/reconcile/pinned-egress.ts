@@ -4,9 +4,9 @@
  */
 import type { ClusterSettings, ClusterState } from '../model/cluster.ts';
 import type { KernelPort } from '../plan/kernel-port.ts';
+import { routingOf } from '../plan/routing/picture.ts';
 import { ledBy, pinnedOf } from '../plan/routing/pinned.ts';
 import { planPinnedAddresses } from '../plan/routing/plan.ts';
-import { uplinksOf } from '../plan/routing/uplinks.ts';
 
 /** seconds that the kernel may take an address away late */
 const LATE = 2;
@@ -63,7 +63,8 @@ export class PinnedEgress {
     const { kernel, node } = this.#options;
     const way = wayOf(state, tenant, node);
     const before = this.#ways.get(tenant);
-    const uplink = before === undefined || before === way ? undefined : uplinksOf(state, this.#options).get(tenant);
+    const uplink =
+      before === undefined || before === way ? undefined : routingOf(state, this.#options).uplinks.get(tenant);
     if (uplink) {
       const networks = [...state.networks.values()].filter((network) => network.tenant === tenant);
       const inside = networks.flatMap(({ subnets }) => subnets.map(({ cidr }) => cidr));

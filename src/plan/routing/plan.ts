@@ -2,14 +2,13 @@
 import type { ClusterSettings, ClusterState } from '../../model/cluster.ts';
 import { linkNames } from '../../model/names.ts';
 import { UPLINK } from '../objects.ts';
-import { forwardsOf } from '../ports/forwards.ts';
-import type { HostPorts, PortForward } from '../ports/intent.ts';
-import { bordersOf } from './borders.ts';
+import type { HostPorts } from '../ports/intent.ts';
 import type { HostEgress, HostUplink, TenantOut, TenantRouting } from './intents.ts';
+import { routingOf } from './picture.ts';
+import type { RoutingPicture } from './picture.ts';
 import { ledBy, pinnedOf } from './pinned.ts';
 import { joined, presentNetworks } from './presence.ts';
 import { TRANSIT4, transit6 } from './transit.ts';
-import { uplinksOf } from './uplinks.ts';
 import type { Uplink } from './uplinks.ts';
 
 export interface RoutingContext {
@@ -30,36 +29,25 @@ export function planTenantRouting(
 
 /** Undefined: no tenant has a way out of this host. */
 export function planHostEgress(state: ClusterState, context: RoutingContext): HostEgress | undefined {
-  const found = uplinksOf(state, context);
-  if (found.size === 0) return undefined;
-  const uplinks = [...found.values()].map((uplink) => hostUplink(state, context.node, uplink));
-  const ports = planHostPorts(state, context, found);
+  const routing = routingOf(state, context);
+  if (routing.uplinks.size === 0) return undefined;
+  const uplinks = [...routing.uplinks.values()].map((uplink) => hostUplink(state, context.node, uplink));
+  const ports = planHostPorts(state, routing);
   return {
     transit4: TRANSIT4,
     transit6: transit6(context.settings.id),
-    borders: bordersOf(state, context.settings),
+    borders: routing.borders,
     underlay: state.nodes.get(context.node)?.interface,
     uplinks: uplinks.sort((a, b) => (a.link < b.link ? -1 : 1)),
     ...(ports ? { ports } : {}),
   };
 }
 
-/** Those of this host, of all tenants; sorted. */
-export function planForwards(state: ClusterState, context: RoutingContext): PortForward[] {
-  return forwardsIn(state, context, uplinksOf(state, context));
-}
-
-function forwardsIn(state: ClusterState, context: RoutingContext, uplinks: ReadonlyMap<string, Uplink>): PortForward[] {
-  return forwardsOf(state, context, new Map([...uplinks].map(([id, { transit }]) => [id, transit])));
-}
-
 /** A client with an address of the tenant's own would be answered inside of its networks, where it is not. */
 function planHostPorts(
   state: ClusterState,
-  context: RoutingContext,
-  uplinks: ReadonlyMap<string, Uplink>,
+  { uplinks, forwards }: Pick<RoutingPicture, 'uplinks' | 'forwards'>,
 ): HostPorts | undefined {
-  const forwards = forwardsIn(state, context, uplinks);
   if (forwards.length === 0) return undefined;
   const tenants = new Set(forwards.map(({ tenant }) => tenant));
   const hidden = [...uplinks]
@@ -71,7 +59,7 @@ function planHostPorts(
         .flatMap(({ subnets }) => subnets.map(({ cidr }) => cidr))
         .sort(),
     }));
-  return { forwards, hidden: hidden.sort((a, b) => (a.link < b.link ? -1 : 1)) };
+  return { forwards: [...forwards], hidden: hidden.sort((a, b) => (a.link < b.link ? -1 : 1)) };
 }
 
 function hostUplink(state: ClusterState, node: string, { tenant, link, egress, transit }: Uplink): HostUplink {
@@ -87,7 +75,7 @@ function hostUplink(state: ClusterState, node: string, { tenant, link, egress, t
 export function planPinnedAddresses(state: ClusterState, context: RoutingContext): string[] {
   const led = ledBy(state, context.node);
   if (led.length === 0) return [];
-  const uplinks = uplinksOf(state, context);
+  const { uplinks } = routingOf(state, context);
   return led
     .filter((tenant) => uplinks.has(tenant))
     .flatMap((tenant) => pinnedOf(state, tenant)?.pin.addresses ?? [])
@@ -95,10 +83,10 @@ export function planPinnedAddresses(state: ClusterState, context: RoutingContext
 }
 
 function planOut(state: ClusterState, tenant: string, context: RoutingContext): TenantOut | null {
-  const uplinks = uplinksOf(state, context);
-  const uplink = uplinks.get(tenant);
+  const routing = routingOf(state, context);
+  const uplink = routing.uplinks.get(tenant);
   if (!uplink) return null;
-  const ports = forwardsIn(state, context, uplinks).filter((one) => one.tenant === tenant);
+  const ports = routing.forwards.filter((one) => one.tenant === tenant);
   const pinned = pinnedOf(state, tenant);
   const link = pinned && linkNames.transit(pinned.pin.vni);
   const leads = pinned?.leader?.id === context.node;
@@ -108,7 +96,7 @@ function planOut(state: ClusterState, tenant: string, context: RoutingContext): 
     closed: uplink.egress.off,
     bridges: [...inside, ...(link !== undefined && leads ? [link] : [])].sort(),
     nat6: uplink.egress.ipv6 === 'nat',
-    borders: bordersOf(state, context.settings),
+    borders: routing.borders,
     allow: uplink.egress.allow,
     ...(link === undefined || leads ? {} : { elsewhere: { link, families: pinned?.families ?? [] } }),
     ...(ports.length > 0 ? { ports } : {}),

@@ -65,6 +65,14 @@ export function uplinksOf(
   return uplinks;
 }
 
+/** In which something may leave, or answer. */
+export function familiesOut(uplinks: Iterable<Uplink>): { ipv4: boolean; ipv6: boolean } {
+  const cidrs = [...uplinks].flatMap(({ networks }) =>
+    networks.flatMap(({ subnets }) => subnets.map(({ cidr }) => cidr)),
+  );
+  return { ipv4: cidrs.some((cidr) => !cidr.includes(':')), ipv6: cidrs.some((cidr) => cidr.includes(':')) };
+}
+
 function ipv6Subnets(networks: readonly Network[]): Cidr[] {
   const subnets = networks.flatMap((network) => network.subnets.flatMap(({ cidr }) => parseCidr(cidr) ?? []));
   return subnets.filter(({ family }) => family === 6);

@@ -3,7 +3,8 @@ import { describe, expect, it } from 'vitest';
 import type { Publication } from '../../../src/model/objects.ts';
 import { socketsOf } from '../../../src/plan/ports/forwards.ts';
 import { publishedServices } from '../../../src/plan/ports/services.ts';
-import { planForwards, planHostEgress, planTenantRouting } from '../../../src/plan/routing/plan.ts';
+import { routingOf } from '../../../src/plan/routing/picture.ts';
+import { planHostEgress, planTenantRouting } from '../../../src/plan/routing/plan.ts';
 import { clusterSettings, StateBuilder } from '../../support/cluster-state.ts';
 
 const settings = clusterSettings();
@@ -24,17 +25,19 @@ function endpoint(builder: StateBuilder, id: string, node: string, ports: Public
   return builder.endpoint(network, id, { node, addresses: ['10.10.0.10/16'], attachment, ports });
 }
 
+const forwardsOf = (...asked: Parameters<typeof routingOf>) => routingOf(...asked).forwards;
+
 describe('published ports', () => {
   it('are planned on the host of the endpoint alone, by the families that it has', () => {
     const state = endpoint(states(), 'a', 'one', [tcp(8080), tcp(8081, '::')]).build();
-    const [first, ...rest] = planForwards(state, one);
+    const [first, ...rest] = forwardsOf(state, one);
     expect(first).toMatchObject({
       host: { address: '0.0.0.0', port: 8080 },
       transit: { port: 8080 },
       container: { address: '10.10.0.10', port: 80 },
     });
     expect(rest).toEqual([]);
-    expect(planForwards(state, { ...one, node: 'two' })).toEqual([]);
+    expect(forwardsOf(state, { ...one, node: 'two' })).toEqual([]);
     expect(planHostEgress(state, one)?.ports?.hidden).toEqual([
       { link: expect.stringMatching(/^wu/) as string, ranges: ['10.10.0.0/16', '10.10.0.0/16'] },
     ]);
@@ -50,9 +53,9 @@ describe('published ports', () => {
 
   it('of internal networks lead nowhere, nor does the port of the overlay', () => {
     const internal = endpoint(states(), 'a', 'one', [tcp(8080)], 'acme-in').build();
-    expect([planForwards(internal, one), publishedServices(internal)]).toEqual([[], []]);
+    expect([forwardsOf(internal, one), publishedServices(internal)]).toEqual([[], []]);
     const overlay: Publication = { ...tcp(settings.overlayPort), protocol: 'udp' };
-    expect(planForwards(endpoint(states(), 'a', 'one', [overlay]).build(), one)).toEqual([]);
+    expect(forwardsOf(endpoint(states(), 'a', 'one', [overlay]).build(), one)).toEqual([]);
   });
 
   it('are for everybody by the addresses of their node, and those of 127.0.0.1 for nobody else', () => {
@@ -74,12 +77,12 @@ describe('published ports', () => {
         for (const [i, [where, hostPort]] of given.entries()) {
           endpoint(builder, names[i]!, 'one', [tcp(hostPort, where)]);
         }
-        const all = planForwards(builder.build(), one);
+        const all = forwardsOf(builder.build(), one);
         expect(new Set(all.map(({ transit }) => transit.port)).size).toBe(given.length);
         expect(socketsOf(all)).toHaveLength(given.length);
         builder.endpoints.delete(names.at(-1)!);
         const kept = all.filter((forward) => forward.endpoint !== names.at(-1));
-        expect(planForwards(builder.build(), one)).toEqual(kept);
+        expect(forwardsOf(builder.build(), one)).toEqual(kept);
       }),
       { numRuns: 50 },
     );
