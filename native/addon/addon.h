@@ -44,7 +44,8 @@ struct visit {
   void (*work)(struct visit *);
   int error;
   const char *call;
-  int protocol; /* of a socket to open; the index of a link to send on */
+  int protocol; /* of a socket to open */
+  int index;    /* of a link to send on */
   int descriptor;
   int port;
   int reuse;
@@ -52,6 +53,9 @@ struct visit {
   char value[VALUE_LENGTH];
   size_t length;
 };
+
+/* Empty, to be freed by the caller; NULL and a pending exception where there is no memory. */
+struct visit *new_visit(napi_env env, void (*work)(struct visit *));
 
 /* Said by the work, of errno. */
 void fail(struct visit *visit, const char *call);
@@ -70,13 +74,12 @@ napi_value socket_join(napi_env env, napi_callback_info info);
 napi_value socket_hold(napi_env env, napi_callback_info info);
 napi_value socket_close(napi_env env, napi_callback_info info);
 napi_value namespace_open(napi_env env, napi_callback_info info);
-napi_value namespace_close(napi_env env, napi_callback_info info);
+napi_value descriptor_close(napi_env env, napi_callback_info info);
 napi_value namespace_create(napi_env env, napi_callback_info info);
 napi_value namespace_unmount(napi_env env, napi_callback_info info);
 napi_value sysctl_write(napi_env env, napi_callback_info info);
 napi_value sysctl_read(napi_env env, napi_callback_info info);
 napi_value port_bind(napi_env env, napi_callback_info info);
-napi_value port_release(napi_env env, napi_callback_info info);
 napi_value frame_send(napi_env env, napi_callback_info info);
 napi_value service_notify(napi_env env, napi_callback_info info);
 napi_value file_lock(napi_env env, napi_callback_info info);

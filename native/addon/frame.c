@@ -15,7 +15,7 @@ static void frame_work(struct visit *visit) {
     fail(visit, "socket");
     return;
   }
-  struct sockaddr_ll link = {.sll_family = AF_PACKET, .sll_ifindex = visit->protocol};
+  struct sockaddr_ll link = {.sll_family = AF_PACKET, .sll_ifindex = visit->index};
   if (sendto(descriptor, visit->value, visit->length, 0, (struct sockaddr *)&link, sizeof link) < 0)
     fail(visit, "sendto");
   close(descriptor);
@@ -29,12 +29,11 @@ napi_value frame_send(napi_env env, napi_callback_info info) {
   CHECK(env, napi_get_cb_info(env, info, &count, arguments, NULL, NULL));
   CHECK(env, napi_get_buffer_info(env, arguments[2], &data, &length));
   if (length > VALUE_LENGTH) return throw_errno(env, EMSGSIZE, "sendto");
-  struct visit *visit = calloc(1, sizeof *visit);
-  if (!visit) return throw_errno(env, ENOMEM, "calloc");
-  visit->work = frame_work;
+  struct visit *visit = new_visit(env, frame_work);
+  if (!visit) return NULL;
   memcpy(visit->value, data, length);
   visit->length = length;
-  bool ok = int_argument(env, arguments[0], &visit->netns) && int_argument(env, arguments[1], &visit->protocol) &&
+  bool ok = int_argument(env, arguments[0], &visit->netns) && int_argument(env, arguments[1], &visit->index) &&
             run_visit(env, visit);
   free(visit);
   if (!ok) return NULL;

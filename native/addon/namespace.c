@@ -40,8 +40,8 @@ napi_value namespace_open(napi_env env, napi_callback_info info) {
   return result;
 }
 
-/* closeNamespace(descriptor): Node warns of descriptors that it closes in a worker without having opened them */
-napi_value namespace_close(napi_env env, napi_callback_info info) {
+/* closeDescriptor(descriptor): Node warns of descriptors that it closes in a worker without having opened them */
+napi_value descriptor_close(napi_env env, napi_callback_info info) {
   size_t count = 1;
   napi_value arguments[1], none;
   int descriptor;
@@ -67,9 +67,8 @@ napi_value namespace_create(napi_env env, napi_callback_info info) {
   size_t count = 1;
   napi_value arguments[1], none;
   CHECK(env, napi_get_cb_info(env, info, &count, arguments, NULL, NULL));
-  struct visit *visit = calloc(1, sizeof *visit);
-  if (!visit) return throw_errno(env, ENOMEM, "calloc");
-  visit->work = create_work;
+  struct visit *visit = new_visit(env, create_work);
+  if (!visit) return NULL;
   visit->netns = -1;
   bool ok = text_argument(env, arguments[0], visit->path, sizeof visit->path) && run_in_thread(env, visit);
   free(visit);

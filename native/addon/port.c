@@ -55,9 +55,8 @@ napi_value port_bind(napi_env env, napi_callback_info info) {
   size_t count = 5;
   napi_value arguments[5], result = NULL;
   CHECK(env, napi_get_cb_info(env, info, &count, arguments, NULL, NULL));
-  struct visit *visit = calloc(1, sizeof *visit);
-  if (!visit) return throw_errno(env, ENOMEM, "calloc");
-  visit->work = port_bind_work;
+  struct visit *visit = new_visit(env, port_bind_work);
+  if (!visit) return NULL;
   if (int_argument(env, arguments[0], &visit->netns) && int_argument(env, arguments[1], &visit->protocol) &&
       text_argument(env, arguments[2], visit->path, sizeof visit->path) &&
       int_argument(env, arguments[3], &visit->port) && int_argument(env, arguments[4], &visit->reuse) &&
@@ -65,16 +64,4 @@ napi_value port_bind(napi_env env, napi_callback_info info) {
     napi_create_int32(env, visit->descriptor, &result);
   free(visit);
   return result;
-}
-
-/* releasePort(descriptor) */
-napi_value port_release(napi_env env, napi_callback_info info) {
-  size_t count = 1;
-  napi_value arguments[1], none;
-  int descriptor;
-  CHECK(env, napi_get_cb_info(env, info, &count, arguments, NULL, NULL));
-  if (!int_argument(env, arguments[0], &descriptor)) return NULL;
-  if (close(descriptor) < 0) return throw_errno(env, errno, "close");
-  CHECK(env, napi_get_undefined(env, &none));
-  return none;
 }

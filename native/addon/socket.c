@@ -231,9 +231,8 @@ napi_value socket_open(napi_env env, napi_callback_info info) {
   size_t count = 3;
   napi_value arguments[3], external;
   CHECK(env, napi_get_cb_info(env, info, &count, arguments, NULL, NULL));
-  struct visit *visit = calloc(1, sizeof *visit);
-  if (!visit) return throw_errno(env, ENOMEM, "calloc");
-  visit->work = socket_work;
+  struct visit *visit = new_visit(env, socket_work);
+  if (!visit) return NULL;
   bool ok = int_argument(env, arguments[0], &visit->protocol) && int_argument(env, arguments[1], &visit->netns) &&
             run_visit(env, visit);
   int descriptor = visit->descriptor;

@@ -36,9 +36,8 @@ napi_value sysctl_write(napi_env env, napi_callback_info info) {
   size_t count = 3;
   napi_value arguments[3], none;
   CHECK(env, napi_get_cb_info(env, info, &count, arguments, NULL, NULL));
-  struct visit *visit = calloc(1, sizeof *visit);
-  if (!visit) return throw_errno(env, ENOMEM, "calloc");
-  visit->work = sysctl_write_work;
+  struct visit *visit = new_visit(env, sysctl_write_work);
+  if (!visit) return NULL;
   bool ok = int_argument(env, arguments[0], &visit->netns) &&
             text_argument(env, arguments[1], visit->path, sizeof visit->path) &&
             text_argument(env, arguments[2], visit->value, sizeof visit->value);
@@ -55,9 +54,8 @@ napi_value sysctl_read(napi_env env, napi_callback_info info) {
   size_t count = 2;
   napi_value arguments[2], result = NULL;
   CHECK(env, napi_get_cb_info(env, info, &count, arguments, NULL, NULL));
-  struct visit *visit = calloc(1, sizeof *visit);
-  if (!visit) return throw_errno(env, ENOMEM, "calloc");
-  visit->work = sysctl_read_work;
+  struct visit *visit = new_visit(env, sysctl_read_work);
+  if (!visit) return NULL;
   if (int_argument(env, arguments[0], &visit->netns) &&
       text_argument(env, arguments[1], visit->path, sizeof visit->path) && run_visit(env, visit))
     napi_create_string_utf8(env, visit->value, visit->length, &result);

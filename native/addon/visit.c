@@ -4,6 +4,16 @@
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
+#include <stdlib.h>
+
+struct visit *new_visit(napi_env env, void (*work)(struct visit *)) {
+  struct visit *visit = calloc(1, sizeof *visit);
+  if (visit)
+    visit->work = work;
+  else
+    throw_errno(env, ENOMEM, "calloc");
+  return visit;
+}
 
 void fail(struct visit *visit, const char *call) {
   visit->error = errno;

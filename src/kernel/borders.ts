@@ -3,12 +3,11 @@ import { addressHex, commented, counter, keyField, match, rule, sortElements, ve
 import type { Expression, NftSet, Rule } from 'netlink-ts';
 import type { EgressException } from '../model/objects.ts';
 import type { Borders } from '../plan/routing/intents.ts';
+import { FAMILIES, NFPROTO } from './families.ts';
 import { serviceRule, serviceSets } from './port-maps.ts';
 import { matchRange, rangeElement } from './ranges.ts';
 
 const DADDR = { 4: [keyField.from('ip daddr')], 6: [keyField.from('ip6 daddr')] };
-const NFPROTO = { 4: 'ipv4', 6: 'ipv6' } as const;
-const FAMILIES = [4, 6] as const;
 const DNS = '0035';
 /** of TCP, UDP and SCTP alike */
 const DESTINATION_PORT: Expression = { kind: 'payload', base: 'transport', offset: 2, length: 2, register: 0 };

@@ -11,6 +11,8 @@
  */
 import { commented, keyField, loadKey, match, rule, verdict } from 'netlink-ts';
 import type { Chain, Expression, NftSet, Rule } from 'netlink-ts';
+import { FAMILIES, NFPROTO } from './families.ts';
+import type { Family } from './families.ts';
 import type { KernelFeatures } from './features.ts';
 import { matchPrefix } from './interface-names.ts';
 
@@ -25,10 +27,7 @@ const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 /** an endpoint has two or so, and a host has some thousands of endpoints */
 const MOST_ADDRESSES = 65_535;
-const FAMILIES = [4, 6] as const;
-type Family = (typeof FAMILIES)[number];
 const SOURCE = { 4: [keyField.from('ip saddr')], 6: [keyField.from('ip6 saddr')] };
-const NFPROTO = { 4: 'ipv4', 6: 'ipv6' } as const;
 
 export function refusedSet(family: Family): string {
   return `refused${family}`;

@@ -8,7 +8,7 @@ import type { Chain, Expression, NftSet, Rule, SetElement } from 'netlink-ts';
 import type { HostEgress, HostUplink } from '../plan/routing/intents.ts';
 import { borderSets, exceptionRules } from './borders.ts';
 import { matchName, matchPrefix, nameHex } from './interface-names.ts';
-import { icmpType, pinnedInput, pinnedTranslations } from './pinned-egress.ts';
+import { neighbourDiscovery, pinnedInput, pinnedTranslations } from './pinned-egress.ts';
 import { hostPortMaps } from './port-maps.ts';
 import { matchRange } from './ranges.ts';
 import { bordersChain } from './tenant-routing.ts';
@@ -19,8 +19,6 @@ export const UPLINKS = 'wu';
 const FILTER = 0;
 const SOURCE_NAT = 100;
 const IIFNAME = [keyField.from('meta iifname')];
-const NEIGHBOUR_SOLICITATION = '87';
-const NEIGHBOUR_ADVERTISEMENT = '88';
 
 export function hostEgress(intent: HostEgress): { sets: NftSet[]; chains: Chain[] } {
   const open = intent.uplinks.filter(({ closed, allow }) => !closed && allow.length > 0);
@@ -116,9 +114,7 @@ function daemonsChain(): Chain {
     rules: [
       rule(matchPrefix('iifname', UPLINKS, 'neq'), verdict.accept()),
       rule(known(), verdict.accept()),
-      ...[NEIGHBOUR_SOLICITATION, NEIGHBOUR_ADVERTISEMENT].map((type) =>
-        rule(match.l4proto('icmpv6'), icmpType(type), verdict.accept()),
-      ),
+      ...neighbourDiscovery(),
       rule(match.verdictOf('exceptions', IIFNAME)),
       commented('daemons of the host', rule(counter(), verdict.drop())),
     ],

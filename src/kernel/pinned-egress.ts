@@ -4,11 +4,12 @@
  * such a connection only, so nothing is asked of it but whether a packet is an answer. Where they leave, the host's namespace
  * gives them the pinned address, and takes nothing at it that is no answer.
  */
-import { addressHex, commented, counter, keyField, match, rule, verdict } from 'netlink-ts';
+import { addressHex, commented, counter, hostInteger, keyField, match, rule, verdict } from 'netlink-ts';
 import type { Chain, Expression, Rule } from 'netlink-ts';
 import { PINNED_MARK } from '../plan/routing/pinned.ts';
 import type { HostUplink, TenantOut } from '../plan/routing/intents.ts';
 import { exceptionRules } from './borders.ts';
+import { NFPROTO } from './families.ts';
 import { matchPrefix } from './interface-names.ts';
 
 type Elsewhere = NonNullable<TenantOut['elsewhere']>;
@@ -16,11 +17,9 @@ type Elsewhere = NonNullable<TenantOut['elsewhere']>;
 /** iptables' mangle table: after connection tracking, before routing */
 const MANGLE = -150;
 const FILTER = 0;
-const NFPROTO = { 4: 'ipv4', 6: 'ipv6' } as const;
 const INSIDE = [keyField.from('meta iifname')];
-/** in the byte order of the host, which is little-endian */
-const MARK = PINNED_MARK.toString(16).padEnd(8, '0');
-const NEIGHBOUR_DISCOVERY = ['87', '88'];
+/** neighbour solicitation, and the answer */
+const NEIGHBOUR_DISCOVERY = [135, 136];
 
 export function elsewhereChains({ families }: Elsewhere, { allow }: TenantOut): Chain[] {
   const inside = match.inSet('inside', INSIDE);
@@ -63,17 +62,21 @@ export function pinnedTranslations(uplinks: readonly HostUplink[], uplinkPrefix:
 export function pinnedInput(uplinks: readonly HostUplink[]): Chain[] {
   const pairs = pairsOf(uplinks);
   if (pairs.length === 0) return [];
-  const discovery = NEIGHBOUR_DISCOVERY.map((type) => rule(match.l4proto('icmpv6'), icmpType(type), verdict.accept()));
   return [
     {
       name: 'pinned',
       base: { type: 'filter', hook: 'input', priority: FILTER, policy: 'accept' },
       rules: [
-        ...(pairs.some(({ to }) => to.includes(':')) ? discovery : []),
+        ...(pairs.some(({ to }) => to.includes(':')) ? neighbourDiscovery() : []),
         ...pairs.map(({ to }) => commented('pinned: answers only', rule(match.daddr(to), counter(), verdict.drop()))),
       ],
     },
   ];
+}
+
+/** Without which a host has no neighbours, and is none. */
+export function neighbourDiscovery(): Rule[] {
+  return NEIGHBOUR_DISCOVERY.map((type) => rule(match.icmpv6Type(type), verdict.accept()));
 }
 
 function pairsOf(uplinks: readonly HostUplink[]) {
@@ -90,14 +93,7 @@ function isAnswer(): Expression[] {
 
 function mark(): Expression[] {
   return [
-    { kind: 'immediate', register: 0, data: MARK },
+    { kind: 'immediate', register: 0, data: hostInteger(PINNED_MARK) },
     { kind: 'meta set', key: 'mark', source: 0 },
-  ];
-}
-
-export function icmpType(type: string): Expression[] {
-  return [
-    { kind: 'payload', base: 'transport', offset: 0, length: 1, register: 0 },
-    { kind: 'cmp', op: 'eq', register: 0, data: type },
   ];
 }

@@ -24,18 +24,17 @@ import { formatAddress } from '../model/address/address.ts';
 import type { PortProtocol } from '../model/objects.ts';
 import type { PortEnd, PortForward, Service } from '../plan/ports/intent.ts';
 import { isEverywhere } from '../plan/ports/forwards.ts';
+import { FAMILIES, NFPROTO } from './families.ts';
 
 const DESTINATION_NAT = -100;
-export const PROTOCOL_NUMBERS = { tcp: 6, udp: 17, sctp: 132 } as const satisfies Record<PortProtocol, number>;
+const PROTOCOL_NUMBERS = { tcp: 6, udp: 17, sctp: 132 } as const satisfies Record<PortProtocol, number>;
 
 const SERVICE = [keyField.from('meta l4proto'), keyField.from('th dport')];
 const PLACE = {
   4: [keyField.from('ip daddr'), ...SERVICE],
   6: [keyField.from('ip6 daddr'), ...SERVICE],
 } as const;
-const NFPROTO = { 4: 'ipv4', 6: 'ipv6' } as const;
 const NAT_FAMILY = { 4: 'ip', 6: 'ip6' } as const;
-const FAMILIES = [4, 6] as const;
 
 /** That say where packets are led. */
 export const PORT_MAPS: readonly string[] = FAMILIES.flatMap((family) => [`ports${family}`, `any-ports${family}`]);

@@ -19,7 +19,7 @@ export interface Namespace {
 /** Throws ENOENT, or EINVAL for a file that is no network namespace. The descriptor keeps the namespace alive. */
 export function openNamespace(path: string): Namespace {
   const fd = asNetlinkError(`open namespace ${path}`, () => addon().openNamespace(path));
-  return { fd, inode: fstatSync(fd).ino, close: () => addon().closeNamespace(fd) };
+  return { fd, inode: fstatSync(fd).ino, close: () => addon().closeDescriptor(fd) };
 }
 
 /** Makes a namespace and binds it to `path`, whose folder must exist. Throws EEXIST when the file stands already. */

@@ -44,8 +44,8 @@ export function integer(value: number, bytes: number): string {
   return value.toString(16).padStart(bytes * 2, '0');
 }
 
-/** 32 bits in the byte order of the host (little-endian on every machine Node runs on, s390x apart). */
-function hostInteger(value: number): string {
+/** Hex of 32 bits in the byte order of the host (little-endian on every machine Node runs on, s390x apart): marks, flags. */
+export function hostInteger(value: number): string {
   const bytes = Buffer.alloc(4);
   bytes.writeUInt32LE(value);
   return bytes.toString('hex');
@@ -86,6 +86,10 @@ export const match = {
   saddrNot: (address: string) => matchAddress('saddr', address, 'neq'),
   udpSport: (port: number) => [...match.l4proto('udp'), ...compare(loadPayload('transport', 0, 2), integer(port, 2))],
   udpDport: (port: number) => [...match.l4proto('udp'), ...compare(loadPayload('transport', 2, 2), integer(port, 2))],
+  icmpv6Type: (type: number) => [
+    ...match.l4proto('icmpv6'),
+    ...compare(loadPayload('transport', 0, 1), integer(type, 1)),
+  ],
   ctState: (...states: (keyof typeof CT_STATE)[]): Expression[] => [
     { kind: 'ct', key: 'state', register: 0 },
     anyOf(states.reduce((mask, state) => mask | CT_STATE[state], 0)),

@@ -34,6 +34,7 @@ export {
   commented,
   counter,
   dnatByMap,
+  hostInteger,
   integer,
   loadKey,
   match,

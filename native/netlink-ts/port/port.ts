@@ -34,7 +34,7 @@ export function holdPort({ netns, protocol, address, port, reuse = false }: Port
       // The number may be somebody else's descriptor by the second time, also where the first one failed.
       if (!held) return;
       held = false;
-      addon().releasePort(descriptor);
+      addon().closeDescriptor(descriptor);
     };
     return { close };
   } catch (error) {

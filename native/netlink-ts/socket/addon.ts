@@ -14,14 +14,14 @@ export interface Addon {
   hold(socket: SocketHandle, hold: boolean): void;
   close(socket: SocketHandle): void;
   openNamespace(path: string): number;
-  closeNamespace(descriptor: number): void;
+  /** of a namespace or a port */
+  closeDescriptor(descriptor: number): void;
   createNamespace(path: string): void;
   unmountNamespace(path: string): void;
   writeSysctl(netns: number, path: string, value: string): void;
   readSysctl(netns: number, path: string): string;
   /** `reuse` 1: although connections of a former holder are still closing */
   bindPort(netns: number, protocol: number, address: string, port: number, reuse: number): number;
-  releasePort(descriptor: number): void;
   sendFrame(netns: number, index: number, frame: Buffer): void;
   notify(path: string, message: string): void;
   /** false while another open file has it */
