@@ -2,10 +2,10 @@
 import type { Check } from './checks.ts';
 
 /** Beginnings of the names that weft's links have in the host's namespace. */
-const OURS = ['wu0', 'wc0', 'we0', 'wx0'];
+const OURS = ['wu0', 'wc0'];
 /** What a virtual link does not have, or not by its own: a rule that asks for one of these is about others. */
 const NARROWING =
-  /^(ATTRS?\{(address|type|dev_id|device\/.*|ifindex)\}|ATTRS\{.*\}|DRIVERS|SUBSYSTEMS|KERNELS|ENV\{ID_.*\})$/;
+  /^(ATTR\{(address|type|dev_id|device\/.*|ifindex)\}|ATTRS\{.*\}|DRIVERS|SUBSYSTEMS|KERNELS|ENV\{ID_.*\})$/;
 const TERM = /([A-Z]+(?:\{[^}]*\})?)\s*(==|!=|\+=|:=|=)\s*"((?:[^"\\]|\\.)*)"/g;
 
 export const checkUdev: Check = ({ facts: { udevRules } }) =>

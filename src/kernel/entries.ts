@@ -24,8 +24,7 @@ export async function putEntry(rt: RouteSocket, entry: Entry, index: number): Pr
     case 'address':
       return await tolerate(['EEXIST'], rt.addresses.add({ index, ...split(entry), nodad: true }));
     case 'route':
-      // A gateway may be nobody's address: see plan/routing/pinned.ts.
-      return await rt.routes.replace({ oif: index, ...routeSpec(entry), onlink: entry.table !== undefined });
+      return await rt.routes.replace({ oif: index, ...routeSpec(entry), onlink: entry.onlink === true });
     case 'fdb':
       return await rt.fdb.replace({ index, ...fdbSpec(entry) });
     case 'neighbour':

@@ -95,8 +95,9 @@ function localnetOf(link: string): string {
 /** Routes of ours over a link; those that the kernel makes of addresses are not. */
 export async function observeRoutes(rt: RouteSocket, { index, name }: Link): Promise<RouteObject[]> {
   const routes = ownOf(await routesOver(rt, index));
-  return routes.map(({ destination, gateway = '', table }) => {
-    return { kind: 'route', link: name, destination, gateway, ...(table === RT_TABLE_MAIN ? {} : { table }) };
+  return routes.map(({ destination, gateway = '', table, onlink }): RouteObject => {
+    const place = table === RT_TABLE_MAIN ? {} : { table };
+    return { kind: 'route', link: name, destination, gateway, ...place, ...(onlink ? { onlink } : {}) };
   });
 }
 

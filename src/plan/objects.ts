@@ -115,6 +115,8 @@ export interface RouteObject {
   gateway: string;
   /** absent: the main one */
   table?: number;
+  /** the gateway may be nobody's address; absent: it is on the link's network */
+  onlink?: true;
 }
 
 /** Which routing table marked packets ask; of weft's own protocol number. */

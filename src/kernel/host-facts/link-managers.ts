@@ -1,7 +1,6 @@
 /** Programs that give every link of the host an address, a route or a name, unless they are told not to. */
-import { readdir } from 'node:fs/promises';
 import type { HostFacts } from '../../model/host-facts.ts';
-import { exists, textOf } from './files.ts';
+import { exists, filesIn, textOf } from './files.ts';
 
 const MANAGERS = [
   {
@@ -29,9 +28,6 @@ export async function linkManagers(): Promise<HostFacts['linkManagers']> {
 }
 
 async function namesOurLinks(folders: readonly string[], ending: string): Promise<boolean> {
-  for (const folder of folders) {
-    const names = (await readdir(folder).catch(() => [])).filter((name) => name.endsWith(ending));
-    for (const name of names) if ((await textOf(`${folder}/${name}`)).includes('wu*')) return true;
-  }
+  for (const file of await filesIn(folders, ending)) if ((await textOf(file)).includes('wu*')) return true;
   return false;
 }

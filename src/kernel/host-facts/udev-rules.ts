@@ -1,7 +1,6 @@
 /** The rules of udev that this host's administrator, or a program, added: those of the distribution name links by what they are. */
-import { readdir } from 'node:fs/promises';
 import type { HostFacts } from '../../model/host-facts.ts';
-import { exists, textOf } from './files.ts';
+import { exists, filesIn, textOf } from './files.ts';
 
 const CONTROL = '/run/udev/control';
 const FOLDERS = ['/etc/udev/rules.d', '/run/udev/rules.d'];
@@ -13,16 +12,12 @@ export async function udevRules(
 ): Promise<HostFacts['udevRules']> {
   if (!(await exists(control))) return [];
   const found: HostFacts['udevRules'] = [];
-  for (const folder of folders) {
-    const names = (await readdir(folder).catch(() => [])).filter((name) => name.endsWith('.rules'));
-    for (const name of names.sort()) {
-      const file = `${folder}/${name}`;
-      // A backslash at the end of a line goes on with the next.
-      const lines = (await textOf(file)).replaceAll(/\\\n/g, '').split('\n');
-      for (const line of lines) {
-        const rule = line.trim();
-        if (!rule.startsWith('#') && /SUBSYSTEM\s*==\s*"net"/.test(rule)) found.push({ file, rule });
-      }
+  for (const file of await filesIn(folders, '.rules')) {
+    // A backslash at the end of a line goes on with the next.
+    const lines = (await textOf(file)).replaceAll(/\\\n/g, '').split('\n');
+    for (const line of lines) {
+      const rule = line.trim();
+      if (!rule.startsWith('#') && /SUBSYSTEM\s*==\s*"net"/.test(rule)) found.push({ file, rule });
     }
   }
   return found;

@@ -6,7 +6,7 @@
  */
 import type { ClusterSettings, ClusterState } from '../../model/cluster.ts';
 import type { Endpoint, PortProtocol } from '../../model/objects.ts';
-import { ANY, addressesAsked, familiesOf, familyOf } from '../../model/ports/places.ts';
+import { ANY, addressesAsked, familiesOf, familyOf, formatPlace } from '../../model/ports/places.ts';
 import type { Place } from '../../model/ports/places.ts';
 import type { Transit } from '../routing/transit.ts';
 import type { PortForward } from './intent.ts';
@@ -88,10 +88,10 @@ function* candidates(wanted: number): Generator<number> {
   for (let port = 65_535; port > 0; port--) yield port;
 }
 
-/** What a host holds by sockets, so that nobody else serves there: each once, sorted. */
+/** What a host holds by sockets, so that nobody else serves there: each once, in the order of the forwards. */
 export function socketsOf(forwards: readonly PortForward[]): Place[] {
   const places = forwards.map(({ protocol, host }) => ({ protocol, ...host }));
-  return [...new Map(places.map((place) => [`${place.protocol} ${place.address} ${place.port}`, place])).values()];
+  return [...new Map(places.map((place) => [formatPlace(place), place])).values()];
 }
 
 export function isEverywhere({ host, family }: PortForward): boolean {

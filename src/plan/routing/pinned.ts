@@ -83,7 +83,7 @@ function wayTo(mac: string, { link, family }: { link: string; family: Family }):
   const rule = { kind: 'rule', family, mark: PINNED_MARK } as const;
   return [
     { kind: 'neighbour', link, address: NEXT_HOP[family], mac },
-    { kind: 'route', link, destination: DEFAULT[family], gateway: NEXT_HOP[family], table: PINNED_TABLE },
+    { kind: 'route', link, destination: DEFAULT[family], gateway: NEXT_HOP[family], table: PINNED_TABLE, onlink: true },
     { ...rule, priority: 100, table: 254, suppressPrefixLength: 0 },
     { ...rule, priority: 101, table: PINNED_TABLE },
   ];
