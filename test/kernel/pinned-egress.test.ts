@@ -3,20 +3,12 @@ import type { EgressPin } from '../../src/model/objects.ts';
 import { inside, succeeds } from '../support/host-namespaces.ts';
 import { until } from '../support/until.ts';
 import { everyWay, probe } from '../support/who-am-i.ts';
-import { OUTSIDE, RoutingCluster } from './routing-cluster.ts';
+import { at, OUTSIDE, RoutingCluster, subnets } from './routing-cluster.ts';
 
 const VNI = 0x120000;
 const PORT = 8080;
 const PINNED = { ipv4: '192.0.2.50', ipv6: '2001:db8::50' } as const;
 const PIN: EgressPin = { nodes: ['host1', 'host2'], addresses: Object.values(PINNED), vni: VNI + 9 };
-const subnets = (n: number) => [
-  { cidr: `10.${n}.0.0/16`, gateway: `10.${n}.0.1`, reserved: [] },
-  { cidr: `fd00:${n}::/64`, gateway: `fd00:${n}::1`, reserved: [] },
-];
-const at = (host: number, n: number, last: number) => ({
-  host,
-  addresses: [`10.${n}.0.${last}/16`, `fd00:${n}::${last}/64`],
-});
 
 let cluster: RoutingCluster;
 let one: string;

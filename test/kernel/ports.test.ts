@@ -5,7 +5,7 @@ import type { RouteSocket } from 'netlink-ts';
 import { PortFlows } from '../../src/kernel/port-flows.ts';
 import { hostPortMaps } from '../../src/kernel/port-maps.ts';
 import type { Publication } from '../../src/model/objects.ts';
-import { OUTSIDE, RoutingCluster } from './routing-cluster.ts';
+import { at, OUTSIDE, RoutingCluster, subnets } from './routing-cluster.ts';
 import { inside } from '../support/host-namespaces.ts';
 import { until } from '../support/until.ts';
 import { probe } from '../support/who-am-i.ts';
@@ -13,15 +13,6 @@ import type { Probe } from '../support/who-am-i.ts';
 
 const VNI = 0x120000;
 const [PORT, HOST_PORT] = [8080, 18_080];
-const subnets = (n: number) => [
-  { cidr: `10.${n}.0.0/16`, gateway: `10.${n}.0.1`, reserved: [] },
-  { cidr: `fd00:${n}::/64`, gateway: `fd00:${n}::1`, reserved: [] },
-];
-const at = (host: number, n: number, last: number, ports: Publication[] = []) => ({
-  host,
-  addresses: [`10.${n}.0.${last}/16`, `fd00:${n}::${last}/64`],
-  ports,
-});
 const both = (hostPort: number, port = PORT, address = ''): Publication[] =>
   (['tcp', 'udp'] as const).map((protocol) => ({ protocol, address, hostPort, port }));
 

@@ -20,6 +20,19 @@ const DEADLINE = 10_000;
 
 export const OUTSIDE = { ipv4: '192.0.2.100', ipv6: '2001:db8::100' } as const;
 
+/** Of a network: 10.N.0.0/16 and fd00:N::/64. */
+export const subnets = (n: number) => [
+  { cidr: `10.${n}.0.0/16`, gateway: `10.${n}.0.1`, reserved: [] },
+  { cidr: `fd00:${n}::/64`, gateway: `fd00:${n}::1`, reserved: [] },
+];
+
+/** The address of these that ends so. */
+export const at = (host: number, n: number, last: number, ports: Publication[] = []) => ({
+  host,
+  addresses: [`10.${n}.0.${last}/16`, `fd00:${n}::${last}/64`],
+  ports,
+});
+
 export interface RunningHost {
   host: TestHost;
   loop: ReconcileLoop;

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { linkNames } from '../../src/model/names.ts';
-import { OUTSIDE, RoutingCluster } from './routing-cluster.ts';
+import { at, OUTSIDE, RoutingCluster, subnets } from './routing-cluster.ts';
 import { inside, succeeds } from '../support/host-namespaces.ts';
 import { until } from '../support/until.ts';
 import { everyWay, probe } from '../support/who-am-i.ts';
@@ -9,14 +9,6 @@ import type { Probe } from '../support/who-am-i.ts';
 
 const VNI = 0x110000;
 const PORT = 8080;
-const subnets = (n: number) => [
-  { cidr: `10.${n}.0.0/16`, gateway: `10.${n}.0.1`, reserved: [] },
-  { cidr: `fd00:${n}::/64`, gateway: `fd00:${n}::1`, reserved: [] },
-];
-const at = (host: number, n: number, last: number) => ({
-  host,
-  addresses: [`10.${n}.0.${last}/16`, `fd00:${n}::${last}/64`],
-});
 
 let cluster: RoutingCluster;
 

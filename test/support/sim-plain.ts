@@ -1,6 +1,6 @@
 /**
- * The simulation as plain modules of JavaScript, as `npm run build` would make them: where a test runner stands between modules,
- * each use of an import costs a look-up, and a run is made of those.
+ * Sources as plain modules of JavaScript, as `npm run build` would make them: for processes of their own, and for the simulation,
+ * since where a test runner stands between modules each use of an import costs a look-up, and a run is made of those.
  */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';

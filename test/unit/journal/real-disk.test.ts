@@ -2,14 +2,14 @@
 import { execFile, spawn } from 'node:child_process';
 import { mkdir, mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openJournal } from '../../../src/store/journal/journal.ts';
 import { nodeFiles } from '../../../src/store/journal/node-files.ts';
 import { silentLog } from '../../../src/store/log.ts';
-import { compileJournal } from '../../support/compiled-journal.ts';
+import { writePlain } from '../../support/sim-plain.ts';
 
 const run = promisify(execFile);
 const program = new URL('../../support/journal-process.mjs', import.meta.url).pathname;
@@ -20,7 +20,8 @@ let compiled = '';
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'weft-journal-'));
-  compiled = await compileJournal(join(folder, 'compiled'));
+  const [journal = ''] = ['journal', 'node-files'].map((name) => writePlain(`src/store/journal/${name}.ts`, folder));
+  compiled = dirname(journal);
 }, 60_000);
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
