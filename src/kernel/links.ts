@@ -27,7 +27,7 @@ export async function createLink(context: LinkContext, link: LinkObject): Promis
       return await createVxlan(context, link);
     case 'port':
       return await createPort(context, link);
-    case 'transit':
+    case 'relay':
       await createVxlanDevice(context, link);
       return await settle(context, link);
     case 'uplink':
@@ -43,7 +43,7 @@ export async function settle(context: Pick<LinkContext, 'tenant' | 'host'>, link
   if (link.kind === 'uplink') {
     await settleEnd(context.host, link.end);
     await rt.links.set({ index, mtu: link.mtu, addrGenMode: 1 });
-  } else if (link.kind === 'transit') {
+  } else if (link.kind === 'relay') {
     // It speaks for nobody, and so has no address.
     await rt.links.set({ index, address: link.mac, mtu: link.mtu, addrGenMode: 1 });
   } else if (link.kind === 'bridge') {

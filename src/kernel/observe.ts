@@ -2,13 +2,13 @@
 import { NUD_NOARP, NUD_PERMANENT } from 'netlink-ts';
 import type { BridgePortData, Link, RoutingRule } from 'netlink-ts';
 import { ALIAS_PREFIX, UPLINK } from '../plan/objects.ts';
-import type { KernelObject, LinkObject, Observed, PortFlags, RuleObject, TransitObject } from '../plan/objects.ts';
+import type { KernelObject, LinkObject, Observed, PortFlags, RuleObject, RelayObject } from '../plan/objects.ts';
 import { LINK_GROUP, REMOVED_GROUP } from './link-group.ts';
 import type { NamespaceHandle } from './namespaces.ts';
 import { observeRoutes, observeUplink, ROUTE_PROTOCOL } from './uplinks.ts';
 
 const NAMES = /^(w[bxet]|up0$)/;
-const TRANSIT = /^wt/;
+const RELAY = /^wt/;
 
 export interface Observation extends Observed {
   /** interface indices by name */
@@ -35,7 +35,7 @@ export async function observe(
   for (const link of ours.values()) {
     const object = link.name === UPLINK ? await observeUplink(link, host) : linkObject(link, byIndex);
     if (object) objects.push(object);
-    if (link.name === UPLINK || TRANSIT.test(link.name)) objects.push(...(await observeRoutes(rt, link)));
+    if (link.name === UPLINK || RELAY.test(link.name)) objects.push(...(await observeRoutes(rt, link)));
   }
   for (const { index, address, prefix, scope } of addresses) {
     const link = ours.get(index);
@@ -45,7 +45,7 @@ export async function observe(
   }
   for (const { index, address, mac, state } of neighbours) {
     const link = ours.get(index);
-    if (link && (link.kind === 'bridge' || TRANSIT.test(link.name)) && mac && (state & NUD_PERMANENT) !== 0) {
+    if (link && (link.kind === 'bridge' || RELAY.test(link.name)) && mac && (state & NUD_PERMANENT) !== 0) {
       objects.push({ kind: 'neighbour', link: link.name, address, mac });
     }
   }
@@ -85,7 +85,7 @@ function linkObject(link: Link, byIndex: Map<number, Link>): LinkObject | undefi
         mcastSnooping: link.bridge?.mcastSnooping ?? true,
       };
     case 'vxlan':
-      if (TRANSIT.test(link.name)) return transitObject(link, fields);
+      if (RELAY.test(link.name)) return relayObject(link, fields);
       return {
         kind: 'vxlan',
         ...fields,
@@ -102,9 +102,9 @@ function linkObject(link: Link, byIndex: Map<number, Link>): LinkObject | undefi
   }
 }
 
-function transitObject(link: Link, fields: Pick<TransitObject, 'name' | 'alias' | 'mtu' | 'up'>): TransitObject {
+function relayObject(link: Link, fields: Pick<RelayObject, 'name' | 'alias' | 'mtu' | 'up'>): RelayObject {
   const { id: vni = 0, local = '', port: udpPort = 0 } = link.vxlan ?? {};
-  return { kind: 'transit', ...fields, mac: link.address ?? '', vni, local, udpPort };
+  return { kind: 'relay', ...fields, mac: link.address ?? '', vni, local, udpPort };
 }
 
 function ruleObject({ family, priority, mark = 0, table, suppressPrefixLength, protocol }: RoutingRule): RuleObject[] {

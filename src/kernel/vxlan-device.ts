@@ -1,12 +1,12 @@
 /** The device by which frames enter and leave the overlay, port of a bridge or not. */
 import { NetlinkError } from 'netlink-ts';
 import { WeftError } from '../model/errors.ts';
-import type { TransitObject, VxlanObject } from '../plan/objects.ts';
+import type { RelayObject, VxlanObject } from '../plan/objects.ts';
 import { LINK_GROUP } from './link-group.ts';
 import type { LinkContext } from './links.ts';
 import { holderOf } from './vni-holder.ts';
 
-type Device = VxlanObject | TransitObject;
+type Device = VxlanObject | RelayObject;
 
 /** Asked of a host socket: the device is made in the tenant's namespace, its UDP socket stays in the host's. */
 export async function createVxlanDevice(context: LinkContext, vxlan: Device): Promise<void> {

@@ -41,7 +41,7 @@ export const linkNames = {
   bridge: (vni: number) => `wb${vni}`,
   vxlan: (vni: number) => `wx${vni}`,
   /** the way to the node that leads a tenant's packets out */
-  transit: (vni: number) => `wt${vni}`,
+  relay: (vni: number) => `wt${vni}`,
   /** the bridge port */
   port: (endpoint: string) => `we${shortHash(endpoint)}`,
   /** the end handed to the container or its engine */

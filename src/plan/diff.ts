@@ -12,7 +12,7 @@ const PHASE: Record<KernelObject['kind'], number> = {
   sysctl: 0,
   bridge: 1,
   uplink: 2,
-  transit: 3,
+  relay: 3,
   address: 4,
   route: 5,
   vxlan: 6,

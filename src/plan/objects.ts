@@ -79,8 +79,8 @@ export interface UplinkObject extends LinkFields {
 }
 
 /** A vxlan device without a bridge: the way to the node that leads a tenant's packets out. */
-export interface TransitObject extends LinkFields {
-  kind: 'transit';
+export interface RelayObject extends LinkFields {
+  kind: 'relay';
   mac: string;
   vni: number;
   /** outer source address */
@@ -161,14 +161,14 @@ export type KernelObject =
   | VxlanObject
   | PortObject
   | UplinkObject
-  | TransitObject
+  | RelayObject
   | AddressObject
   | RouteObject
   | RuleObject
   | FdbObject
   | NeighbourObject;
 
-export type LinkObject = BridgeObject | VxlanObject | PortObject | UplinkObject | TransitObject;
+export type LinkObject = BridgeObject | VxlanObject | PortObject | UplinkObject | RelayObject;
 
 /** What an observation found: our objects, and names of ours that something else has. */
 export interface Observed {
@@ -181,7 +181,7 @@ export const ALIAS_PREFIX = 'weft:';
 /** The tenant's end of its uplink. */
 export const UPLINK = 'up0';
 
-const LINKS = new Set<KernelObject['kind']>(['bridge', 'vxlan', 'port', 'uplink', 'transit']);
+const LINKS = new Set<KernelObject['kind']>(['bridge', 'vxlan', 'port', 'uplink', 'relay']);
 
 export function isLink(object: KernelObject): object is LinkObject {
   return LINKS.has(object.kind);
@@ -195,7 +195,7 @@ export function keyOf(object: KernelObject): string {
     case 'vxlan':
     case 'port':
     case 'uplink':
-    case 'transit':
+    case 'relay':
       return `link ${object.name}`;
     case 'route':
       return `route ${object.destination}${object.table === undefined ? '' : ` table ${object.table}`}`;
@@ -237,7 +237,7 @@ const FIXED: Record<LinkObject['kind'], readonly string[]> = {
   // A port without its alias was never finished: its other end may lack everything.
   port: ['kind', 'alias'],
   uplink: ['kind', 'alias'],
-  transit: ['kind', 'vni', 'local', 'udpPort'],
+  relay: ['kind', 'vni', 'local', 'udpPort'],
 };
 
 export function mustReplace(wanted: KernelObject, fields: string[]): boolean {

@@ -14,7 +14,7 @@ import { holderOf, sharedByNetwork } from '../model/shared.ts';
 import { ALIAS_PREFIX } from './objects.ts';
 import type { KernelObject, PortFlags, PortPeer } from './objects.ts';
 import { gatewayMac } from './routing/gateways.ts';
-import { pinnedOf, transitObjects } from './routing/pinned.ts';
+import { pinnedOf, relayObjects } from './routing/pinned.ts';
 import { joined, presentNetworks } from './routing/presence.ts';
 import { uplinkObjects } from './routing/uplink-objects.ts';
 import { routingOf } from './routing/picture.ts';
@@ -85,7 +85,7 @@ export function planTenant(
   const forwards = uplink !== undefined || hasRouter(state, tenant.id);
   if (uplink) objects.push(...uplinkObjects(uplink, node.underlayMtu));
   const pinned = uplink && pinnedOf(state, tenant.id);
-  if (pinned) objects.push(...transitObjects(state, pinned, { node, settings: context.settings }));
+  if (pinned) objects.push(...relayObjects(state, pinned, { node, settings: context.settings }));
   return { namespace: tenant.name, objects: [...settings(forwards), ...objects] };
 }
 

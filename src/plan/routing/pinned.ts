@@ -58,24 +58,24 @@ function familiesOf({ addresses }: EgressPin): Family[] {
 }
 
 /** In the tenant's namespace of a host with networks of it. */
-export function transitObjects(
+export function relayObjects(
   state: ClusterState,
   { pin, families, leader }: Pinned,
   { node, settings }: { node: Node; settings: ClusterSettings },
 ): KernelObject[] {
-  const link = linkNames.transit(pin.vni);
+  const link = linkNames.relay(pin.vni);
   const objects: KernelObject[] = [
     {
-      ...{ kind: 'transit', name: link, alias: `${ALIAS_PREFIX}transit:${pin.vni}`, up: true },
-      ...{ mtu: node.underlayMtu - overlayOverhead(settings.vtepFamily), mac: transitMac(pin, node) },
+      ...{ kind: 'relay', name: link, alias: `${ALIAS_PREFIX}relay:${pin.vni}`, up: true },
+      ...{ mtu: node.underlayMtu - overlayOverhead(settings.vtepFamily), mac: relayMac(pin, node) },
       ...{ vni: pin.vni, local: node.vtep, udpPort: settings.overlayPort },
     },
     ...others(state, pin.nodes, node.id).map((one): KernelObject => {
-      return { kind: 'fdb', link, mac: transitMac(pin, one), via: 'self', dst: one.vtep };
+      return { kind: 'fdb', link, mac: relayMac(pin, one), via: 'self', dst: one.vtep };
     }),
   ];
   if (!leader || leader.id === node.id) return objects;
-  return [...objects, ...families.flatMap((family) => wayTo(transitMac(pin, leader), { link, family }))];
+  return [...objects, ...families.flatMap((family) => wayTo(relayMac(pin, leader), { link, family }))];
 }
 
 /** Marked packets ask the main table first, for all but its default route: what the tenant routes itself stays here. */
@@ -111,14 +111,14 @@ export function pinnedMembers(state: ClusterState, node: string): GuardMember[] 
     );
     if (!pin.nodes.includes(node)) return answers;
     const sent = others(state, [...(senders.get(tenant) ?? [])], node).map((one) => {
-      return { source: one.vtep, vni: pin.vni, mac: transitMac(pin, one) };
+      return { source: one.vtep, vni: pin.vni, mac: relayMac(pin, one) };
     });
     return [...answers, ...sent];
   });
 }
 
 /** VTEPs are the nodes' own, so these are, too. */
-function transitMac({ vni }: EgressPin, { vtep }: Node): string {
+function relayMac({ vni }: EgressPin, { vtep }: Node): string {
   return macFor(vni, vtep);
 }
 

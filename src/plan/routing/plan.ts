@@ -88,7 +88,7 @@ function planOut(state: ClusterState, tenant: string, context: RoutingContext): 
   if (!uplink) return null;
   const ports = routing.forwards.filter((one) => one.tenant === tenant);
   const pinned = pinnedOf(state, tenant);
-  const link = pinned && linkNames.transit(pinned.pin.vni);
+  const link = pinned && linkNames.relay(pinned.pin.vni);
   const leads = pinned?.leader?.id === context.node;
   const inside = uplink.networks.map(({ vni }) => linkNames.bridge(vni));
   return {

@@ -65,16 +65,16 @@ describe('the plan of pinned egress', () => {
   const state = states().leader('acme', 'one').build();
 
   it('leads packets of other hosts over a VNI of its own, whose next hop is the leader', () => {
-    const link = linkNames.transit(PIN.vni);
+    const link = linkNames.relay(PIN.vni);
     const { objects } = planTenant(state, { node: 'three', settings, tenant: 'acme' })!;
     const leader = planTenant(state, { node: 'one', settings, tenant: 'acme' })!.objects;
-    const mac = leader.flatMap((object) => (object.kind === 'transit' ? [object.mac] : []))[0];
+    const mac = leader.flatMap((object) => (object.kind === 'relay' ? [object.mac] : []))[0];
     expect(objects).toContainEqual({ kind: 'neighbour', link, address: '169.254.0.1', mac });
     expect(objects).toContainEqual({ kind: 'fdb', link, mac, via: 'self', dst: '192.0.2.1' });
     expect(objects.filter(({ kind }) => kind === 'rule')).toHaveLength(2);
     expect(
       planTenant(state, { node: 'three', settings, tenant: 'beta' })!.objects.map(({ kind }) => kind),
-    ).not.toContain('transit');
+    ).not.toContain('relay');
     const out = (node: string) => planTenantRouting(state, 'acme', { node, settings })?.out;
     expect(out('three')?.elsewhere).toEqual({ link, families: [4] });
     expect(out('one')).toMatchObject({ bridges: [linkNames.bridge(VNI), link] });
