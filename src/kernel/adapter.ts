@@ -21,7 +21,7 @@ import type { Observed, PortPeer } from '../plan/objects.ts';
 import type { SeenProbe } from '../plan/probes.ts';
 import type { HostGuardIntent, RulesetIntent, TenantGuardIntent } from '../plan/ruleset.ts';
 import { applyOperations } from './apply.ts';
-import { ClaimLog } from './claims.ts';
+import { AnnouncementLog } from './announcements.ts';
 import { cutFlows } from './cut-flows.ts';
 import { KernelEvents } from './events.ts';
 import { countsConnections } from './features.ts';
@@ -35,7 +35,7 @@ import { observe } from './observe.ts';
 import { PinnedAddresses } from './pinned-addresses.ts';
 import { forgetDrops, readDrops } from './port-guard/drops.ts';
 import { PortFlows } from './port-flows.ts';
-import { PortHolds } from './port-holds.ts';
+import { PortReservations } from './port-reservations.ts';
 import { readProbes } from './probes.ts';
 import { routeOnLink } from './sandbox-routes.ts';
 import { removeRuleset, rulesetStands } from './ruleset.ts';
@@ -61,14 +61,14 @@ export class NetlinkKernel implements KernelPort {
   readonly #tenants: TenantNamespaces;
   readonly #settings: Settings;
   readonly #events: KernelEvents;
-  readonly #claims: ClaimLog;
+  readonly #claims: AnnouncementLog;
   /** of each namespace; one that is bound anew has another socket */
   readonly #guards = new WeakMap<NftSocket, { rulesets: Rulesets; flows: PortFlows }>();
   readonly #foreign: ForeignForward;
   /** undefined: not tried yet */
   #features: KernelFeatures | undefined;
   /** of the host: for those who are about to publish one, too */
-  readonly ports: PortHolds;
+  readonly ports: PortReservations;
   readonly #pinned: PinnedAddresses;
 
   constructor(options: KernelOptions) {
@@ -81,11 +81,11 @@ export class NetlinkKernel implements KernelPort {
     };
     this.#tenants = new TenantNamespaces(options.folder, options.wire);
     this.#foreign = new ForeignForward(this.#host.nft);
-    this.ports = new PortHolds(namespace);
+    this.ports = new PortReservations(namespace);
     this.#pinned = new PinnedAddresses(this.#host);
     this.#settings = new Settings(options.sysctls);
     this.#events = new KernelEvents(options.onMonitorFailure, (name) => this.#settings.forget(name));
-    this.#claims = new ClaimLog(options.onMonitorFailure);
+    this.#claims = new AnnouncementLog(options.onMonitorFailure);
     this.#events.follow(null, namespace);
   }
 
@@ -150,7 +150,7 @@ export class NetlinkKernel implements KernelPort {
     return this.#guard(this.#host, intent);
   }
 
-  holdPorts(wanted: readonly Place[]): Promise<PlaceConflict[]> {
+  reservePorts(wanted: readonly Place[]): Promise<PlaceConflict[]> {
     return this.ports.keep(wanted);
   }
 

@@ -87,7 +87,7 @@ export interface KernelPort {
   passForeign(wanted: boolean): Promise<ForeignChains>;
   forwarding(): Promise<HostForwarding>;
   /** Exactly these ports of the host are kept from others; those that others have. */
-  holdPorts(wanted: readonly Place[]): Promise<PlaceConflict[]>;
+  reservePorts(wanted: readonly Place[]): Promise<PlaceConflict[]>;
   /** Throws where others of weft's than the wanted may stand still. */
   holdAddresses(wish: AddressWish): Promise<HeldAddresses>;
   /** Forgets connections that were begun from these ranges, in the tenant's namespace and in the host's. */

@@ -48,7 +48,7 @@ const EVENT_PAUSE = 20;
 const HOST = 'host';
 const NAMESPACES = 'namespaces';
 const FORWARD = 'forward';
-const PORTS = 'ports';
+const RESERVED = 'reserved-ports';
 const HELD = 'held';
 const PINNED = 'pinned';
 
@@ -203,7 +203,7 @@ export class ReconcileLoop implements Reconciler {
       return;
     }
     await this.#try(FORWARD, () => this.#passForeign(state));
-    await this.#try(PORTS, () => this.#holdPorts(state));
+    await this.#try(RESERVED, () => this.#reservePorts(state));
     await this.#try(PINNED, () => this.#holdAddresses(state, true));
     times.lap('host');
     for (const tenant of tenants) {
@@ -243,7 +243,7 @@ export class ReconcileLoop implements Reconciler {
   #forgetTenants(state: ClusterState): void {
     this.#pinned.forgetTenants(state);
     for (const scope of this.#troubles.scopes()) {
-      if ([HOST, NAMESPACES, FORWARD, PORTS, HELD, PINNED].includes(scope) || state.tenants.has(scope)) continue;
+      if ([HOST, NAMESPACES, FORWARD, RESERVED, HELD, PINNED].includes(scope) || state.tenants.has(scope)) continue;
       this.#troubles.clear(scope);
       this.#retries.forget(scope);
     }
@@ -266,9 +266,9 @@ export class ReconcileLoop implements Reconciler {
     return [];
   }
 
-  async #holdPorts(state: ClusterState): Promise<OperationFailure[]> {
+  async #reservePorts(state: ClusterState): Promise<OperationFailure[]> {
     const { forwards } = routingOf(state, this.#options);
-    this.#ports.set(portFindings(await this.#options.kernel.holdPorts(socketsOf(forwards))));
+    this.#ports.set(portFindings(await this.#options.kernel.reservePorts(socketsOf(forwards))));
     return [];
   }
 

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { NftSocket, openNamespace, RouteSocket } from 'netlink-ts';
 import { announce } from '../../src/kernel/announce.ts';
-import { ClaimLog } from '../../src/kernel/claims.ts';
+import { AnnouncementLog } from '../../src/kernel/announcements.ts';
 import { forgetDrops, readDrops } from '../../src/kernel/port-guard/drops.ts';
 import { ensureRuleset, rulesetStands } from '../../src/kernel/ruleset.ts';
 import { formatAddress } from '../../src/model/address/address.ts';
@@ -250,7 +250,7 @@ describe('an address that endpoints share', () => {
   async function claimed(frames: Forgery[]): Promise<{ passed: string[]; claims: AddressClaim[] }> {
     const namespace = openNamespace(tenant);
     const stop = new AbortController();
-    const log = new ClaimLog((error) => expect(error).toBeUndefined());
+    const log = new AnnouncementLog((error) => expect(error).toBeUndefined());
     const claims: AddressClaim[] = [];
     log.follow('acme', namespace);
     const reading = (async () => {

@@ -113,7 +113,7 @@ export class FakeKernel implements KernelPort {
     return Promise.resolve({ chains: [], refused: [], repaired: [] });
   }
 
-  holdPorts(wanted: readonly Place[]): Promise<PlaceConflict[]> {
+  reservePorts(wanted: readonly Place[]): Promise<PlaceConflict[]> {
     this.held = wanted;
     return Promise.resolve([]);
   }

@@ -26,7 +26,7 @@ export function claimChains(): Chain[] {
     {
       name: 'announcements',
       rules: [
-        commented('to weftd', rule(within(SETS.claimed4, 'arp sender', CLAIMS), tell, verdict.drop())),
+        commented('to weftd', rule(within(SETS.announcementRate4, 'arp sender', CLAIMS), tell, verdict.drop())),
         rule(drop('rate')),
       ],
     },
@@ -35,7 +35,7 @@ export function claimChains(): Chain[] {
       rules: [
         commented(
           'to weftd',
-          rule(icmpv6.unsolicited(), within(SETS.claimed6, 'nd target', CLAIMS), tell, verdict.drop()),
+          rule(icmpv6.unsolicited(), within(SETS.announcementRate6, 'nd target', CLAIMS), tell, verdict.drop()),
         ),
         rule(icmpv6.unsolicited(), drop('rate')),
         rule(drop('neighbour-discovery')),

@@ -19,8 +19,8 @@ export const SETS = {
   icmpv6: 'icmpv6-messages',
   probes: 'probes',
   broadcasts: 'broadcasts',
-  claimed4: 'claimed4',
-  claimed6: 'claimed6',
+  announcementRate4: 'announcement-rate4',
+  announcementRate6: 'announcement-rate6',
 } as const;
 
 /** Whose elements are told by the intent; the rest is the same in every tenant. */
@@ -68,8 +68,8 @@ export function portGuardSets(intent: PortGuardIntent): NftSet[] {
     messages(),
     perPort(SETS.probes, MINUTE),
     perPort(SETS.broadcasts, MINUTE),
-    perPort(SETS.claimed4, MINUTE, [PORT, ...KNOWN4]),
-    perPort(SETS.claimed6, MINUTE, [PORT, ...KNOWN6]),
+    perPort(SETS.announcementRate4, MINUTE, [PORT, ...KNOWN4]),
+    perPort(SETS.announcementRate6, MINUTE, [PORT, ...KNOWN6]),
     ...FRAME_DROPS.map((reason) => perPort(dropSet(reason), DAY)),
   ];
 }

@@ -18,7 +18,7 @@ const IPV6 = 0x86dd;
 const ARP_SENDER = 14;
 const ND_TARGET = 48;
 
-export class ClaimLog {
+export class AnnouncementLog {
   readonly #followed = new FollowedNamespaces();
   readonly #claims = new Mailbox<AddressClaim>();
   readonly #failed: (error: unknown) => void;

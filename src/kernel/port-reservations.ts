@@ -14,7 +14,7 @@ import { holderOfPort } from './port-holder.ts';
 /** For which the name of who is in the way of the plan is good: to find it is to look at all processes' descriptors. */
 const KNOWN = 60_000;
 
-interface Hold {
+interface Reservation {
   /** undefined: the kernel has no such sockets, and records alone tell who has the port */
   socket: HeldPort | undefined;
   /** the plan has it */
@@ -23,10 +23,10 @@ interface Hold {
   pending: number;
 }
 
-export class PortHolds {
+export class PortReservations {
   readonly #netns: Namespace;
   readonly #clock: () => number;
-  readonly #holds = new Map<string, Hold>();
+  readonly #reservations = new Map<string, Reservation>();
   /** in the way of the plan */
   readonly #holders = new Map<string, { holder: string; until: number }>();
 
@@ -40,9 +40,9 @@ export class PortHolds {
    * then they are kept. Throws `invalid-argument` for an address that the host does not have, and holds none then.
    */
   async claim(places: readonly Place[]): Promise<{ settle: () => void } | PlaceConflict> {
-    const claimed: Hold[] = [];
+    const claimed: Reservation[] = [];
     const settle = () => {
-      for (const hold of claimed.splice(0)) hold.pending -= 1;
+      for (const reservation of claimed.splice(0)) reservation.pending -= 1;
     };
     const giveUp = () => {
       settle();
@@ -50,9 +50,9 @@ export class PortHolds {
     };
     try {
       for (const place of places) {
-        const taken = this.#take(place, (hold) => {
-          hold.pending += 1;
-          claimed.push(hold);
+        const taken = this.#take(place, (reservation) => {
+          reservation.pending += 1;
+          claimed.push(reservation);
         });
         if (taken) continue;
         giveUp();
@@ -68,12 +68,12 @@ export class PortHolds {
   /** Lets go of what is neither wanted nor claimed, and takes what is missing; who has what cannot be taken. */
   async keep(wanted: readonly Place[]): Promise<PlaceConflict[]> {
     const keys = new Set(wanted.map(formatPlace));
-    for (const [key, hold] of this.#holds) hold.planned = keys.has(key);
+    for (const [key, reservation] of this.#reservations) reservation.planned = keys.has(key);
     this.#letGo();
     const conflicts: PlaceConflict[] = [];
     for (const place of wanted) {
       try {
-        const taken = this.#take(place, (hold) => (hold.planned = true));
+        const taken = this.#take(place, (reservation) => (reservation.planned = true));
         if (taken) this.#holders.delete(formatPlace(place));
         else conflicts.push({ place, holder: await this.#knownHolder(place) });
       } catch (error) {
@@ -86,29 +86,29 @@ export class PortHolds {
   }
 
   close(): void {
-    for (const { socket } of this.#holds.values()) socket?.close();
-    this.#holds.clear();
+    for (const { socket } of this.#reservations.values()) socket?.close();
+    this.#reservations.clear();
   }
 
   #letGo(): void {
-    for (const [key, { socket, planned, pending }] of this.#holds) {
+    for (const [key, { socket, planned, pending }] of this.#reservations) {
       if (planned || pending > 0) continue;
-      this.#holds.delete(key);
+      this.#reservations.delete(key);
       socket?.close();
     }
   }
 
-  /** Whether it is held now, and then with what it is held for; nobody lets go of it in between. */
-  #take(place: Place, mark: (hold: Hold) => void): boolean {
+  /** False where somebody else has it. Marked in the same step in which it is made, so that nobody lets go of it in between. */
+  #take(place: Place, mark: (reservation: Reservation) => void): boolean {
     const key = formatPlace(place);
-    let hold = this.#holds.get(key);
-    if (!hold) {
-      const opened = openHold(this.#netns, place);
+    let reservation = this.#reservations.get(key);
+    if (!reservation) {
+      const opened = openReservation(this.#netns, place);
       if (opened === 'taken') return false;
-      hold = { ...opened, planned: false, pending: 0 };
-      this.#holds.set(key, hold);
+      reservation = { ...opened, planned: false, pending: 0 };
+      this.#reservations.set(key, reservation);
     }
-    mark(hold);
+    mark(reservation);
     return true;
   }
 
@@ -127,7 +127,7 @@ async function nameHolder(place: Place): Promise<string> {
 }
 
 /** Connections that are closing keep TCP from a port on which nobody serves: then it is shared with who asks so too. */
-function openHold(netns: Namespace, place: Place): Pick<Hold, 'socket'> | 'taken' {
+function openReservation(netns: Namespace, place: Place): Pick<Reservation, 'socket'> | 'taken' {
   for (const reuse of place.protocol === 'tcp' ? [false, true] : [false]) {
     try {
       return { socket: holdPort({ netns, ...place, reuse }) };
