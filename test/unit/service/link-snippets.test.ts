@@ -11,7 +11,7 @@ const ID = '01M7ZZTVQ5W3JNQGYTNP7QAPQ2';
 const VNI = 0x120000;
 /** Those that ever stand in the host's namespace, where these programs run. */
 const ON_HOST = [linkNames.uplink(ID), linkNames.container(ID)];
-const ALL = [...ON_HOST, ...[linkNames.bridge(VNI), linkNames.vxlan(VNI), linkNames.transit(VNI), linkNames.port(ID)]];
+const ALL = [...ON_HOST, ...[linkNames.bridge(VNI), linkNames.vxlan(VNI), linkNames.relay(VNI), linkNames.port(ID)]];
 const OTHERS = ['eth0', 'enp3s0', 'wlan0', 'wlp2s0', 'wwan0', 'wg0', 'docker0', 'br-0123456789ab', 'veth1234'];
 
 type Sections = Record<string, Record<string, string>>;
