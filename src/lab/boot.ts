@@ -20,6 +20,7 @@ const BOOT_DEADLINE = 10_000;
  * Runs as pid 1 until it becomes tini. Every mount is the host's own and none is seen outside of it.
  * - /run is empty at each boot. /etc, /opt and /var/lib are the machine's with the host's changes laid over them; what
  *   keeps layers of its own or counts on fsync is a plain directory of the host's disk.
+ * - what is shared under /dev/shm is named by pids, which every host has of its own.
  * - /sys must be mounted anew to show the links of this network namespace; that hides the cgroup mounts below it, which
  *   are put back (without them dockerd ends with "Devices cgroup isn't mounted").
  * - The boot id is otherwise the machine's, the same for all hosts and for all their lives.
@@ -32,6 +33,7 @@ hostname "$name"
 mount --make-rprivate /
 mount -t proc proc /proc
 mount -t tmpfs -o mode=755,nosuid,nodev tmpfs /run
+[ ! -d /dev/shm ] || mount -t tmpfs -o mode=1777,nosuid,nodev tmpfs /dev/shm
 mkdir -p /run/lock /run/cgroup /run/disk /run/weft-lab/bin
 mount --rbind /sys/fs/cgroup /run/cgroup
 mount -t sysfs sysfs /sys
