@@ -23,9 +23,10 @@ function macOf(number: number): string {
   return `02:00:c0:00:02:${number.toString(16).padStart(2, '0')}`;
 }
 
+/** A bridge without an address of its own takes the lowest of its ports', and another one when that port is cut off. */
 export async function prepareSwitch(holder: ProcessId): Promise<void> {
   await ip(holder, [
-    `link add ${BRIDGE} type bridge mcast_snooping 0 forward_delay 0`,
+    `link add ${BRIDGE} address ${macOf(254)} type bridge mcast_snooping 0 forward_delay 0`,
     `link set ${BRIDGE} up`,
     `addr add ${OUTSIDE.ipv4}/24 dev ${BRIDGE}`,
     `addr add ${OUTSIDE.ipv6}/64 dev ${BRIDGE} nodad`,
