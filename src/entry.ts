@@ -136,10 +136,10 @@ export async function catchUp(host: EntryHost, { view }: ControlDeps): Promise<v
 export async function register(
   host: EntryHost,
   deps: ControlDeps,
-  { record, shown }: { record: Node; shown: string[] },
+  { record, shown }: { record: () => Node; shown: string[] },
 ): Promise<void> {
   const { signal } = host;
-  await untilStore(host, () => registerNode(deps, record, signal));
+  await untilStore(host, () => registerNode(deps, record(), signal));
   await untilStore(host, () => recordCertificates(deps, deps.node.id, shown, { signal }));
 }
 

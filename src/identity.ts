@@ -21,7 +21,7 @@ export async function ensureIdentity({
   log,
 }: {
   config: Config;
-  underlay: { address: string };
+  underlay: { readonly current: { address: string } };
   log: Logger;
 }): Promise<Identity> {
   const known = await loadIdentity(config.pki);
@@ -34,7 +34,7 @@ export async function ensureIdentity({
   }
   const authority = await createAuthority(config.pki);
   const nodeId = newId();
-  const node = { nodeId, name: config.node.name, addresses: [underlay.address, '127.0.0.1'] };
+  const node = { nodeId, name: config.node.name, addresses: [underlay.current.address, '127.0.0.1'] };
   const credentials = await issueNodeCertificate(authority, node);
   await saveIdentity(config.pki, credentials, await issueClientCertificate(authority, { nodeId }));
   log.info({ nodeId }, 'made the cluster’s CA and this node’s certificate');

@@ -22,6 +22,7 @@ import type { ControlDeps } from './control/context.ts';
 import { keepHouse } from './control/housekeeping.ts';
 import { assertReadable, whenUnreadable } from './control/level.ts';
 import { recordCertificates, revokedSerials } from './control/membership.ts';
+import { updateNode } from './control/nodes.ts';
 import type { AtFailpoint } from './control/failpoints.ts';
 import { OwnRecords } from './control/ownership/own-records.ts';
 import { Ownership } from './control/ownership/ownership.ts';
@@ -43,8 +44,7 @@ import { gatherHostFacts } from './kernel/host-facts/gather.ts';
 import { ServiceManager } from './kernel/service-manager.ts';
 import { sendProbe } from './kernel/probes.ts';
 import { assertOverlayPortFree } from './kernel/overlay-port.ts';
-import { findUnderlay, hostRoutes } from './kernel/underlay.ts';
-import type { Underlay } from './kernel/underlay.ts';
+import { findUnderlay, hostRoutes, underlayEvents } from './kernel/underlay.ts';
 import type { ClusterSettings } from './model/cluster.ts';
 import { toWeftError, WeftError } from './model/errors.ts';
 import { keys, prefixes } from './model/keys.ts';
@@ -63,9 +63,10 @@ import { openAuthority } from './trust/authority.ts';
 import { IdentityKeeper } from './trust/keeper.ts';
 import { actAsNext, controlOfNext, editionOf } from './next-version.ts';
 import type { Edition } from './next-version.ts';
-import { nodeRecord } from './node-record.ts';
+import { addressRecord, nodeRecord } from './node-record.ts';
 import { openStore } from './opened-store.ts';
 import type { OpenedStore } from './opened-store.ts';
+import { UnderlayFollower } from './underlay-follower.ts';
 
 /** What the loop may do where the node is not, or may not be, the owner of its endpoints. */
 const HOLDS: Partial<Record<StandingState, Hold>> = { fenced: 'down', cloned: 'down', behind: 'still' };
@@ -76,7 +77,7 @@ interface Host {
   config: Config;
   manager: ServiceManager;
   log: Logger;
-  underlay: Underlay;
+  underlay: UnderlayFollower;
   at: AtFailpoint | undefined;
   edition: Edition;
   signal: AbortSignal;
@@ -85,7 +86,11 @@ interface Host {
 async function run({ config, manager, log, at, edition, signal }: Omit<Host, 'underlay'>): Promise<void> {
   assertMountNamespace();
   const lock = await lockStopped(config);
-  const underlay = await findUnderlay(config.underlay);
+  const underlay = new UnderlayFollower({
+    underlay: await findUnderlay(config.underlay),
+    find: (held) => findUnderlay(config.underlay, { held }),
+    ...{ events: underlayEvents, now: () => new Date(), log },
+  });
   const host: Host = { config, manager, log, underlay, at, edition, signal };
   const identity = await ensureIdentity(host);
   const keeper = new IdentityKeeper(identity);
@@ -105,7 +110,7 @@ async function run({ config, manager, log, at, edition, signal }: Omit<Host, 'un
 async function serve(host: Host, keeper: IdentityKeeper, opened: OpenedStore): Promise<void> {
   const { config, log, underlay, signal } = host;
   const { store, endpoints, upkeep } = opened;
-  const vtepFamily = underlay.address.includes(':') ? 6 : 4;
+  const vtepFamily = underlay.current.address.includes(':') ? 6 : 4;
   const asked = { endpoints: config.store.endpoints, port: config.api.port, keeper, signal };
   const pictures = pictureFile(`${config.state}/picture`, nodeFiles);
   const { settings, start } = await beginning(host, {
@@ -138,7 +143,7 @@ async function serve(host: Host, keeper: IdentityKeeper, opened: OpenedStore): P
     pki: config.pki,
     keeper,
     name: owner.name,
-    addresses: [underlay.address],
+    addresses: () => [underlay.current.address],
     state: () => view.current().state,
     onIssued: (certificates, context) => recordCertificates(deps, owner.id, certificates, context),
     onRenewed: () => store.renew(),
@@ -165,11 +170,11 @@ async function serve(host: Host, keeper: IdentityKeeper, opened: OpenedStore): P
     ownership,
     examiners: peers,
     hostFacts: gatherHostFacts,
-    probes: { send: sendProbe, seen: () => kernel.seenProbes(underlay.address) },
+    probes: { send: sendProbe, seen: () => kernel.seenProbes(underlay.current.address) },
     engineShows: config.docker.enabled ? (until) => pictureOfEngine(dockerSelf(config, deps), until) : undefined,
     trust: trustPort(keeper, authority, renewal),
     store,
-    upkeep,
+    ...{ upkeep, underlay },
     view,
     reconciler: loop,
     turns,
@@ -198,7 +203,7 @@ async function serve(host: Host, keeper: IdentityKeeper, opened: OpenedStore): P
   whenUnreadable(deps, (error) => refused.abort(error));
   const waiting = { ...host, signal: until };
   const registration = {
-    record: { ...nodeRecord(host, owner), storeEndpoints: endpoints, signs: authority !== undefined },
+    record: () => ({ ...nodeRecord(host, owner), storeEndpoints: endpoints(), signs: authority !== undefined }),
     // those this node was given, or gave itself, before it was registered
     shown: [keeper.current.cert, keeper.current.client.cert],
   };
@@ -212,7 +217,19 @@ async function serve(host: Host, keeper: IdentityKeeper, opened: OpenedStore): P
     if (journal.fresh && !known) await holdPorts(kernel, { hold: 'down', attached: undefined });
     working.push(watchMembership({ node: owner, store, view, peers, standing: ownership.standing }, until));
     working.push(lead.run(until));
-    working.push(loop.run(until), keepHouse(deps, until), renewal.run(until), pictureWriter.run(until));
+    underlay.onChange(async (now, until) => {
+      // Connections from the former address would be missed by their timeouts only.
+      store.renew();
+      await updateNode(deps, { ...addressRecord(now, config), storeEndpoints: endpoints() }, until);
+      renewal.look();
+    });
+    working.push(
+      underlay.run(until),
+      loop.run(until),
+      keepHouse(deps, until),
+      renewal.run(until),
+      pictureWriter.run(until),
+    );
     working.push(followClaims(deps, kernel.claims(until), until));
     if (upkeep) working.push(upkeep.run(until));
     if (host.edition.next) working.push(actAsNext(deps, until));
@@ -256,11 +273,12 @@ async function answer(
   const nodeName = deps.node.name;
   const api = await startApiServer({ socketPath: `${config.run}/weft.sock`, control, nodeName, log, timings });
   const tcp = await startTcpServer({
-    ...{ address: underlay.address, port: config.api.port, control, nodeName, log },
+    ...{ address: underlay.current.address, port: config.api.port, control, nodeName, log },
     certificates: keeper,
     identify: (raw) => identifyNode(deps, keeper, raw),
   });
   onForgotten(deps.view, () => tcp.lookAgain());
+  underlay.onChange(({ address }) => tcp.listenAt(address));
   const { enabled: measured, port } = config.metrics;
   const notAfter = () => keeper.current.notAfter;
   const metrics = measured ? await startMetrics({ port, control, notAfter, timings, log }) : undefined;

@@ -1,11 +1,11 @@
-/** What this host tells the cluster of itself when it registers. */
+/** What this host tells the cluster of itself: all of it when it registers, of its address whenever that changes. */
 import type { Config } from './config.ts';
 import type { Underlay } from './kernel/underlay.ts';
 import type { Node } from './model/objects.ts';
 import type { Edition } from './next-version.ts';
 
 interface Registrant {
-  underlay: Underlay;
+  underlay: { readonly current: Underlay };
   config: Config;
   edition: Pick<Edition, 'version' | 'level'>;
 }
@@ -20,13 +20,20 @@ export function nodeRecord(
 ): Node {
   return {
     ...owner,
+    ...addressRecord(underlay.current, config),
+    ...{ version: edition.version, level: edition.level },
+    createdAt: new Date().toISOString(),
+  };
+}
+
+/** The part of its record that goes by its address. */
+export function addressRecord(underlay: Underlay, { api }: Config) {
+  return {
     vtep: underlay.address,
     underlayMtu: underlay.mtu,
     interface: underlay.interface,
     addresses: underlay.addresses,
     subnets: underlay.subnets,
-    api: hostPort(underlay.address, config.api.port),
-    ...{ version: edition.version, level: edition.level },
-    createdAt: new Date().toISOString(),
-  };
+    api: hostPort(underlay.address, api.port),
+  } satisfies Partial<Node>;
 }

@@ -1,7 +1,6 @@
 /** The store as this host reaches it: an etcd that weftd runs here and looks after, or one that others run. */
 import type { Logger } from 'pino';
 import type { Config } from './config.ts';
-import type { Underlay } from './kernel/underlay.ts';
 import { hostPort } from './node-record.ts';
 import { Revocation } from './revocation.ts';
 import { openEtcdStore } from './store/etcd.ts';
@@ -14,20 +13,21 @@ import { Upkeep } from './store/managed/upkeep.ts';
 import { createAuthority, issueMemberCertificate } from './trust/authority.ts';
 import { signRevocations } from './trust/certificate.ts';
 import type { IdentityKeeper } from './trust/keeper.ts';
+import type { UnderlayFollower } from './underlay-follower.ts';
 
 const ETCD_PORT = 2379;
 
 interface Host {
   config: Config;
   log: Logger;
-  underlay: Underlay;
+  underlay: UnderlayFollower;
   signal: AbortSignal;
 }
 
 export interface OpenedStore {
   store: RenewableStore;
   /** by which other hosts reach it */
-  endpoints: string[];
+  endpoints: () => string[];
   /** of the etcd that this host runs */
   upkeep: Upkeep | undefined;
   /** tells that etcd which certificates count no more */
@@ -43,7 +43,7 @@ export async function openStore(host: Host, identity: IdentityKeeper): Promise<O
   const keeper = lineageFile(`${config.state}/lineage.json`);
   const tls = () => identity.current.client;
   const store = await openEtcdStore({ endpoints, tls, keepaliveMs: managed ? 1_500 : 6_000, keeper, log });
-  const reached = managed ? [`https://${hostPort(host.underlay.address, ETCD_PORT)}`] : endpoints;
+  const reached = () => (managed ? [`https://${hostPort(host.underlay.current.address, ETCD_PORT)}`] : endpoints);
   return { store, endpoints: reached, upkeep, revocationOf };
 }
 
@@ -53,20 +53,21 @@ async function startEtcd(
 ): Promise<Pick<OpenedStore, 'upkeep' | 'revocationOf'>> {
   const authority = await createAuthority(config.pki);
   const { name } = config.node;
-  const issueMember = () => issueMemberCertificate(authority, { name, addresses: [underlay.address] });
+  const issueMember = () => issueMemberCertificate(authority, { name, addresses: [underlay.current.address] });
   const quota = config.store.quota * 1024 ** 2;
   const etcd = await ensureManagedEtcd({
     dataDir: `${config.state}/etcd`,
     binary: config.store.binary,
     unit: await unitOf(config),
     name,
-    address: underlay.address,
+    address: underlay.current.address,
     tls: await issueMember(),
     revocations: await signRevocations(authority.signer, [], authority.now()),
     quota,
     log,
     signal,
   });
+  underlay.onChange(async ({ address }) => etcd.move(address, await issueMember()));
   const upkeep = new Upkeep({
     maintenance: new Maintenance(etcd.endpoint, () => identity.current.client),
     folder: `${config.state}/backups`,

@@ -1,7 +1,8 @@
 /**
- * Keeps the node's certificates young: at two thirds of their life, or when asked, they are issued anew, by this node where
- * it holds the CA, else by a node that does. What is new is on disk before it is used; connections that stand stay.
+ * Keeps the node's certificates young: at two thirds of their life, when the host has another address, or when asked, they are
+ * issued anew, by this node where it holds the CA, else by a node that does. What is new is on disk before it is used; connections that stand stay.
  */
+import { X509Certificate } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { experimental } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
@@ -20,7 +21,8 @@ export interface RenewalOptions {
   pki: string;
   keeper: IdentityKeeper;
   name: string;
-  addresses: string[];
+  /** of this host as they are now */
+  addresses: () => string[];
   /** the node's picture of the cluster: where nodes are that can certify */
   state: () => ClusterState;
   /** certificates this node issued to itself go on record too */
@@ -36,6 +38,7 @@ const LOOK = 60_000;
 export class Renewal {
   readonly #options: RenewalOptions;
   #running: Promise<{ notAfter: Date }> | undefined;
+  #pause = new AbortController();
 
   constructor(options: RenewalOptions) {
     this.#options = options;
@@ -44,14 +47,22 @@ export class Renewal {
   /** Until the signal. A renewal that fails is tried again each minute; a third of the certificate's life is left then. */
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      if (isDue(this.#options.keeper.current, new Date())) {
+      const { keeper, addresses } = this.#options;
+      if (isDue(keeper.current, new Date()) || !namesAll(keeper.current, addresses())) {
         await this.now({ signal }).catch((error: unknown) => {
           const { code, message } = toWeftError(error);
           this.#options.log.warn({ code, reason: message }, 'the certificates of this node could not be renewed yet');
         });
       }
-      await delay(LOOK, undefined, { signal }).catch(() => undefined);
+      this.#pause = new AbortController();
+      const until = AbortSignal.any([signal, this.#pause.signal]);
+      await delay(LOOK, undefined, { signal: until }).catch(() => undefined);
     }
+  }
+
+  /** The next look is now: this host may have other addresses. */
+  look(): void {
+    this.#pause.abort();
   }
 
   /** One at a time: who asks while one runs gets its outcome. */
@@ -80,7 +91,7 @@ export class Renewal {
 
   async #issue(authority: Authority, csr: { node: string; client: string }, context: CallContext) {
     const { keeper, name, addresses, onIssued } = this.#options;
-    const issued = await certifyNode(authority, { nodeId: keeper.current.nodeId, name, addresses }, csr);
+    const issued = await certifyNode(authority, { nodeId: keeper.current.nodeId, name, addresses: addresses() }, csr);
     await onIssued([issued.node, issued.client], context);
     return issued;
   }
@@ -106,6 +117,12 @@ export class Renewal {
     }
     throw failure;
   }
+}
+
+/** Those who check a server's address find it in the certificate; nodes go by the id (trust/peer.ts). */
+export function namesAll({ cert }: { cert: string }, addresses: readonly string[]): boolean {
+  const certificate = new X509Certificate(cert);
+  return addresses.every((address) => certificate.checkIP(address) !== undefined);
 }
 
 /** Two thirds of its life are over. */

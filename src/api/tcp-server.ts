@@ -30,6 +30,8 @@ export interface TcpServer {
   readonly port: number;
   /** To be called when nodes were forgotten: ends the calls that those have open. */
   lookAgain(): void;
+  /** Another address of this host, on the same port; calls that came by the former end by themselves. */
+  listenAt(address: string): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -49,24 +51,37 @@ export async function startTcpServer(options: TcpServerOptions): Promise<TcpServ
   const closing = new AbortController();
   addServices(server, options, closing.signal);
   const credentials = experimental.createCertificateProviderServerCredentials(certificates, certificates, false);
-  const at = address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
-  const bound = await new Promise<number>((resolve, reject) => {
-    server.bindAsync(at, credentials, (error, chosen) => {
-      if (!error) return resolve(chosen);
-      reject(
-        new WeftError('configuration-invalid', `api.port: cannot listen on ${at}: ${describeCause(error)}`, {
-          object: 'api.port',
-          next: `see who does: ss -Hlntp sport = :${port}`,
-        }),
-      );
+  const listen = async (at: string) =>
+    await new Promise<number>((resolve, reject) => {
+      server.bindAsync(at, credentials, (error, chosen) => {
+        if (!error) return resolve(chosen);
+        reject(
+          new WeftError('configuration-invalid', `api.port: cannot listen on ${at}: ${describeCause(error)}`, {
+            object: 'api.port',
+            next: `see who does: ss -Hlntp sport = :${port}`,
+          }),
+        );
+      });
     });
-  });
+  const bound = await listen(place(address, port));
+  let at = place(address, bound);
   return {
     port: bound,
     lookAgain,
+    listenAt: async (other) => {
+      const next = place(other, bound);
+      if (next === at) return;
+      await listen(next);
+      server.unbind(at);
+      at = next;
+    },
     close: async () => {
       closing.abort();
       await drain(server);
     },
   };
+}
+
+function place(address: string, port: number): string {
+  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
 }

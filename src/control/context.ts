@@ -51,6 +51,8 @@ export interface ControlDeps {
   store: Store;
   /** who looks after the etcd that this host runs, if it runs one */
   upkeep?: { conditions(): Condition[] } | undefined;
+  /** this host's address for the overlay; absent where nobody follows it */
+  underlay?: { conditions(): Condition[] } | undefined;
   view: ClusterView;
   /** what this node holds itself, whatever the store does */
   ownership: Ownership;

@@ -1,4 +1,5 @@
 /** A node's own records: its registration, its life on a lease, and the constants of the cluster it joins. */
+import { isDeepStrictEqual } from 'node:util';
 import type { Logger } from 'pino';
 import { DEFAULT_SETTINGS, overlayOverhead } from '../model/cluster.ts';
 import type { ClusterSettings } from '../model/cluster.ts';
@@ -97,6 +98,29 @@ export async function registerNode(
         },
         ...(before && before.name !== node.name ? [{ delete: keys.nodeName(before.name) }] : []),
       ],
+      result: undefined,
+    };
+  };
+  await commit(deps, decide, { signal });
+}
+
+/**
+ * What changed on a host that runs: its address, its MTU. A host that its networks do not fit any more is not refused, since
+ * its containers run; `weft doctor` finds it. Nothing is written for a node that has not registered: that will tell it.
+ */
+export async function updateNode(
+  deps: CommitDeps & Pick<ControlDeps, 'node'>,
+  told: Partial<Node>,
+  signal: AbortSignal,
+): Promise<void> {
+  const key = keys.node(deps.node.id);
+  const decide = () => {
+    const before = deps.view.value<Node>(key);
+    const node = before && { ...before, ...told };
+    const same = isDeepStrictEqual(node, before);
+    return {
+      compare: [{ key, revision: deps.view.revisionOf(key) }],
+      then: same ? [] : [{ put: key, value: node }],
       result: undefined,
     };
   };

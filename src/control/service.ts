@@ -74,6 +74,7 @@ export function createControl(deps: ControlDeps): Control {
     ...storeConditions(deps.store),
     ...keptConditions(deps.view),
     ...(deps.upkeep?.conditions() ?? []),
+    ...(deps.underlay?.conditions() ?? []),
     ...trustConditions(deps),
     ...pools.look(now(), deps.now()),
     ...deps.ownership.conditions(),

@@ -40,6 +40,8 @@ export async function createLink(context: LinkContext, link: LinkObject): Promis
 export async function settle(context: Pick<LinkContext, 'tenant' | 'host'>, link: LinkObject): Promise<void> {
   const { rt } = context.tenant;
   const index = await indexOf(rt, link.name);
+  // The host's address may change: the device keeps its entries (kernel 4.13).
+  if (link.kind === 'vxlan' || link.kind === 'relay') await rt.links.set({ index, vxlan: { local: link.local } });
   if (link.kind === 'uplink') {
     await settleEnd(context.host, link.end);
     await rt.links.set({ index, mtu: link.mtu, addrGenMode: 1 });

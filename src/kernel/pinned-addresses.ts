@@ -76,7 +76,7 @@ export class PinnedAddresses {
   }
 }
 
-export function isPinned({ metric }: InterfaceAddress): boolean {
+export function isPinned({ metric }: Pick<InterfaceAddress, 'metric'>): boolean {
   return metric === PINNED_METRIC;
 }
 

@@ -233,11 +233,11 @@ function comparable(object: KernelObject): Record<string, unknown> {
 /** Fields that the kernel fixes when it makes a link: a difference there means making it anew. */
 const FIXED: Record<LinkObject['kind'], readonly string[]> = {
   bridge: ['kind'],
-  vxlan: ['kind', 'vni', 'local', 'udpPort'],
+  vxlan: ['kind', 'vni', 'udpPort'],
   // A port without its alias was never finished: its other end may lack everything.
   port: ['kind', 'alias'],
   uplink: ['kind', 'alias'],
-  relay: ['kind', 'vni', 'local', 'udpPort'],
+  relay: ['kind', 'vni', 'udpPort'],
 };
 
 export function mustReplace(wanted: KernelObject, fields: string[]): boolean {

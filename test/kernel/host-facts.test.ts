@@ -24,26 +24,26 @@ describe('findUnderlay', () => {
     ip('address add 172.17.0.1/16 dev docker0');
     ip('link set docker0 up');
     // Only veths and bridges here, which are nothing to guess by.
-    await expect(findUnderlay({}, host.path)).rejects.toMatchObject({ code: 'configuration-invalid' });
+    await expect(findUnderlay({}, { netns: host.path })).rejects.toMatchObject({ code: 'configuration-invalid' });
     ip('route add default via 192.0.2.254');
-    expect(await findUnderlay({}, host.path)).toEqual({
+    expect(await findUnderlay({}, { netns: host.path })).toEqual({
       ...{ address: '192.0.2.1', interface: 'eth0', mtu: 1500 },
       addresses: ['192.0.2.1', '2001:db8::1'],
       subnets: ['192.0.2.0/24', '2001:db8::/64'],
     });
     ip('-6 route add default via 2001:db8::fe');
-    expect(await findUnderlay({ family: 6 }, host.path)).toMatchObject({ address: '2001:db8::1' });
+    expect(await findUnderlay({ family: 6 }, { netns: host.path })).toMatchObject({ address: '2001:db8::1' });
     expect((await hostRoutes(host.path)).map(({ prefix }) => prefix)).toEqual(expect.arrayContaining([24]));
   });
 
   it('names the candidates where several would do, and what was asked for and is not there', async () => {
     ip('address add 198.51.100.7/24 dev eth0');
-    await expect(findUnderlay({ interface: 'eth0' }, host.path)).rejects.toMatchObject({
+    await expect(findUnderlay({ interface: 'eth0' }, { netns: host.path })).rejects.toMatchObject({
       code: 'underlay-ambiguous',
       message: expect.stringMatching(/192\.0\.2\.1 on eth0.*198\.51\.100\.7 on eth0/) as string,
     });
-    expect(await findUnderlay({ address: '198.51.100.7' }, host.path)).toMatchObject({ interface: 'eth0' });
-    await expect(findUnderlay({ address: '203.0.113.9' }, host.path)).rejects.toMatchObject({
+    expect(await findUnderlay({ address: '198.51.100.7' }, { netns: host.path })).toMatchObject({ interface: 'eth0' });
+    await expect(findUnderlay({ address: '203.0.113.9' }, { netns: host.path })).rejects.toMatchObject({
       code: 'configuration-invalid',
       message: expect.stringContaining('203.0.113.9') as string,
     });

@@ -6,6 +6,7 @@ import { macBytes, macText } from '../wire/text.ts';
 import { AF_UNSPEC } from './constants.ts';
 import type { BridgePortData } from './kinds/bridge-port.ts';
 import type { BridgeData } from './kinds/bridge.ts';
+import type { VxlanData } from './kinds/vxlan.ts';
 import { decodeLinkInfo, encodeKind, encodePort } from './link-info.ts';
 import type { KindData, LinkInfo } from './link-info.ts';
 import { decodeLinkCounters } from './statistics.ts';
@@ -91,6 +92,8 @@ export interface LinkChange extends Common {
   master?: number;
   alias?: string;
   bridge?: BridgeData;
+  /** what the kernel lets change of one that stands: its outer source address (within its family) and the like */
+  vxlan?: VxlanData;
   bridgePort?: BridgePortData;
   /** 0 EUI-64, 1 none, 2 stable privacy, 3 random */
   addrGenMode?: number;
@@ -129,8 +132,9 @@ export function encodeLinkChange(change: LinkChange): Buffer {
   common(writer, change);
   if (change.master !== undefined) writer.u32(IFLA_MASTER, change.master);
   if (change.alias !== undefined) writer.string(IFLA_IFALIAS, change.alias);
-  const { bridge, bridgePort, addrGenMode } = change;
+  const { bridge, vxlan, bridgePort, addrGenMode } = change;
   if (bridge) writer.nested(IFLA_LINKINFO, (info) => encodeKind(info, 'bridge', { bridge }));
+  if (vxlan) writer.nested(IFLA_LINKINFO, (info) => encodeKind(info, 'vxlan', { vxlan }));
   if (bridgePort) writer.nested(IFLA_LINKINFO, (info) => encodePort(info, bridgePort));
   if (addrGenMode !== undefined) {
     writer.nested(IFLA_AF_SPEC, (spec) => {

@@ -42,6 +42,8 @@ export interface ManagedEtcd {
   renew(tls: TlsFiles): Promise<void>;
   /** The list of certificates that count no more, as etcd reads it now. */
   revocations(): Promise<string>;
+  /** The host has another address: clients and peers come there from now on. etcd is restarted. */
+  move(address: string, tls: TlsFiles): Promise<void>;
   /** Another list. It is read at each handshake; so that what stands ends too, etcd is restarted. */
   revoke(revocations: string): Promise<void>;
   /** Ends etcd and the watch over it. */
@@ -63,12 +65,11 @@ export async function ensureManagedEtcd(options: ManagedEtcdOptions): Promise<Ma
   const detached = new DetachedEtcd({ dataDir, configuration, binary: options.binary ?? '/usr/bin/etcd' });
   await privateDirectory(dataDir, unit?.owner);
   if (unit) await endPredecessor(detached, unit, options.log);
-  const managed = new Managed(options, unit ?? detached);
+  const managed = new Managed({ ...options, configuration }, unit ?? detached);
   await managed.renew(options.tls);
   await managed.beginRevocations();
   await ownedDirectory(join(dataDir, 'data'), unit?.owner);
-  const text = etcdConfiguration({ ...options, tls: managed.tls }, join(dataDir, 'data'));
-  await managed.begin(configuration, await writeConfiguration(configuration, text, unit?.owner));
+  await managed.begin(await managed.configure());
   return managed;
 }
 
@@ -92,9 +93,14 @@ function crlPath(dataDir: string): string {
   return join(dataDir, 'tls', 'revoked.crl');
 }
 
+interface ManagedOptions extends ManagedEtcdOptions {
+  /** its file */
+  configuration: string;
+}
+
 class Managed implements ManagedEtcd {
   readonly endpoint: string;
-  readonly #options: ManagedEtcdOptions;
+  #options: ManagedOptions;
   readonly #supervisor: Supervisor;
   readonly #stopped = new AbortController();
   #mark: ProcessMark | undefined;
@@ -103,7 +109,7 @@ class Managed implements ManagedEtcd {
   #watching: Promise<void> = Promise.resolve();
   #restarting = false;
 
-  constructor(options: ManagedEtcdOptions, supervisor: Supervisor) {
+  constructor(options: ManagedOptions, supervisor: Supervisor) {
     this.#options = options;
     this.#supervisor = supervisor;
     this.endpoint = clientUrls(options)[0] ?? '';
@@ -145,6 +151,26 @@ class Managed implements ManagedEtcd {
   async revoke(revocations: string): Promise<void> {
     await writePrivate(crlPath(this.#options.dataDir), revocations, this.#supervisor.owner);
     this.#options.log.info({}, 'certificates were revoked: etcd is restarted, so that their connections end');
+    await this.#restart();
+  }
+
+  async move(address: string, tls: TlsFiles): Promise<void> {
+    this.#options = { ...this.#options, address };
+    await this.renew(tls);
+    if (!(await this.configure())) return;
+    this.#options.log.info({ address }, 'this host has another address: etcd is restarted');
+    await this.#restart();
+    await configurationApplied(this.#options.configuration);
+  }
+
+  /** True when that is not what it runs by. */
+  configure(): Promise<boolean> {
+    const { configuration, dataDir } = this.#options;
+    const text = etcdConfiguration({ ...this.#options, tls: this.tls }, join(dataDir, 'data'));
+    return writeConfiguration(configuration, text, this.#supervisor.owner);
+  }
+
+  async #restart(): Promise<void> {
     this.#restarting = true;
     try {
       await this.#supervisor.stop();
@@ -155,8 +181,8 @@ class Managed implements ManagedEtcd {
     }
   }
 
-  async begin(configuration: string, changed: boolean): Promise<void> {
-    const { log, dataDir } = this.#options;
+  async begin(changed: boolean): Promise<void> {
+    const { log, dataDir, configuration } = this.#options;
     let found = await this.#supervisor.find();
     if (found && changed) {
       log.info({ pid: found.pid }, 'the configuration of etcd has changed: it is restarted');
