@@ -1,6 +1,8 @@
 /**
  * The cluster's level (model/level.ts) rises when its last node can read the next one, and never falls: who reads less does not
- * serve. Each registration writes the level again, so that a rise that was decided without it finds the record changed.
+ * serve. A registration that tells of another level than the node's record does writes the cluster's again, so that a rise that
+ * was decided without it finds the record changed. One that tells the same holds a rise down by its record as it stands, and
+ * all nodes of a cluster that come back at once do not race for the one key.
  */
 import { WeftError } from '../model/errors.ts';
 import { keys } from '../model/keys.ts';
@@ -45,7 +47,7 @@ export function whenUnreadable(deps: Parameters<typeof assertReadable>[0], refus
   });
 }
 
-/** For the transaction that registers a node. */
+/** For the transaction that registers a node with another level than is known of it. */
 export function touchLevel({ view, now }: Deps): { compare: Compare[]; then: Operation[] } {
   const record = view.value<LevelRecord>(keys.level) ?? { level: 1, since: now().toISOString() };
   return {

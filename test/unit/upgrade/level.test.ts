@@ -92,6 +92,13 @@ describe('the level of a cluster', () => {
     expect(await level()).toBe(1);
   });
 
+  it('is not raced for by nodes that come back as they were', async () => {
+    const nodes = [await cluster.node('host1'), await cluster.node('host2')];
+    const { entry: before } = await new MemoryStore(cluster.shared).get(keys.level);
+    await Promise.all(nodes.map((node) => restartAs(node, '0.0.1', 1)));
+    expect((await new MemoryStore(cluster.shared).get(keys.level)).entry?.revision).toBe(before?.revision);
+  });
+
   it('that rises although a node reads less ends that node', async () => {
     const one = await cluster.node('host1');
     const refused = new Promise((refuse) => whenUnreadable(one.deps, refuse));
