@@ -34,16 +34,16 @@ export async function attach(deps: ControlDeps, request: AttachRequest, context:
     if (!address) throw invalid(`addresses[${i}]`, `"${text}" is not an IP address`);
     return address;
   });
+  const wishes = (request.publish ?? []).map((text, i) => parsePublish(`publish[${i}]`, text));
+  const ports = checkWishes('publish', wishes, deps.settings.overlayPort);
   const id = newId();
   const claim = await claimForEndpoint(deps, () => findNetwork(deps.view.current().state, request.network), {
     endpoint: id,
     name: request.name,
     context,
   });
-  const wishes = (request.publish ?? []).map((text, i) => parsePublish(`publish[${i}]`, text));
-  const ports = checkWishes('publish', wishes, deps.settings.overlayPort);
   try {
-    const { made, settle } = await withPorts(deps, request, { id, ports }, (publications) =>
+    const { made, settle } = await withPorts(deps, request, { id, ports, context }, (publications) =>
       commit(deps, () => decideAttach(deps, request, { id, wanted, publications }), context),
     );
     try {
@@ -63,12 +63,16 @@ export async function attach(deps: ControlDeps, request: AttachRequest, context:
 async function withPorts<T>(
   deps: ControlDeps,
   request: AttachRequest,
-  { id, ports }: { id: string; ports: PortWish[] },
+  { id, ports, context }: { id: string; ports: PortWish[]; context: CallContext },
   record: (publications: Publication[]) => Promise<T>,
 ): Promise<{ made: T; settle: () => void }> {
   if (ports.length === 0) return { made: await record([]), settle: () => undefined };
-  const network = findNetwork(deps.view.current().state, request.network);
-  assertLeadsOut(deps, network);
+  const decide = () => {
+    const network = findNetwork(deps.view.current().state, request.network);
+    assertLeadsOut(deps, network);
+    return unwritten(network);
+  };
+  const { result: network } = await commit(deps, decide, context);
   const families = familiesOf(network.subnets.map(({ cidr }) => cidr));
   return await recordPorts(deps, () => ({ wishes: ports, seeker: { id, families, had: [] } }), record);
 }

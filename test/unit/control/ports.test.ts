@@ -1,0 +1,58 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { TestCluster } from '../../support/control.ts';
+
+let cluster: TestCluster;
+beforeEach(() => {
+  cluster = new TestCluster();
+});
+afterEach(async () => {
+  vi.restoreAllMocks();
+  await cluster.close();
+});
+
+async function twoHosts() {
+  const [one, two] = [await cluster.node('host1'), await cluster.node('host2')];
+  await one.control.createTenant({ name: 'acme' });
+  const create = () => one.control.createNetwork({ tenant: 'acme', name: 'web', subnets: [{ cidr: '10.10.0.0/16' }] });
+  return { one, two, create };
+}
+
+const wish = { network: 'acme/web', netns: '/a', name: 'a', publish: ['8080:80'] };
+
+describe('an attach that publishes', () => {
+  it('keeps no name when what it publishes is nothing that can be', async () => {
+    const { one, create } = await twoHosts();
+    await create();
+    await expect(one.control.attach({ ...wish, publish: ['http'] })).rejects.toMatchObject({
+      code: 'invalid-argument',
+    });
+    expect(await cluster.keys('names/endpoint/')).toEqual([]);
+    expect(await one.control.attach(wish)).toMatchObject({ name: 'a' });
+  });
+
+  it('finds a network that another host has made a moment ago', async () => {
+    const { two, create } = await twoHosts();
+    await two.deps.view.sync({ deadline: 1_000 });
+    const before = two.deps.view.current();
+    await create();
+    const current = vi.spyOn(two.deps.view, 'current').mockReturnValue(before);
+    const sync = two.deps.view.sync.bind(two.deps.view);
+    vi.spyOn(two.deps.view, 'sync').mockImplementation(async (options) => {
+      await sync(options);
+      current.mockRestore();
+    });
+    const { netns, publish, network } = wish;
+    expect(await two.control.attach({ netns, publish, network })).toMatchObject({ network: 'web', node: 'host2' });
+  });
+
+  it('lets go of its ports at once when it is not recorded', async () => {
+    const { one, create } = await twoHosts();
+    await create();
+    const settled: string[] = [];
+    vi.spyOn(one.deps.ports, 'claim').mockResolvedValue({ settle: () => settled.push('settled') });
+    vi.spyOn(one.reconciler, 'wake').mockImplementation((wake) => settled.push(wake.kind));
+    const taken = one.control.attach({ ...wish, addresses: ['10.10.0.1'] });
+    await expect(taken).rejects.toMatchObject({ code: 'address-outside' });
+    expect(settled).toEqual(['settled', 'host']);
+  });
+});
