@@ -38,6 +38,8 @@ export function recordPorts<T>(
       return { made: await record(publications), settle };
     } catch (error) {
       settle();
+      // The next round lets go of what is in no plan; no record that changed brings it on.
+      deps.reconciler.wake({ kind: 'host', reason: 'ports were not recorded' });
       throw error;
     }
   });
