@@ -9,7 +9,7 @@ import { keys } from '../../model/keys.ts';
 import type { AddressRecord, Network, SharedAddress, Subnet } from '../../model/objects.ts';
 import { candidatesOf, holderOf } from '../../model/shared.ts';
 import { invalid } from '../../model/validate.ts';
-import { addressTaken, grantAddress } from '../addresses.ts';
+import { addressTaken, decideRest, grantAddress } from '../addresses.ts';
 import { commit } from '../commit.ts';
 import type { Decision } from '../commit.ts';
 import type { ControlDeps } from '../context.ts';
@@ -23,6 +23,13 @@ import type { Place } from './records.ts';
 const MOST_ENDPOINTS = 16;
 const MOST_ADDRESSES = 256;
 
+/** An address that this host holds for the time in between. */
+interface Held {
+  /** its id */
+  network: string;
+  address: string;
+}
+
 /** Throws `address-taken`, `address-outside`, `network-leaving`, `endpoint-not-found`, `invalid-argument`. */
 export async function shareAddress(
   deps: ControlDeps,
@@ -33,14 +40,16 @@ export async function shareAddress(
   const held = (await commit(deps, () => decideHold(deps, request), context)).result;
   try {
     const { result } = await commit(deps, () => decideShare(deps, request, held), context);
+    if (held) await letGo(deps, () => decideDrop(deps, held));
     return sharedView(deps.view.current().state, result);
-  } finally {
-    if (held !== undefined) await letGo(deps, held);
+  } catch (error) {
+    if (held) await letGo(deps, () => decideRest(deps, held));
+    throw error;
   }
 }
 
-/** The key of the address's record; undefined where the network keeps the address back already. */
-function decideHold(deps: ControlDeps, request: SharedAddressRequest): Decision<string | undefined> {
+/** Undefined where the network keeps the address back already. */
+function decideHold(deps: ControlDeps, request: SharedAddressRequest): Decision<Held | undefined> {
   const { state } = deps.view.current();
   const place = placeOf(state, request.network, request.address);
   assertStays(state, place.network);
@@ -48,13 +57,13 @@ function decideHold(deps: ControlDeps, request: SharedAddressRequest): Decision<
   const { network, pool, address } = place;
   if (isKeptBack(place)) return { compare: [], then: [], result: undefined };
   const { then } = grantAddress(deps, { network, pools: [pool], state: 'held', endpoint: null, wanted: address });
-  return { compare: [], then, result: keys.address(network.id, address) };
+  return { compare: [], then, result: { network: network.id, address } };
 }
 
 function decideShare(
   deps: ControlDeps,
   request: SharedAddressRequest,
-  held: string | undefined,
+  held: Held | undefined,
 ): Decision<SharedAddress> {
   const { state } = deps.view.current();
   const place = placeOf(state, request.network, request.address);
@@ -94,7 +103,7 @@ function pick({ holder, by, since }: SharedAddress): Pick<SharedAddress, 'holder
 }
 
 /** What was reserved while an endpoint had it stays that endpoint's. */
-function assertFree(deps: ControlDeps, place: Place, held: string | undefined): void {
+function assertFree(deps: ControlDeps, place: Place, held: Held | undefined): void {
   const { state } = deps.view.current();
   const { network, address, object } = place;
   const others = [...state.shared.values()].filter((one) => one.network === network.id).length;
@@ -119,17 +128,19 @@ function keepBack(network: Network, { subnet, address }: Place): Network {
   return { ...network, subnets };
 }
 
+/** No endpoint is given it any more, so that nobody needs to wait for it. */
+function decideDrop(deps: ControlDeps, { network, address }: Held): Decision<undefined> {
+  const key = keys.address(network, address);
+  const then = deps.ownership.records.has(key) ? [{ delete: key }] : [];
+  return { compare: [], then, result: undefined, release: true };
+}
+
 /** A hold that is left behind ends by itself. */
-async function letGo(deps: ControlDeps, key: string): Promise<void> {
+async function letGo(deps: ControlDeps, decide: () => Decision<undefined>): Promise<void> {
   try {
-    await commit(deps, () => ({
-      compare: [],
-      then: deps.ownership.records.has(key) ? [{ delete: key }] : [],
-      result: undefined,
-      release: true,
-    }));
+    await commit(deps, decide);
   } catch (error) {
-    deps.log.debug({ err: error, key }, 'an address that was held to be shared is left to its time');
+    deps.log.debug({ err: error }, 'an address that was held to be shared is left to its time');
   }
 }
 
