@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import type { Reconciler } from '../../../src/reconcile/port.ts';
 import { TestCluster } from '../../support/control.ts';
 
 let cluster: TestCluster;
@@ -49,8 +50,9 @@ describe('an attach that publishes', () => {
     const { one, create } = await twoHosts();
     await create();
     const settled: string[] = [];
-    vi.spyOn(one.deps.ports, 'claim').mockResolvedValue({ settle: () => settled.push('settled') });
-    vi.spyOn(one.reconciler, 'wake').mockImplementation((wake) => settled.push(wake.kind));
+    vi.spyOn(one.deps.ports, 'claim').mockResolvedValue({ settle: () => void settled.push('settled') });
+    const reconciler: Reconciler = one.reconciler;
+    vi.spyOn(reconciler, 'wake').mockImplementation(({ kind }) => void settled.push(kind));
     const taken = one.control.attach({ ...wish, addresses: ['10.10.0.1'] });
     await expect(taken).rejects.toMatchObject({ code: 'address-outside' });
     expect(settled).toEqual(['settled', 'host']);
