@@ -24,7 +24,7 @@ import { examinationControl } from './examination/examine.ts';
 import { peerControl } from './peer-service.ts';
 import { forgottenConditions } from './forgotten.ts';
 import { resumeStore } from './resume.ts';
-import { clusterLevel, levelConditions } from './level.ts';
+import { clusterLevel, UpgradeCondition } from './level.ts';
 import { membershipControl } from './membership-service.ts';
 import { listEndpoints, listEngines, listNetworks, listNodes, listTenants, resolveFilter } from './lists.ts';
 import { deleteNetwork } from './network-removal.ts';
@@ -67,6 +67,7 @@ export function createControl(deps: ControlDeps): Control {
     return list(state, resolveFilter(state, filter));
   };
   const pools = new PoolConditions();
+  const upgrade = new UpgradeCondition();
   const local = { node: deps.node.id, status: (id: string) => deps.reconciler.endpointStatus(id) };
   const seen = (endpoint: Endpoint) => endpointView(now(), now().endpoints.get(endpoint.id) ?? endpoint, local);
 
@@ -78,7 +79,7 @@ export function createControl(deps: ControlDeps): Control {
     ...pools.look(now(), deps.now()),
     ...deps.ownership.conditions(),
     ...forgottenConditions(deps),
-    ...levelConditions(deps),
+    ...upgrade.look(deps),
     ...deps.reconciler.conditions(),
   ];
 
