@@ -139,7 +139,7 @@ export function createControl(deps: ControlDeps): Control {
 
     ...membershipControl(deps, fresh),
     ...routingControl(deps, fresh),
-    ...portsControl(deps, fresh),
+    ...portsControl(deps, fresh, local),
     ...sharingControl(deps, fresh),
     ...peerControl(deps),
     ...examinationControl(deps, conditions),

@@ -1,20 +1,23 @@
 /** Published ports as users see them. Pure. */
+import { hostPort } from '../../model/address/address.ts';
+import { bareAddress } from '../../model/address/cidr.ts';
 import type { ClusterState } from '../../model/cluster.ts';
 import type { Endpoint, Publication } from '../../model/objects.ts';
 import { addressesAsked, familiesOf, familyOf } from '../../model/ports/places.ts';
+import { compare, showsEndpoint } from '../lists.ts';
 import type { ListFilter } from '../port.ts';
+import { endpointView } from '../views.ts';
+import type { LocalStatus } from '../views.ts';
 import type { PortView, PublishedPort } from './port.ts';
 
 export function publishedPorts({ ports = [], addresses }: Endpoint): PublishedPort[] {
-  const own = addresses.map((cidr) => cidr.split('/')[0] ?? '');
+  const own = addresses.map(bareAddress);
   return ports.map((one) => ({ ...one, targets: targetsOf(one, own) }));
 }
 
 function targetsOf({ address, port }: Publication, own: readonly string[]): string[] {
   const families = new Set(addressesAsked(address, familiesOf(own)).map(familyOf));
-  return own
-    .filter((one) => families.has(familyOf(one)))
-    .map((one) => (one.includes(':') ? `[${one}]:${port}` : `${one}:${port}`));
+  return own.filter((one) => families.has(familyOf(one))).map((one) => hostPort(one, port));
 }
 
 export function portViews(state: ClusterState, endpoint: Endpoint): PortView[] {
@@ -29,18 +32,13 @@ export function portViews(state: ClusterState, endpoint: Endpoint): PortView[] {
   }));
 }
 
-/** By tenant, then by node and port. `filter`: resolved */
-export function listPorts(state: ClusterState, filter: ListFilter): PortView[] {
-  const all = [...state.endpoints.values()].flatMap((endpoint) => portViews(state, endpoint));
-  const fits = (wanted: string | undefined, has: string) => !wanted || wanted === has;
-  return all
-    .filter(
-      ({ tenant, network, node, container }) =>
-        fits(filter.tenant, tenant) &&
-        fits(filter.network, network) &&
-        fits(filter.node, node) &&
-        fits(filter.container, container),
-    )
+/** Of the endpoints that the resolved filter shows, by tenant, then by node and port. */
+export function listPorts(state: ClusterState, filter: ListFilter, local: LocalStatus): PortView[] {
+  const shown = [...state.endpoints.values()].filter(
+    (endpoint) => endpoint.ports && showsEndpoint(filter, endpointView(state, endpoint, local)),
+  );
+  return shown
+    .flatMap((endpoint) => portViews(state, endpoint))
     .map((port) => ({ port, place: portPlace(port) }))
     .sort((a, b) => compare(a.place.tenant, b.place.tenant) || compare(a.place.name, b.place.name))
     .map(({ port }) => port);
@@ -50,8 +48,4 @@ export function listPorts(state: ClusterState, filter: ListFilter): PortView[] {
 export function portPlace({ tenant, node, hostPort, protocol, address, network, endpoint }: PortView) {
   const name = [node, String(hostPort).padStart(5, '0'), protocol, address, network, endpoint].join(' ');
   return { tenant, name, id: '' };
-}
-
-function compare(a: string, b: string): number {
-  return a < b ? -1 : Number(a > b);
 }

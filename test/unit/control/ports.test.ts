@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { keys } from '../../../src/model/keys.ts';
 import type { Reconciler } from '../../../src/reconcile/port.ts';
 import { TestCluster } from '../../support/control.ts';
 
@@ -56,5 +57,31 @@ describe('an attach that publishes', () => {
     const taken = one.control.attach({ ...wish, addresses: ['10.10.0.1'] });
     await expect(taken).rejects.toMatchObject({ code: 'address-outside' });
     expect(settled).toEqual(['settled', 'host']);
+  });
+});
+
+describe('a list of ports', () => {
+  it.each([
+    [{}, ['8080', '9090']],
+    [{ tenant: 'acme', network: 'web', node: 'host1' }, ['8080', '9090']],
+    [{ tenant: 'acme', node: 'host2' }, []],
+    [{ network: 'db' }, []],
+    [{ container: 'shop' }, ['8080']],
+    [{ container: 'cccc' }, ['8080']],
+    [{ container: 'ccccd' }, []],
+    [{ project: 'store' }, ['8080']],
+    [{ labels: ['app=shop'] }, ['8080']],
+    [{ labels: ['app'], state: 'ready' }, ['8080']],
+    [{ state: 'lost' }, []],
+  ])('shows what the endpoints of the same filter publish: %j', async (filter, expected) => {
+    const { one, create } = await twoHosts();
+    await create();
+    const { id, network } = await one.control.attach(wish);
+    await one.control.attach({ ...wish, name: 'b', publish: ['9090:80'] });
+    const container = { id: 'c'.repeat(64), name: 'shop', image: 'box', project: 'store' };
+    const description = { endpoint: id, network, node: one.deps.node.id, container, labels: { app: 'shop' } };
+    one.deps.ownership.records.append([{ put: keys.description(id), value: description }]);
+    expect((await one.control.listPorts(filter)).map(({ hostPort }) => String(hostPort))).toEqual(expected);
+    expect(await one.control.listEndpoints(filter)).toHaveLength(expected.length);
   });
 });
