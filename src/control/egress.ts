@@ -3,7 +3,7 @@ import { checkExceptions, formatException } from '../model/egress.ts';
 import { keys } from '../model/keys.ts';
 import type { Egress } from '../model/objects.ts';
 import { HANDLER_DEADLINE } from '../model/limits.ts';
-import { invalid } from '../model/validate.ts';
+import { clip, invalid } from '../model/validate.ts';
 import { egressOf } from '../plan/routing/uplinks.ts';
 import { commit } from './commit.ts';
 import type { ControlDeps } from './context.ts';
@@ -48,5 +48,5 @@ export function egressView(state: ClusterState, ref: string): EgressView {
 function familyMode(text: string): 'nat' | 'routed' {
   if (text === '' || text === 'nat') return 'nat';
   if (text === 'routed') return 'routed';
-  throw invalid('ipv6', `"${text.slice(0, 80)}" is neither nat nor routed`);
+  throw invalid('ipv6', `"${clip(text)}" is neither nat nor routed`);
 }

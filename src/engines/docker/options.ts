@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { WeftError } from '../../model/errors.ts';
 import type { PublishedPort } from '../../control/ports/port.ts';
 import type { PortWish } from '../../model/ports/wish.ts';
+import { clip } from '../../model/validate.ts';
 import { checked, listOf, mapOf, text } from './wire.ts';
 
 export type Options = Record<string, unknown>;
@@ -94,7 +95,7 @@ function readRoutes(text: string): { destination: string; via: string }[] {
     .map((item) => {
       const [destination = '', via = '', ...rest] = item.split('=');
       if (destination !== '' && via !== '' && rest.length === 0) return { destination, via };
-      throw new WeftError('invalid-argument', `-o routes: "${item.slice(0, 80)}" is not SUBNET=ADDRESS`, {
+      throw new WeftError('invalid-argument', `-o routes: "${clip(item)}" is not SUBNET=ADDRESS`, {
         next: 'give -o routes=10.9.0.0/16=10.1.0.254, more of them after commas',
       });
     });
