@@ -2,7 +2,7 @@
 import type { Logger } from 'pino';
 import type { Config } from './config.ts';
 import type { Underlay } from './kernel/underlay.ts';
-import { hostPort } from './node-record.ts';
+import { hostPort } from './model/address/address.ts';
 import { Revocation } from './revocation.ts';
 import { openEtcdStore } from './store/etcd.ts';
 import type { RenewableStore } from './store/etcd.ts';

@@ -5,6 +5,7 @@
 import { experimental, Server } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
 import type { Control } from '../control/port.ts';
+import { hostPort } from '../model/address/address.ts';
 import { describeCause, WeftError } from '../model/errors.ts';
 import { MESSAGE_LIMIT } from './definition.ts';
 import { drain } from './drain.ts';
@@ -49,7 +50,7 @@ export async function startTcpServer(options: TcpServerOptions): Promise<TcpServ
   const closing = new AbortController();
   addServices(server, options, closing.signal);
   const credentials = experimental.createCertificateProviderServerCredentials(certificates, certificates, false);
-  const at = address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
+  const at = hostPort(address, port);
   const bound = await new Promise<number>((resolve, reject) => {
     server.bindAsync(at, credentials, (error, chosen) => {
       if (!error) return resolve(chosen);

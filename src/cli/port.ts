@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import type { WeftClient } from '../api/client.ts';
 import type { Methods } from '../api/definition.ts';
+import { hostPort } from '../model/address/address.ts';
 import { defaultTenant, globals, withClient } from './context.ts';
 import { readAll } from './list.ts';
 import { print, printTable } from './output.ts';
@@ -54,7 +55,6 @@ function printPorts(ports: Port[]): void {
 }
 
 /** "8080/tcp", "192.0.2.1:8080/tcp", "[::]:53/udp" */
-export function portPlaceText({ address, hostPort, protocol }: Port): string {
-  const host = address.includes(':') ? `[${address}]:` : address === '' ? '' : `${address}:`;
-  return `${host}${hostPort}/${protocol}`;
+export function portPlaceText({ address, hostPort: port, protocol }: Port): string {
+  return `${address === '' ? port : hostPort(address, port)}/${protocol}`;
 }

@@ -1,4 +1,5 @@
 import { canonicalAddress } from '../model/address/address.ts';
+import { bareAddress } from '../model/address/cidr.ts';
 import { macFor } from '../model/address/mac.ts';
 import { WeftError } from '../model/errors.ts';
 import { poolOf } from '../model/ipam/pool.ts';
@@ -117,7 +118,7 @@ export function decideEndpoint(
 ): Decision<Endpoint> {
   assertStays(deps.view.current().state, network);
   const addresses = grants.map((grant) => grant.cidr);
-  const derived = macFor(network.vni, (addresses[0] ?? '').split('/')[0] ?? '');
+  const derived = macFor(network.vni, bareAddress(addresses[0] ?? ''));
   const endpoint: Endpoint = {
     id: parts.id,
     name: parts.name,
@@ -246,7 +247,7 @@ export async function removeEndpoint(
     // One that only the store has is over, and its addresses may be others': whoever recovers strikes it.
     if (!deps.ownership.records.has(key)) return unwritten(undefined);
     const moved = endpoint.addresses.map((cidr) =>
-      moveAddress(deps, endpoint.network, cidr.split('/')[0] ?? '', { state: next, endpoint: null }),
+      moveAddress(deps, endpoint.network, bareAddress(cidr), { state: next, endpoint: null }),
     );
     return {
       compare: [],

@@ -3,7 +3,7 @@
  * (control/addresses.ts), holds it while the network's record is changed to keep it back, and lets go. Whoever owns that part of
  * the pool later read the record before.
  */
-import { contains } from '../../model/address/cidr.ts';
+import { bareAddress, contains } from '../../model/address/cidr.ts';
 import { WeftError } from '../../model/errors.ts';
 import { keys } from '../../model/keys.ts';
 import type { AddressRecord, Network, SharedAddress, Subnet } from '../../model/objects.ts';
@@ -111,7 +111,7 @@ function assertFree(deps: ControlDeps, place: Place, held: Held | undefined): vo
   const record = deps.view.value<AddressRecord>(keys.address(network.id, address));
   const given = held === undefined && record !== undefined && record.state !== 'resting';
   const used = [...state.endpoints.values()].some(
-    (endpoint) => endpoint.network === network.id && endpoint.addresses.some((cidr) => cidr.split('/')[0] === address),
+    (endpoint) => endpoint.network === network.id && endpoint.addresses.some((cidr) => bareAddress(cidr) === address),
   );
   if (used || given) throw addressTaken(deps, { network, wanted: address }, '');
 }

@@ -9,6 +9,7 @@
  */
 import { z } from 'zod';
 import type { BindRequest, EngineControl } from '../../control/engines/port.ts';
+import { bareAddress } from '../../model/address/cidr.ts';
 import { askedMac, endpointLabels, networkOptions, PORT_MAP, portMap, publishedPorts } from './options.ts';
 import { constant, engineId, listOf, mapOf, method, swarmUnsupported, text } from './wire.ts';
 import type { Method, Methods } from './wire.ts';
@@ -151,12 +152,7 @@ function toSubnet(data: z.output<typeof ipamData>): BindRequest['subnets'][numbe
   return {
     addressSpace: data.AddressSpace,
     cidr: data.Pool,
-    gateway: withoutLength(data.Gateway),
-    reserved: Object.values(data.AuxAddresses).map(withoutLength),
+    gateway: bareAddress(data.Gateway),
+    reserved: Object.values(data.AuxAddresses).map(bareAddress),
   };
-}
-
-/** "10.1.0.1/16" to "10.1.0.1". */
-function withoutLength(address: string): string {
-  return address.split('/', 1)[0] ?? '';
 }
