@@ -35,7 +35,6 @@ import type { EngineControl, EngineFollowing, EngineJoin } from './engines/port.
 import type { Control, ListFilter } from './port.ts';
 import { publishPorts, unpublishPorts } from './ports/publish.ts';
 import { portsControl } from './ports/service.ts';
-import { publishedPorts } from './ports/views.ts';
 import { findEndpoint, findNetwork, findTenant } from './references.ts';
 import { routingControl } from './routing-service.ts';
 import { sharingControl } from './sharing/service.ts';
@@ -194,10 +193,6 @@ function engineControl(
       await publishPorts(deps, () => knownEndpoint(deps, key), ports, context);
     },
     unpublishPorts: (key, context) => unpublishPorts(deps, () => findEngineEndpoint(deps, key), context),
-    publishedPorts: (key) => {
-      const endpoint = findEngineEndpoint(deps, key);
-      return endpoint ? publishedPorts(endpoint) : [];
-    },
   };
 }
 

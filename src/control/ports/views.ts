@@ -8,13 +8,9 @@ import { compare, showsEndpoint } from '../lists.ts';
 import type { ListFilter } from '../port.ts';
 import { endpointView } from '../views.ts';
 import type { LocalStatus } from '../views.ts';
-import type { PortView, PublishedPort } from './port.ts';
+import type { PortView } from './port.ts';
 
-export function publishedPorts({ ports = [], addresses }: Endpoint): PublishedPort[] {
-  const own = addresses.map(bareAddress);
-  return ports.map((one) => ({ ...one, targets: targetsOf(one, own) }));
-}
-
+/** The container's addresses that it leads to. */
 function targetsOf({ address, port }: Publication, own: readonly string[]): string[] {
   const families = new Set(addressesAsked(address, familiesOf(own)).map(familyOf));
   return own.filter((one) => families.has(familyOf(one))).map((one) => hostPort(one, port));
@@ -22,13 +18,15 @@ function targetsOf({ address, port }: Publication, own: readonly string[]): stri
 
 export function portViews(state: ClusterState, endpoint: Endpoint): PortView[] {
   const { container } = state.descriptions.get(endpoint.id) ?? endpoint.engine;
-  return publishedPorts(endpoint).map(({ protocol, address, hostPort, targets }) => ({
+  const own = endpoint.addresses.map(bareAddress);
+  return (endpoint.ports ?? []).map((publication) => ({
     node: state.nodes.get(endpoint.node)?.name ?? endpoint.node,
     tenant: state.tenants.get(endpoint.tenant)?.name ?? endpoint.tenant,
     network: state.networks.get(endpoint.network)?.name ?? endpoint.network,
     endpoint: endpoint.name,
     container: container?.name ?? '',
-    ...{ protocol, address, hostPort, targets },
+    ...{ protocol: publication.protocol, address: publication.address, hostPort: publication.hostPort },
+    targets: targetsOf(publication, own),
   }));
 }
 

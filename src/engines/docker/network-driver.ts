@@ -8,9 +8,9 @@
  * first. An internal network is never a way out, and is never asked.
  */
 import { z } from 'zod';
-import type { BindRequest, EngineControl } from '../../control/engines/port.ts';
+import type { BindRequest } from '../../control/engines/port.ts';
 import { bareAddress } from '../../model/address/cidr.ts';
-import { askedMac, endpointLabels, networkOptions, PORT_MAP, portMap, publishedPorts } from './options.ts';
+import { askedMac, endpointLabels, networkOptions, portWishes } from './options.ts';
 import { constant, engineId, listOf, mapOf, method, swarmUnsupported, text } from './wire.ts';
 import type { Method, Methods } from './wire.ts';
 
@@ -104,9 +104,8 @@ export const networkDriver: Methods = {
   }),
 
   'NetworkDriver.ProgramExternalConnectivity': method(program, async (request, control, context) => {
-    const ports = publishedPorts(request.Options);
+    const ports = portWishes(request.Options);
     const key = dockerEndpoint(request);
-    // Containers that publish nothing are the most, and their endpoints are not looked at again.
     if (ports.length === 0) await control.unpublishPorts(key, context);
     else await control.publishPorts({ ...key, ports }, context);
     return {};
@@ -122,8 +121,8 @@ export const networkDriver: Methods = {
   }),
 
   // Asked several times a start, of every endpoint of the container; an error would fail the start, even one about a
-  // lost body. (Docker shows nothing of a port map that it gets from a driver of this kind.)
-  'NetworkDriver.EndpointOperInfo': ({ body, control }) => Promise.resolve({ Value: operationalInfo(body, control) }),
+  // lost body. Docker shows nothing of what a driver of this kind tells here.
+  'NetworkDriver.EndpointOperInfo': constant({ Value: {} }),
   'NetworkDriver.DiscoverNew': constant({}),
   'NetworkDriver.DiscoverDelete': constant({}),
 };
@@ -133,15 +132,6 @@ function unpublish(): Method {
     await control.unpublishPorts(dockerEndpoint(request), context);
     return {};
   });
-}
-
-function operationalInfo(body: string, control: EngineControl): object {
-  try {
-    const ports = control.publishedPorts(dockerEndpoint(endpointKey.parse(JSON.parse(body))));
-    return ports.length > 0 ? { [PORT_MAP]: portMap(ports) } : {};
-  } catch {
-    return {};
-  }
 }
 
 function dockerEndpoint(key: z.output<typeof endpointKey>) {
