@@ -85,7 +85,7 @@ function decideShare(
   const shared: SharedAddress = {
     ...(before ?? { network: network.id, address, reserved: reserve, createdAt: now }),
     endpoints,
-    ...(keeps ? pick(before) : { holder: named[0] ?? null, by: 'command', since: now }),
+    ...(keeps ? holdingOf(before) : { holder: named[0] ?? null, by: 'command', since: now }),
   };
   const networkKey = keys.network(network.id);
   return {
@@ -98,7 +98,7 @@ function decideShare(
   };
 }
 
-function pick({ holder, by, since }: SharedAddress): Pick<SharedAddress, 'holder' | 'by' | 'since'> {
+function holdingOf({ holder, by, since }: SharedAddress): Pick<SharedAddress, 'holder' | 'by' | 'since'> {
   return { holder, by, since };
 }
 
@@ -145,7 +145,7 @@ async function letGo(deps: ControlDeps, decide: () => Decision<undefined>): Prom
 }
 
 /** A network that does not keep the address back for its own sake any more. */
-export function giveFree(network: Network, address: string): Network {
+export function unreserve(network: Network, address: string): Network {
   const without = ({ reserved, ...subnet }: Subnet) => ({
     ...subnet,
     reserved: reserved.filter((one) => one !== address),
