@@ -267,7 +267,7 @@ done`;
       'weft netw: network',
       'weft network create --sub: --subnet',
       'weft -o j: json',
-      'weft nothing-of-this-name x: ',
+      'weft nothing-of-this-name x:',
     ]);
   }, 60_000);
 

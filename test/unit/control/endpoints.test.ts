@@ -22,6 +22,7 @@ async function twoHosts(cidr = '10.10.0.0/16') {
 describe('a list', () => {
   it('shows what fits its filter, each part of it', async () => {
     const { one, two } = await twoHosts();
+    await one.control.createTenant({ name: 'beta' });
     await one.control.createNetwork({ tenant: 'acme', name: 'db', subnets: [{ cidr: '10.11.0.0/16' }] });
     await two.deps.view.sync({ deadline: 1_000 });
     const { id, network } = await one.control.attach({ network: 'acme/web', netns: '/a', name: 'a' });
@@ -35,7 +36,7 @@ describe('a list', () => {
     const cases: [filter: ListFilter, names: string[]][] = [
       [{}, ['a', 'b', 'c']],
       [{ tenant: 'acme' }, ['a', 'b', 'c']],
-      [{ tenant: 'default' }, []],
+      [{ tenant: 'beta' }, []],
       [{ network: 'web' }, ['a', 'b']],
       [{ network: 'acme/db' }, ['c']],
       [{ node: 'host2' }, ['b', 'c']],
