@@ -124,4 +124,21 @@ export default tseslint.config(
     rules: { '@typescript-eslint/no-non-null-assertion': 'off', 'max-params': 'off' },
   },
   ...importRules,
+  {
+    files: ['src/engines/docker/network-driver.ts', 'src/engines/docker/ipam-driver.ts'],
+    rules: {
+      // a rule of its own beside the one of the folder
+      '@typescript-eslint/no-restricted-imports': [
+        'error',
+        {
+          patterns: [
+            {
+              group: ['**/engine/*'],
+              message: 'dockerd may hold its locks during a call of the plugin: the engine is not asked within one.',
+            },
+          ],
+        },
+      ],
+    },
+  },
 );

@@ -1,6 +1,7 @@
 /** What this host tells the cluster of itself: all of it when it registers, of its address whenever that changes. */
 import type { Config } from './config.ts';
 import type { Underlay } from './kernel/underlay.ts';
+import { hostPort } from './model/address/address.ts';
 import type { Node } from './model/objects.ts';
 import type { Edition } from './next-version.ts';
 
@@ -8,10 +9,6 @@ interface Registrant {
   underlay: { readonly current: Underlay };
   config: Config;
   edition: Pick<Edition, 'version' | 'level'>;
-}
-
-export function hostPort(address: string, port: number): string {
-  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
 }
 
 export function nodeRecord(

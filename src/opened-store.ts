@@ -1,7 +1,7 @@
 /** The store as this host reaches it: an etcd that weftd runs here and looks after, or one that others run. */
 import type { Logger } from 'pino';
 import type { Config } from './config.ts';
-import { hostPort } from './node-record.ts';
+import { hostPort } from './model/address/address.ts';
 import { Revocation } from './revocation.ts';
 import { openEtcdStore } from './store/etcd.ts';
 import type { RenewableStore } from './store/etcd.ts';

@@ -5,6 +5,7 @@
 import { experimental, Server } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
 import type { Control } from '../control/port.ts';
+import { hostPort } from '../model/address/address.ts';
 import { describeCause, WeftError } from '../model/errors.ts';
 import { MESSAGE_LIMIT } from './definition.ts';
 import { drain } from './drain.ts';
@@ -63,13 +64,13 @@ export async function startTcpServer(options: TcpServerOptions): Promise<TcpServ
         );
       });
     });
-  const bound = await listen(place(address, port));
-  let at = place(address, bound);
+  const bound = await listen(hostPort(address, port));
+  let at = hostPort(address, bound);
   return {
     port: bound,
     lookAgain,
     listenAt: async (other) => {
-      const next = place(other, bound);
+      const next = hostPort(other, bound);
       if (next === at) return;
       await listen(next);
       server.unbind(at);
@@ -80,8 +81,4 @@ export async function startTcpServer(options: TcpServerOptions): Promise<TcpServ
       await drain(server);
     },
   };
-}
-
-function place(address: string, port: number): string {
-  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
 }

@@ -1,5 +1,5 @@
 /** What no node sees alone: all their answers against each other and against the store. Pure. */
-import { lastOf, overlaps } from '../model/address/cidr.ts';
+import { bareAddress, lastOf, overlaps } from '../model/address/cidr.ts';
 import type { Cidr } from '../model/address/cidr.ts';
 import type { ClusterState } from '../model/cluster.ts';
 import type { Finding } from '../model/finding.ts';
@@ -68,7 +68,7 @@ function addressesTwice({ state, answers }: ClusterPicture): Finding[] {
   }
   for (const { id, node, network, addresses } of state.endpoints.values()) {
     if (answered.has(node)) continue;
-    for (const cidr of addresses) add(network, cidr.split('/')[0] ?? '', { node, endpoint: id });
+    for (const cidr of addresses) add(network, bareAddress(cidr), { node, endpoint: id });
   }
   return [...holders.values()].flatMap(({ network, address, by }) => {
     if (by.length < 2) return [];

@@ -1,4 +1,5 @@
 /** A node's journal against the store, and against itself. Pure. */
+import { bareAddress } from '../model/address/cidr.ts';
 import { keys, prefixes } from '../model/keys.ts';
 import type { Finding } from '../model/finding.ts';
 import type { AddressRecord, Endpoint } from '../model/objects.ts';
@@ -72,7 +73,7 @@ function ofEndpoint({ endpoint }: AddressRecord): string {
 function endpointFindings({ node, state, journal }: NodePicture, endpoint: Endpoint): Finding[] {
   const object = endpointName(state, endpoint);
   const bound = new Set(journal.addresses.filter((one) => one.endpoint === endpoint.id).map(({ address }) => address));
-  const lacking = endpoint.addresses.map((cidr) => cidr.split('/')[0] ?? '').filter((address) => !bound.has(address));
+  const lacking = endpoint.addresses.map(bareAddress).filter((address) => !bound.has(address));
   if (lacking.length === 0) return [];
   const evidence = lacking.map((address) => `${keys.address(endpoint.network, address)} is not bound to it`).join(', ');
   return [

@@ -1,8 +1,9 @@
 import { Command } from 'commander';
 import type { WeftClient } from '../api/client.ts';
 import type { Methods } from '../api/definition.ts';
-import { defaultTenant, globals, networkRef, withClient } from './context.ts';
-import { readAll } from './list.ts';
+import { globals, networkRef, withClient } from './context.ts';
+import { filterOf, readAll, withTenants } from './list.ts';
+import type { ListOptions } from './list.ts';
 import { age, print, printTable } from './output.ts';
 
 type Shared = Methods['MoveAddress']['response'];
@@ -60,17 +61,14 @@ export function addressCommand(): Command {
           client.call('MoveAddress', { network: networkRef(network, tenant), address: text, endpoint }),
         ),
     );
-  address
-    .command('ls [network]')
+  withTenants(address.command('ls [network]'))
     .description('list shared addresses, and who has them')
-    .option('-t, --tenant <tenant>', 'of this tenant (default: $WEFT_TENANT, else "default")')
-    .option('-A, --all', 'of all tenants')
     .addHelpText('after', '\nExamples:\n  weft address ls acme/web\n  weft address ls -A -o json')
-    .action(async (network: string | undefined, options: Scoped & { all?: boolean }, command: Command) => {
+    .action(async (network: string | undefined, options: ListOptions, command: Command) => {
       const shared = await withClient(command, async (client) => {
-        if (network === undefined) return await readAll(client, readShared, filterOf(options));
+        if (network === undefined) return await readAll(client, readShared, filterOf(command, options));
         const { tenant, name } = await client.call('GetNetwork', { ref: networkRef(network, options.tenant) });
-        return await readAll(client, readShared, { ...filterOf({ tenant }), network: name });
+        return await readAll(client, readShared, filterOf(command, { tenant, network: name }));
       });
       print(globals(command).output, shared, (wide) => printShared(shared, wide));
     });
@@ -79,11 +77,6 @@ export function addressCommand(): Command {
 
 function inNetwork(command: Command): Command {
   return command.option('-t, --tenant <tenant>', 'tenant of a NETWORK without one');
-}
-
-function filterOf({ tenant, all }: Scoped & { all?: boolean }): Methods['ListSharedAddresses']['request'] {
-  const scope = all ? '' : defaultTenant(tenant);
-  return { tenant: scope, network: '', node: '', labels: [], state: '', container: '', project: '', pageSize: 0 };
 }
 
 async function show(command: Command, call: (client: WeftClient) => Promise<Shared>): Promise<void> {

@@ -3,6 +3,7 @@ import { closest } from 'fastest-levenshtein';
 import { ERRORS, EXIT, WeftError } from '../model/errors.ts';
 import type { ErrorCode } from '../model/errors.ts';
 import type { Methods } from '../api/definition.ts';
+import { clip } from '../model/validate.ts';
 import { globals, withClient } from './context.ts';
 import { portPlaceText } from './port.ts';
 import { print, printTable } from './output.ts';
@@ -45,7 +46,7 @@ export function explainCommand(): Command {
     .addHelpText('after', '\nExamples:\n  weft explain port 8080/tcp\n  weft explain port 53/udp --node host2')
     .action(async (text: string, { node = '' }: { node?: string }, command: Command) => {
       const { port = '', protocol = 'tcp' } = /^(?<port>\d{1,5})(?:\/(?<protocol>\w+))?$/.exec(text)?.groups ?? {};
-      if (port === '') throw new WeftError('invalid-argument', `"${text.slice(0, 80)}" is not PORT/PROTOCOL`);
+      if (port === '') throw new WeftError('invalid-argument', `"${clip(text)}" is not PORT/PROTOCOL`);
       const request = { port: Number(port), protocol, node };
       const { ports } = await withClient(command, (client) => client.call('ExplainPort', request));
       print(globals(command).output, ports, () => ports.forEach(printWays));

@@ -19,7 +19,7 @@ interface ListSpec<T> {
   wide: Columns<T>;
 }
 
-interface ListOptions {
+export interface ListOptions {
   tenant?: string;
   all?: boolean;
   node?: string;
@@ -31,12 +31,16 @@ interface ListOptions {
   watch?: boolean;
 }
 
-/** -t and -A, and labels. */
-export function withScope(command: Command): Command {
+/** -t and -A */
+export function withTenants(command: Command): Command {
   return command
     .option('-t, --tenant <tenant>', 'of this tenant (default: $WEFT_TENANT, else "default")')
-    .option('-A, --all', 'of all tenants')
-    .option('--label <key[=value]>', 'with this label, repeatable', collect, []);
+    .option('-A, --all', 'of all tenants');
+}
+
+/** -t and -A, and labels. */
+export function withScope(command: Command): Command {
+  return withTenants(command).option('--label <key[=value]>', 'with this label, repeatable', collect, []);
 }
 
 export function addList<T extends object>(command: Command, spec: ListSpec<T>): Command {
@@ -53,7 +57,8 @@ export function addList<T extends object>(command: Command, spec: ListSpec<T>): 
     });
 }
 
-function filterOf(command: Command, options: ListOptions): Filter {
+/** Of all tenants where the command knows none. */
+export function filterOf(command: Command, options: ListOptions): Filter {
   const scoped = command.options.some(({ long }) => long === '--tenant');
   return {
     tenant: !scoped || options.all ? '' : defaultTenant(options.tenant),

@@ -1,37 +1,27 @@
 import { Command } from 'commander';
 import type { WeftClient } from '../api/client.ts';
 import type { Methods } from '../api/definition.ts';
-import { defaultTenant, globals, withClient } from './context.ts';
-import { readAll } from './list.ts';
+import { hostPort } from '../model/address/address.ts';
+import { globals, withClient } from './context.ts';
+import { filterOf, readAll, withTenants } from './list.ts';
+import type { ListOptions } from './list.ts';
 import { print, printTable } from './output.ts';
 
 type Port = Methods['ListPorts']['response']['ports'][number];
-
-interface ListFlags {
-  tenant?: string;
-  all?: boolean;
-  node?: string;
-  network?: string;
-  container?: string;
-}
 
 export function portCommand(): Command {
   const port = new Command('port')
     .description('ports of hosts that lead to containers')
     .addHelpText('after', '\nExamples:\n  weft port ls -A\n  weft explain port 8080/tcp');
-  port
-    .command('ls')
+  withTenants(port.command('ls'))
     .description('list the published ports of the whole cluster')
-    .option('-t, --tenant <tenant>', 'of this tenant (default: $WEFT_TENANT, else "default")')
-    .option('-A, --all', 'of all tenants')
     .option('--node <node>', 'of this host only')
     .option('--network <network>', 'to containers of this network')
-    .option('--container <container>', 'to the container of this name')
+    .option('--container <container>', 'to the container of this name, or of an id that begins so')
     .addHelpText('after', '\nExamples:\n  weft port ls -A\n  weft port ls -t acme --node host2 -o json')
-    .action(async ({ tenant, all, node = '', network = '', container = '' }: ListFlags, command: Command) => {
-      const filter = { node, network, container, tenant: all ? '' : defaultTenant(tenant) };
+    .action(async (options: ListOptions, command: Command) => {
       const ports = await withClient(command, (client) =>
-        readAll(client, { read: readPorts }, { ...filter, labels: [], state: '', project: '' }),
+        readAll(client, { read: readPorts }, filterOf(command, options)),
       );
       print(globals(command).output, ports, () => printPorts(ports));
     });
@@ -54,7 +44,6 @@ function printPorts(ports: Port[]): void {
 }
 
 /** "8080/tcp", "192.0.2.1:8080/tcp", "[::]:53/udp" */
-export function portPlaceText({ address, hostPort, protocol }: Port): string {
-  const host = address.includes(':') ? `[${address}]:` : address === '' ? '' : `${address}:`;
-  return `${host}${hostPort}/${protocol}`;
+export function portPlaceText({ address, hostPort: port, protocol }: Port): string {
+  return `${address === '' ? port : hostPort(address, port)}/${protocol}`;
 }

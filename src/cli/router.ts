@@ -2,7 +2,9 @@ import { Command } from 'commander';
 import type { Methods } from '../api/definition.ts';
 import type { WeftClient } from '../api/client.ts';
 import { WeftError } from '../model/errors.ts';
-import { collect, defaultTenant, globals, withClient } from './context.ts';
+import { collect, globals, withClient } from './context.ts';
+import { filterOf, readAll, withTenants } from './list.ts';
+import type { ListOptions } from './list.ts';
 import { age, print, printObject, printTable } from './output.ts';
 
 type Router = Methods['GetRouter']['response'];
@@ -24,15 +26,13 @@ export function routerCommand(): Command {
       );
       print(globals(command).output, made, () => console.log(`${made.tenant}/${made.name}`));
     });
-  router
-    .command('ls')
+  withTenants(router.command('ls'))
     .description('list the routers')
-    .option('-t, --tenant <tenant>', 'of this tenant (default: $WEFT_TENANT, else "default")')
-    .option('-A, --all', 'of all tenants')
     .addHelpText('after', '\nExample:\n  weft router ls -A')
-    .action(async (options: { tenant?: string; all?: boolean }, command: Command) => {
-      const tenant = options.all ? '' : defaultTenant(options.tenant);
-      const routers = await withClient(command, (client) => readAll(client, tenant));
+    .action(async (options: ListOptions, command: Command) => {
+      const routers = await withClient(command, (client) =>
+        readAll(client, { read: readRouters }, filterOf(command, options)),
+      );
       print(globals(command).output, routers, (wide) => printRouters(routers, wide));
     });
   router
@@ -53,15 +53,9 @@ export function routerCommand(): Command {
   return router;
 }
 
-async function readAll(client: WeftClient, tenant: string): Promise<Router[]> {
-  const filter = { tenant, network: '', node: '', labels: [], state: '', container: '', project: '', pageSize: 0 };
-  const routers: Router[] = [];
-  for (let pageToken = ''; ;) {
-    const page = await client.call('ListRouters', { ...filter, pageToken });
-    routers.push(...page.routers);
-    if (page.nextPageToken === '') return routers;
-    pageToken = page.nextPageToken;
-  }
+async function readRouters(client: WeftClient, filter: Methods['ListRouters']['request']) {
+  const { routers, nextPageToken } = await client.call('ListRouters', filter);
+  return { items: routers, nextPageToken };
 }
 
 function printRouters(routers: Router[], wide: boolean): void {

@@ -13,6 +13,7 @@ import type { Pool } from '../model/ipam/pool.ts';
 import { keys, prefixes } from '../model/keys.ts';
 import type { AddressRecord, AddressState, Network } from '../model/objects.ts';
 import type { Compare, Operation } from '../store/port.ts';
+import type { Decision } from './commit.ts';
 import type { ControlDeps } from './context.ts';
 import { usersOf } from './network-usage.ts';
 import { isOwn } from './ownership/keys.ts';
@@ -162,6 +163,17 @@ export function moveAddress(
       { put: key, value: { ...before, ...addressRecord(deps, network, address, { ...next, name: before.name }) } },
     ],
   };
+}
+
+/** Of an address that is still held, for nobody in the end: somebody may have had it until then, so that it rests as any other. */
+export function decideRest(
+  deps: ControlDeps,
+  { network, address }: { network: string; address: string },
+): Decision<undefined> {
+  const record = deps.ownership.records.get<AddressRecord>(keys.address(network, address));
+  const next = { state: 'resting', endpoint: null } as const;
+  const { then } = record?.state === 'held' ? moveAddress(deps, network, address, next) : { then: [] };
+  return { compare: [], then, result: undefined, release: true };
 }
 
 /** The pool of the network's subnet that holds the address. */

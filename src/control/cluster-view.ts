@@ -1,6 +1,7 @@
 /**
- * The node's picture of the cluster: the store's snapshot R, fed by one watch, with the node's own journal Q laid over it. Reads are from memory; `sync` waits until the picture is as new
- * as the store, so that an object made on another host a moment ago is found here.
+ * The node's picture of the cluster: the store's snapshot R, fed by one watch, with the node's own journal Q laid over it.
+ * Reads are from memory; `sync` waits until the picture is as new as the store, so that an object made on another host a
+ * moment ago is found here.
  */
 import type { ClusterState } from '../model/cluster.ts';
 import { keys, prefixes } from '../model/keys.ts';

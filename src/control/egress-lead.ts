@@ -14,8 +14,10 @@ import type { Reconciler } from '../reconcile/port.ts';
 import type { Lease, Store } from '../store/port.ts';
 import type { ClusterView } from './cluster-view.ts';
 
-/** in milliseconds: between looks, and between renewals of the addresses' lifetimes, which end with the lease */
+/** between looks, in milliseconds */
 const TICK = 1_000;
+/** A lease that ends later by as much was renewed, and the addresses' lifetimes, which end with it, are to be as well. */
+const RENEWED = 1_000;
 
 export interface EgressLeadDeps {
   store: Store;
@@ -33,7 +35,7 @@ export interface EgressLeadDeps {
 export class EgressLead {
   readonly #deps: EgressLeadDeps;
   #lease: Lease | undefined;
-  /** when the loop was last woken for the addresses' lifetimes */
+  /** the end of the lease for which the loop was last woken */
   #kept = -Infinity;
 
   constructor(deps: EgressLeadDeps) {
@@ -56,31 +58,40 @@ export class EgressLead {
 
   /** Until the signal; a stop gives nothing back, so that a restart within the lease changes nothing. */
   async run(signal: AbortSignal): Promise<void> {
-    for await (const state of this.#deps.view.follow(signal, TICK)) {
-      try {
-        await this.#round(state, signal);
-      } catch (error) {
-        if (!signal.aborted) this.#deps.log.debug({ err: error }, 'the lead of pinned egress waits for the store');
+    for await (const state of this.#deps.view.follow(signal, TICK)) await this.#round(state, signal);
+  }
+
+  async #round(state: ClusterState, signal: AbortSignal): Promise<void> {
+    const { view, mayLead } = this.#deps;
+    if (!view.complete || !mayLead()) return;
+    const own = [...state.egressHolders.values()].filter((one) => this.#isOwn(one));
+    const wanted = [...state.egress.keys()].filter((tenant) => this.#shouldLead(state, tenant));
+    // First of all: what follows may wait, and the addresses have a few seconds.
+    if (wanted.length > 0) this.#keepAddresses();
+    const over = own.filter(({ tenant }) => !wanted.includes(tenant));
+    await Promise.all(over.map((holder) => this.#attempt(() => this.#stepDown(state, holder, signal), signal)));
+    for (const tenant of wanted) {
+      const holder = state.egressHolders.get(tenant);
+      if (!holder || (this.#isOwn(holder) && holder.session !== this.#lease?.id)) {
+        await this.#attempt(() => this.#claim(tenant, holder, signal), signal);
       }
     }
   }
 
-  async #round(state: ClusterState, signal: AbortSignal): Promise<void> {
-    const { view, reconciler, mayLead, clock } = this.#deps;
-    if (!view.complete || !mayLead()) return;
-    const own = [...state.egressHolders.values()].filter((one) => this.#isOwn(one));
-    for (const holder of own) if (!this.#shouldLead(state, holder.tenant)) await this.#stepDown(state, holder, signal);
-    const wanted = [...state.egress.keys()].filter((tenant) => this.#shouldLead(state, tenant));
-    for (const tenant of wanted) {
-      const holder = state.egressHolders.get(tenant);
-      if (!holder || (this.#isOwn(holder) && holder.session !== this.#lease?.id)) {
-        await this.#claim(tenant, holder, signal);
-      }
+  /** One tenant's trouble is not the others'; the next round tries it again. */
+  async #attempt(work: () => Promise<void>, signal: AbortSignal): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      if (!signal.aborted) this.#deps.log.debug({ err: error }, 'the lead of a tenant’s pinned egress waits');
     }
-    if (wanted.length > 0 && clock() - this.#kept >= TICK) {
-      this.#kept = clock();
-      reconciler.wake({ kind: 'host', reason: 'pinned addresses are kept' });
-    }
+  }
+
+  #keepAddresses(): void {
+    const end = this.#deps.clock() + this.left();
+    if (end - this.#kept < RENEWED) return;
+    this.#kept = end;
+    this.#deps.reconciler.wake({ kind: 'host', reason: 'pinned addresses are kept' });
   }
 
   async #claim(tenant: string, before: EgressHolder | undefined, signal: AbortSignal): Promise<void> {

@@ -2,8 +2,7 @@ import type { ClusterState } from '../model/cluster.ts';
 import { checkExceptions, formatException } from '../model/egress.ts';
 import { keys } from '../model/keys.ts';
 import type { Egress } from '../model/objects.ts';
-import { HANDLER_DEADLINE } from '../model/limits.ts';
-import { invalid } from '../model/validate.ts';
+import { clip, invalid } from '../model/validate.ts';
 import { egressOf } from '../plan/routing/uplinks.ts';
 import { commit } from './commit.ts';
 import type { ControlDeps } from './context.ts';
@@ -19,9 +18,9 @@ export async function setEgress(deps: ControlDeps, request: EgressRequest, conte
   const decide = () => {
     const { state } = deps.view.current();
     const tenant = findTenant(state, request.tenant);
-    const before = state.egress.get(tenant.id)?.pin;
+    const kept = state.egress.get(tenant.id);
+    const before = kept?.pin;
     const after = pinOf(deps, request, before);
-    const kept = deps.view.value<Egress>(keys.egress(tenant.id));
     const egress: Egress = { ...kept, tenant: tenant.id, off: request.off, ipv6, allow };
     if (after) egress.pin = after;
     else delete egress.pin;
@@ -34,8 +33,7 @@ export async function setEgress(deps: ControlDeps, request: EgressRequest, conte
       result: tenant.id,
     };
   };
-  const { result, revision } = await commit(deps, decide, context);
-  await deps.view.reached(revision, HANDLER_DEADLINE, context?.signal);
+  const { result } = await commit(deps, decide, context);
   return egressView(deps.view.current().state, result);
 }
 
@@ -48,5 +46,5 @@ export function egressView(state: ClusterState, ref: string): EgressView {
 function familyMode(text: string): 'nat' | 'routed' {
   if (text === '' || text === 'nat') return 'nat';
   if (text === 'routed') return 'routed';
-  throw invalid('ipv6', `"${text.slice(0, 80)}" is neither nat nor routed`);
+  throw invalid('ipv6', `"${clip(text)}" is neither nat nor routed`);
 }

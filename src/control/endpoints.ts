@@ -1,4 +1,5 @@
 import { canonicalAddress } from '../model/address/address.ts';
+import { bareAddress } from '../model/address/cidr.ts';
 import { macFor } from '../model/address/mac.ts';
 import { WeftError } from '../model/errors.ts';
 import { poolOf } from '../model/ipam/pool.ts';
@@ -34,16 +35,16 @@ export async function attach(deps: ControlDeps, request: AttachRequest, context:
     if (!address) throw invalid(`addresses[${i}]`, `"${text}" is not an IP address`);
     return address;
   });
+  const wishes = (request.publish ?? []).map((text, i) => parsePublish(`publish[${i}]`, text));
+  const ports = checkWishes('publish', wishes, deps.settings.overlayPort);
   const id = newId();
   const claim = await claimForEndpoint(deps, () => findNetwork(deps.view.current().state, request.network), {
     endpoint: id,
     name: request.name,
     context,
   });
-  const wishes = (request.publish ?? []).map((text, i) => parsePublish(`publish[${i}]`, text));
-  const ports = checkWishes('publish', wishes, deps.settings.overlayPort);
   try {
-    const { made, settle } = await withPorts(deps, request, { id, ports }, (publications) =>
+    const { made, settle } = await withPorts(deps, request, { id, ports, context }, (publications) =>
       commit(deps, () => decideAttach(deps, request, { id, wanted, publications }), context),
     );
     try {
@@ -63,12 +64,16 @@ export async function attach(deps: ControlDeps, request: AttachRequest, context:
 async function withPorts<T>(
   deps: ControlDeps,
   request: AttachRequest,
-  { id, ports }: { id: string; ports: PortWish[] },
+  { id, ports, context }: { id: string; ports: PortWish[]; context: CallContext },
   record: (publications: Publication[]) => Promise<T>,
 ): Promise<{ made: T; settle: () => void }> {
   if (ports.length === 0) return { made: await record([]), settle: () => undefined };
-  const network = findNetwork(deps.view.current().state, request.network);
-  assertLeadsOut(deps, network);
+  const decide = () => {
+    const network = findNetwork(deps.view.current().state, request.network);
+    assertLeadsOut(deps, network);
+    return unwritten(network);
+  };
+  const { result: network } = await commit(deps, decide, context);
   const families = familiesOf(network.subnets.map(({ cidr }) => cidr));
   return await recordPorts(deps, () => ({ wishes: ports, seeker: { id, families, had: [] } }), record);
 }
@@ -113,7 +118,7 @@ export function decideEndpoint(
 ): Decision<Endpoint> {
   assertStays(deps.view.current().state, network);
   const addresses = grants.map((grant) => grant.cidr);
-  const derived = macFor(network.vni, (addresses[0] ?? '').split('/')[0] ?? '');
+  const derived = macFor(network.vni, bareAddress(addresses[0] ?? ''));
   const endpoint: Endpoint = {
     id: parts.id,
     name: parts.name,
@@ -242,7 +247,7 @@ export async function removeEndpoint(
     // One that only the store has is over, and its addresses may be others': whoever recovers strikes it.
     if (!deps.ownership.records.has(key)) return unwritten(undefined);
     const moved = endpoint.addresses.map((cidr) =>
-      moveAddress(deps, endpoint.network, cidr.split('/')[0] ?? '', { state: next, endpoint: null }),
+      moveAddress(deps, endpoint.network, bareAddress(cidr), { state: next, endpoint: null }),
     );
     return {
       compare: [],

@@ -8,8 +8,9 @@ import { keys, prefixes } from '../model/keys.ts';
 import { HOLD_TIME, LEAK_GRACE, RESTING_TIME } from '../model/limits.ts';
 import type { AddressRecord, Endpoint } from '../model/objects.ts';
 import type { Entry } from '../store/port.ts';
-import { addressRecord } from './addresses.ts';
+import { decideRest } from './addresses.ts';
 import { staleClaims } from './claims.ts';
+import { commit } from './commit.ts';
 import type { ControlDeps } from './context.ts';
 import { removeEndpoint } from './endpoints.ts';
 import { dropUnused } from './engines/bindings.ts';
@@ -63,7 +64,7 @@ export class Housekeeping {
     if (this.#deps.ownership.isRecovering()) return;
     for (const key of this.#deps.ownership.rest.over(this.#clock()))
       this.#release(key, 'a resting address is free again');
-    for (const address of this.#staleHolds()) this.#rest(address);
+    for (const hold of this.#staleHolds()) await this.#rest(hold, signal);
     for (const { entry, reason } of this.#due()) {
       const result = await this.#deps.store.transact(
         {
@@ -97,13 +98,10 @@ export class Housekeeping {
     this.#deps.log.info({ key }, reason);
   }
 
-  /** An endpoint may have had it until its engine held it again: it rests as any other. */
-  #rest(record: AddressRecord): void {
-    const { network, address, name } = record;
-    const resting = addressRecord(this.#deps, network, address, { state: 'resting', endpoint: null, name });
-    const value = { ...record, ...resting };
-    this.#deps.ownership.records.append([{ put: keys.address(network, address), value }], 'release');
-    this.#deps.log.info({ address }, 'an address was held for an endpoint that never came');
+  /** An endpoint may have had it until its engine held it again. */
+  async #rest(hold: AddressRecord, signal: AbortSignal): Promise<void> {
+    await commit(this.#deps, () => decideRest(this.#deps, hold), { signal });
+    this.#deps.log.info({ address: hold.address }, 'an address was held for an endpoint that never came');
   }
 
   /** Timed only where weft sees the endpoint come; others hold theirs until they give it back. */

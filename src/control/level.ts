@@ -1,6 +1,8 @@
 /**
  * The cluster's level (model/level.ts) rises when its last node can read the next one, and never falls: who reads less does not
- * serve. Each registration writes the level again, so that a rise that was decided without it finds the record changed.
+ * serve. A registration that tells of another level than the node's record does writes the cluster's again, so that a rise that
+ * was decided without it finds the record changed. One that tells the same holds a rise down by its record as it stands, and
+ * all nodes of a cluster that come back at once do not race for the one key.
  */
 import { WeftError } from '../model/errors.ts';
 import { keys } from '../model/keys.ts';
@@ -8,6 +10,8 @@ import { levelOf } from '../model/level.ts';
 import type { LevelRecord } from '../model/level.ts';
 import type { Condition } from '../model/status.ts';
 import type { Compare, Operation } from '../store/port.ts';
+import { commit } from './commit.ts';
+import type { Decision } from './commit.ts';
 import type { ControlDeps } from './context.ts';
 import type { CallContext } from './port.ts';
 
@@ -45,7 +49,7 @@ export function whenUnreadable(deps: Parameters<typeof assertReadable>[0], refus
   });
 }
 
-/** For the transaction that registers a node. */
+/** For the transaction that registers a node with another level than is known of it. */
 export function touchLevel({ view, now }: Deps): { compare: Compare[]; then: Operation[] } {
   const record = view.value<LevelRecord>(keys.level) ?? { level: 1, since: now().toISOString() };
   return {
@@ -70,44 +74,38 @@ export function requireLevel(deps: Pick<ControlDeps, 'view'>, level: number, fea
 
 /** To what all nodes read by now. Any node does it. */
 export async function raiseLevel(deps: ControlDeps, context: CallContext = {}): Promise<void> {
-  const { nodes } = deps.view.current().state;
-  const now = clusterLevel(deps);
-  const readable = Math.min(...[...nodes.values()].map(levelOf));
-  if (nodes.size === 0 || readable <= now) return;
-  const before = deps.view.value<LevelRecord>(keys.level);
-  const record: LevelRecord = { ...before, level: readable, since: deps.now().toISOString() };
-  const { succeeded, revision } = await deps.store.transact(
-    {
-      compare: [{ key: keys.level, revision: deps.view.revisionOf(keys.level) }, ...deps.ownership.standing.compare()],
-      then: [{ put: keys.level, value: record }],
-    },
-    context,
-  );
-  if (!succeeded) return;
-  await deps.view.reached(revision, 1_000, context.signal);
-  deps.log.info(
-    { level: readable, was: now },
-    'every node reads the next level: the cluster’s state is of it from now on',
-  );
+  const { result } = await commit(deps, () => decideRise(deps), context);
+  if (result) deps.log.info(result, 'every node reads the next level: the cluster’s state is of it from now on');
 }
 
-/** While some nodes are upgraded and others are not. */
-export function levelConditions(deps: Pick<ControlDeps, 'view'>): Condition[] {
-  const { nodes } = deps.view.current().state;
-  const next = Math.max(1, ...[...nodes.values()].map(levelOf));
-  if (next <= clusterLevel(deps)) return [];
-  const others = behind(deps, next).map(({ name, version }) => `${name} (${version})`);
-  const since = [...nodes.values()].find((node) => levelOf(node) === next)?.createdAt ?? '';
-  return others.length === 0
-    ? []
-    : [
-        {
-          type: 'upgrade-under-way',
-          object: keys.level,
-          message: `features of level ${next} wait for nodes that are not upgraded yet: ${others.join(', ')}`,
-          since: deps.view.value<LevelRecord>(keys.level)?.since ?? since,
-        },
-      ];
+function decideRise({ view, now }: Deps): Decision<{ level: number; was: number } | undefined> {
+  const { nodes } = view.current().state;
+  const was = clusterLevel({ view });
+  const level = Math.min(...[...nodes.values()].map(levelOf));
+  if (nodes.size === 0 || level <= was) return { compare: [], then: [], result: undefined };
+  const record = { ...view.value<LevelRecord>(keys.level), level, since: now().toISOString() };
+  return {
+    compare: [{ key: keys.level, revision: view.revisionOf(keys.level) }],
+    then: [{ put: keys.level, value: record }],
+    result: { level, was },
+  };
+}
+
+/** While some nodes are upgraded and others are not: since when this daemon has seen it so. */
+export class UpgradeCondition {
+  #sighted: { level: number; since: string } | undefined;
+
+  look(deps: Deps): Condition[] {
+    const { nodes } = deps.view.current().state;
+    const level = Math.max(1, ...[...nodes.values()].map(levelOf));
+    const others = level > clusterLevel(deps) ? behind(deps, level) : [];
+    if (others.length === 0) this.#sighted = undefined;
+    else if (this.#sighted?.level !== level) this.#sighted = { level, since: deps.now().toISOString() };
+    if (!this.#sighted) return [];
+    const names = others.map(({ name, version }) => `${name} (${version})`).join(', ');
+    const message = `features of level ${level} wait for nodes that are not upgraded yet: ${names}`;
+    return [{ type: 'upgrade-under-way', object: keys.level, message, since: this.#sighted.since }];
+  }
 }
 
 function behind({ view }: Pick<Deps, 'view'>, level: number): { name: string; version: string }[] {

@@ -56,7 +56,7 @@ function byName(
   return compare(a.tenant ?? '', b.tenant ?? '') || compare(a.name, b.name) || compare(a.id, b.id);
 }
 
-function compare(a: string, b: string): number {
+export function compare(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 

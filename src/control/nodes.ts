@@ -5,6 +5,7 @@ import { DEFAULT_SETTINGS, overlayOverhead } from '../model/cluster.ts';
 import type { ClusterSettings } from '../model/cluster.ts';
 import { WeftError } from '../model/errors.ts';
 import { keys } from '../model/keys.ts';
+import { levelOf } from '../model/level.ts';
 import { NODE_LEASE_SECONDS } from '../model/limits.ts';
 import { newId } from '../model/names.ts';
 import type { ForgottenNode, Node, NodeLife } from '../model/objects.ts';
@@ -81,7 +82,7 @@ export async function registerNode(
       );
     }
     const before = state.nodes.get(node.id);
-    const level = touchLevel(deps);
+    const level = before && levelOf(before) === levelOf(node) ? { compare: [], then: [] } : touchLevel(deps);
     return {
       compare: [
         ...level.compare,
@@ -92,10 +93,7 @@ export async function registerNode(
       then: [
         ...level.then,
         { put: nameKey, value: node.id },
-        {
-          put: nodeKey,
-          value: { ...before, level: deps.level, ...node, createdAt: before?.createdAt ?? node.createdAt },
-        },
+        { put: nodeKey, value: { ...before, ...node, createdAt: before?.createdAt ?? node.createdAt } },
         ...(before && before.name !== node.name ? [{ delete: keys.nodeName(before.name) }] : []),
       ],
       result: undefined,

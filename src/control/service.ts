@@ -24,7 +24,7 @@ import { examinationControl } from './examination/examine.ts';
 import { peerControl } from './peer-service.ts';
 import { forgottenConditions } from './forgotten.ts';
 import { resumeStore } from './resume.ts';
-import { clusterLevel, levelConditions } from './level.ts';
+import { clusterLevel, UpgradeCondition } from './level.ts';
 import { membershipControl } from './membership-service.ts';
 import { listEndpoints, listEngines, listNetworks, listNodes, listTenants, resolveFilter } from './lists.ts';
 import { deleteNetwork } from './network-removal.ts';
@@ -35,7 +35,6 @@ import type { EngineControl, EngineFollowing, EngineJoin } from './engines/port.
 import type { Control, ListFilter } from './port.ts';
 import { publishPorts, unpublishPorts } from './ports/publish.ts';
 import { portsControl } from './ports/service.ts';
-import { publishedPorts } from './ports/views.ts';
 import { findEndpoint, findNetwork, findTenant } from './references.ts';
 import { routingControl } from './routing-service.ts';
 import { sharingControl } from './sharing/service.ts';
@@ -67,6 +66,7 @@ export function createControl(deps: ControlDeps): Control {
     return list(state, resolveFilter(state, filter));
   };
   const pools = new PoolConditions();
+  const upgrade = new UpgradeCondition();
   const local = { node: deps.node.id, status: (id: string) => deps.reconciler.endpointStatus(id) };
   const seen = (endpoint: Endpoint) => endpointView(now(), now().endpoints.get(endpoint.id) ?? endpoint, local);
 
@@ -79,7 +79,7 @@ export function createControl(deps: ControlDeps): Control {
     ...pools.look(now(), deps.now()),
     ...deps.ownership.conditions(),
     ...forgottenConditions(deps),
-    ...levelConditions(deps),
+    ...upgrade.look(deps),
     ...deps.reconciler.conditions(),
   ];
 
@@ -139,7 +139,7 @@ export function createControl(deps: ControlDeps): Control {
 
     ...membershipControl(deps, fresh),
     ...routingControl(deps, fresh),
-    ...portsControl(deps, fresh),
+    ...portsControl(deps, fresh, local),
     ...sharingControl(deps, fresh),
     ...peerControl(deps),
     ...examinationControl(deps, conditions),
@@ -194,10 +194,6 @@ function engineControl(
       await publishPorts(deps, () => knownEndpoint(deps, key), ports, context);
     },
     unpublishPorts: (key, context) => unpublishPorts(deps, () => findEngineEndpoint(deps, key), context),
-    publishedPorts: (key) => {
-      const endpoint = findEngineEndpoint(deps, key);
-      return endpoint ? publishedPorts(endpoint) : [];
-    },
   };
 }
 

@@ -2,7 +2,6 @@
 import type { ClusterState } from '../model/cluster.ts';
 import { levelOf } from '../model/level.ts';
 import type { Endpoint, Network, Node, Tenant } from '../model/objects.ts';
-import { candidatesOf, holderOf } from '../model/shared.ts';
 import type { ObjectStatus } from '../reconcile/port.ts';
 import { subnetUsages, usageView } from './network-usage.ts';
 import type { EndpointState, EndpointView, NetworkView, NodeView, SubnetView, TenantView } from './port.ts';
@@ -70,8 +69,10 @@ export function endpointView(state: ClusterState, endpoint: Endpoint, local: Loc
 }
 
 function sharesOf(state: ClusterState, endpoint: Endpoint): EndpointView['shared'] {
-  const mine = [...state.shared.values()].filter((shared) => candidatesOf(state, shared).includes(endpoint));
-  const views = mine.map((shared) => ({ address: shared.address, holds: holderOf(state, shared) === endpoint }));
+  const mine = [...state.shared.values()].filter(
+    ({ network, endpoints }) => network === endpoint.network && endpoints.includes(endpoint.id),
+  );
+  const views = mine.map(({ address, holder }) => ({ address, holds: holder === endpoint.id }));
   return views.sort((a, b) => (a.address < b.address ? -1 : 1));
 }
 

@@ -1,5 +1,6 @@
 import type { ClusterState } from '../model/cluster.ts';
 import { prefixes } from '../model/keys.ts';
+import type { Endpoint } from '../model/objects.ts';
 import type { Wake } from '../reconcile/port.ts';
 import type { ViewChange } from './cluster-view.ts';
 
@@ -12,11 +13,12 @@ const GLOBAL = [
 const PER_NETWORK = [prefixes.endpoints, prefixes.bindings, prefixes.shared];
 
 /**
- * What the loop has to look at after each change. A published port concerns every tenant of the cluster, whose containers may reach it. Which endpoints had one is remembered,
- * since a record that is gone does not tell.
+ * What the loop has to look at after each change. A published port concerns every tenant of the cluster, whose containers may
+ * reach it: where it is published is remembered, since a record tells neither that it changed nor, once it is gone, what it was.
  */
 export class ClusterWakes {
-  #published = new Set<string>();
+  /** by endpoint; those without ports have none */
+  #published = new Map<string, string>();
 
   of(change: ViewChange, state: ClusterState): Wake[] {
     return [...wakesOf(change, state), ...this.#ofPorts(change, state)];
@@ -24,21 +26,27 @@ export class ClusterWakes {
 
   #ofPorts(change: ViewChange, state: ClusterState): Wake[] {
     if (!change.keys) {
-      const publishers = [...state.endpoints.values()].filter(({ ports = [] }) => ports.length > 0);
-      this.#published = new Set(publishers.map(({ id }) => id));
+      this.#published = new Map();
+      for (const endpoint of state.endpoints.values()) this.#note(endpoint.id, endpoint);
       return [];
     }
     const wakes: Wake[] = [];
     for (const key of change.keys) {
       if (!key.startsWith(prefixes.endpoints)) continue;
       const id = key.slice(key.lastIndexOf('/') + 1);
-      const publishes = (state.endpoints.get(id)?.ports ?? []).length > 0;
-      if (!publishes && !this.#published.has(id)) continue;
-      if (publishes) this.#published.add(id);
-      else this.#published.delete(id);
-      wakes.push({ kind: 'all', reason: key });
+      if (this.#note(id, state.endpoints.get(id))) wakes.push({ kind: 'all', reason: key });
     }
     return wakes.slice(0, 1);
+  }
+
+  /** True where it publishes elsewhere than before. */
+  #note(id: string, endpoint: Endpoint | undefined): boolean {
+    const before = this.#published.get(id);
+    const { node, addresses, ports = [] } = endpoint ?? {};
+    if (ports.length === 0) return this.#published.delete(id);
+    const now = JSON.stringify([node, addresses, ports]);
+    this.#published.set(id, now);
+    return now !== before;
   }
 }
 

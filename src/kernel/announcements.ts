@@ -60,7 +60,7 @@ export class AnnouncementLog {
 
   #accept(namespace: string, event: PacketLogEvent): void {
     const claim = event.kind === 'packet' ? claimOf(event.packet) : undefined;
-    if (claim && this.#claims.waiting.length < MOST) this.#claims.post({ namespace, ...claim });
+    if (claim && this.#claims.waiting.length < MOST) this.#claims.post({ namespace, ...claim, at: performance.now() });
   }
 }
 
@@ -69,7 +69,7 @@ export function claimOf({
   protocol,
   payload,
   hardwareAddress,
-}: LoggedPacket): Omit<AddressClaim, 'namespace'> | undefined {
+}: LoggedPacket): Omit<AddressClaim, 'namespace' | 'at'> | undefined {
   if (hardwareAddress === undefined) return undefined;
   const [at, length] = protocol === ARP ? [ARP_SENDER, 4] : [ND_TARGET, 16];
   if ((protocol !== ARP && protocol !== IPV6) || payload.length < at + length) return undefined;

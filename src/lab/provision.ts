@@ -2,6 +2,7 @@
 import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { stringify } from 'yaml';
+import { hostPort } from '../model/address/address.ts';
 import { controlGroup } from './control-groups.ts';
 import { diskDirectory } from './state.ts';
 import type { HostState, LabState } from './state.ts';
@@ -100,8 +101,7 @@ function etcdConfiguration(lab: LabState, host: HostState): object {
 }
 
 function etcdUrl(lab: LabState, host: HostState, port: number): string {
-  const address = hostAddress(lab, host);
-  return `https://${address.includes(':') ? `[${address}]` : address}:${port}`;
+  return `https://${hostPort(hostAddress(lab, host), port)}`;
 }
 
 function json(value: object): string {

@@ -2,7 +2,8 @@
 import { BITS, parseAddress } from './address/address.ts';
 import { cidrOf, formatCidr, parseCidr } from './address/cidr.ts';
 import type { EgressException } from './objects.ts';
-import { invalid } from './validate.ts';
+import { checkProtocol } from './ports/protocol.ts';
+import { clip, invalid } from './validate.ts';
 
 /** so that a packet of a tenant passes few rules */
 const MOST_EXCEPTIONS = 64;
@@ -27,8 +28,8 @@ function checkException(path: string, text: string): EgressException {
   const address = parseAddress(range);
   const cidr = address ? cidrOf(address, BITS[address.family]) : parseCidr(range);
   if (!cidr || Number(port ?? 1) > 65_535) {
-    throw invalid(path, `"${text.slice(0, 80)}" is not CIDR or CIDR:PORT/PROTOCOL such as 192.0.2.5/32:5432/tcp`);
+    throw invalid(path, `"${clip(text)}" is not CIDR or CIDR:PORT/PROTOCOL such as 192.0.2.5/32:5432/tcp`);
   }
-  const service = { protocol: protocol as 'tcp' | 'udp' | 'sctp', port: Number(port) };
-  return { cidr: formatCidr(cidr), ...(protocol === undefined ? {} : { service }) };
+  if (protocol === undefined) return { cidr: formatCidr(cidr) };
+  return { cidr: formatCidr(cidr), service: { protocol: checkProtocol(path, protocol), port: Number(port) } };
 }

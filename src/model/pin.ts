@@ -4,7 +4,7 @@ import type { Address } from './address/address.ts';
 import { contains, lastOf, parseCidr } from './address/cidr.ts';
 import { WeftError } from './errors.ts';
 import type { Node } from './objects.ts';
-import { invalid } from './validate.ts';
+import { clip, invalid } from './validate.ts';
 
 /** so that a packet of a tenant finds its leader's neighbour among few */
 export const MOST_LEADERS = 16;
@@ -15,7 +15,7 @@ export function checkPinnedAddresses(path: string, texts: readonly string[], nod
   const checked = texts.map((text, i) => {
     const place = `${path}[${i}]`;
     const address = parseAddress(text);
-    if (!address) throw invalid(place, `"${text.slice(0, 80)}" is not an IP address`);
+    if (!address) throw invalid(place, `"${clip(text)}" is not an IP address`);
     if (families.has(address.family)) throw invalid(place, `there is one of IPv${address.family} already`);
     families.add(address.family);
     for (const node of nodes) assertAtHome(place, address, node);

@@ -2,7 +2,7 @@
 import { parseAddress, formatAddress } from './address/address.ts';
 import { contains, formatCidr, overlaps, parseCidr, parseInterfaceAddress } from './address/cidr.ts';
 import type { Network, StaticRoute, Subnet } from './objects.ts';
-import { invalid } from './validate.ts';
+import { clip, invalid } from './validate.ts';
 
 /** so that a record of a network, and an engine's join, stay small */
 const MOST_ROUTES = 32;
@@ -18,9 +18,9 @@ export function checkRoutes(path: string, routes: StaticRoute[], subnets: Subnet
 
 function checkRoute(path: string, route: StaticRoute, subnets: Subnet[]): StaticRoute {
   const destination = parseCidr(route.destination);
-  if (!destination) throw invalid(path, `"${route.destination.slice(0, 80)}" is not a subnet such as 10.9.0.0/16`);
+  if (!destination) throw invalid(path, `"${clip(route.destination)}" is not a subnet such as 10.9.0.0/16`);
   const via = parseAddress(route.via);
-  if (!via) throw invalid(path, `"${route.via.slice(0, 80)}" is not an IP address`);
+  if (!via) throw invalid(path, `"${clip(route.via)}" is not an IP address`);
   const text = formatCidr(destination);
   if (destination.prefix === 0) throw invalid(path, `${text}: the default route is the gateway's`);
   const own = subnets.map((subnet) => parseCidr(subnet.cidr)).filter((cidr) => cidr !== undefined);

@@ -1,5 +1,7 @@
 /** Who may hold a shared address, and who does: the record, as far as its endpoints are there. Pure. */
+import { bareAddress } from './address/cidr.ts';
 import type { ClusterState } from './cluster.ts';
+import { keys } from './keys.ts';
 import type { Endpoint, SharedAddress } from './objects.ts';
 
 type Known = Pick<ClusterState, 'endpoints'>;
@@ -24,13 +26,13 @@ export function holderOf(state: Known, shared: SharedAddress): Endpoint | undefi
 export function sharedByNetwork(state: ClusterState): Map<string, SharedAddress[]> {
   const groups = new Map<string, SharedAddress[]>();
   if (state.shared.size === 0) return groups;
+  const networks = new Set([...state.shared.values()].map(({ network }) => network));
   const own = new Set<string>();
   for (const { network, addresses } of state.endpoints.values()) {
-    for (const cidr of addresses) own.add(`${network} ${cidr.split('/')[0] ?? ''}`);
+    if (networks.has(network)) for (const cidr of addresses) own.add(keys.shared(network, bareAddress(cidr)));
   }
-  for (const shared of state.shared.values()) {
-    const { network, address } = shared;
-    if (!own.has(`${network} ${address}`)) groups.set(network, [...(groups.get(network) ?? []), shared]);
+  for (const [key, shared] of state.shared) {
+    if (!own.has(key)) groups.set(shared.network, [...(groups.get(shared.network) ?? []), shared]);
   }
   return groups;
 }

@@ -93,6 +93,6 @@ export function checkLabels(path: string, labels: Record<string, string>): Recor
   return labels;
 }
 
-function clip(text: string): string {
+export function clip(text: string): string {
   return text.length > 80 ? `${text.slice(0, 77).toWellFormed()}...` : text;
 }

@@ -4,7 +4,7 @@
  * VXLAN: whoever is not in these tables does not exist.
  */
 import { formatAddress } from '../model/address/address.ts';
-import { parseInterfaceAddress } from '../model/address/cidr.ts';
+import { bareAddress, parseInterfaceAddress } from '../model/address/cidr.ts';
 import { linkLocalOf } from '../model/address/mac.ts';
 import { linksFor, routesFor } from '../model/routes.ts';
 import type { ClusterSettings, ClusterState } from '../model/cluster.ts';
@@ -238,7 +238,7 @@ function master(link: string, mac: string): KernelObject {
 /** On the bridge device: what neighbour suppression answers from. Link-local ones where the network speaks IPv6. */
 function neighbourEntries(network: Network, endpoint: Endpoint): KernelObject[] {
   const link = linkNames.bridge(network.vni);
-  const addresses = endpoint.addresses.map((cidr) => cidr.split('/')[0] ?? '');
+  const addresses = endpoint.addresses.map(bareAddress);
   if (addresses.some((address) => address.includes(':'))) addresses.push(formatAddress(linkLocalOf(endpoint.mac)));
   return addresses.map((address) => ({ kind: 'neighbour', link, address, mac: endpoint.mac }));
 }

@@ -274,9 +274,9 @@ describe('an address that endpoints share', () => {
 
   test('is claimed by announcements of those that may hold it, which go no further, and not taken otherwise', async () => {
     await ensureRuleset(nft, planned('far'));
-    const mac = one.mac;
-    const v4 = { namespace: 'acme', address: V4, mac };
-    const v6 = { namespace: 'acme', address: V6, mac };
+    const heard = { namespace: 'acme', mac: one.mac, at: expect.any(Number) as number };
+    const v4 = { ...heard, address: V4 };
+    const v6 = { ...heard, address: V6 };
     expect(await claimed(everything)).toEqual({ passed: ['a packet from it'], claims: [v4, v4, v6, v6] });
     expect(await readDrops(nft)).toEqual(new Map([[PORT, { arp: 2, 'neighbour-discovery': 2 }]]));
   });

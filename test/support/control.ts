@@ -164,7 +164,7 @@ export class TestCluster {
       vtep: `192.0.2.${this.#runs.length}`,
       underlayMtu: options.underlayMtu ?? 1500,
       bootId: deps.node.bootId,
-      version: '0.0.0',
+      ...{ version: '0.0.0', level: deps.level },
       ...{ interface: 'eth0', subnets: ['192.0.2.0/24', '2001:db8::/64'] },
       createdAt: '2026-01-01T00:00:00.000Z',
     };

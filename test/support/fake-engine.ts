@@ -6,6 +6,42 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { DockerContainer, DockerNetwork, NetworkCreation } from '../../src/engines/docker/engine/api.ts';
 
+/** What an engine tells beside what is the same in all of them. */
+export interface Edition {
+  version: string;
+  /** of the engine, of a network, and of what a container is in it */
+  info: object;
+  network: object;
+  endpoint: object;
+  /** Engines before 25 make a second network of a name, unless they are asked to look. */
+  unique: boolean;
+}
+
+const NETWORK = { Scope: 'local', EnableIPv6: false, Attachable: false, Containers: {}, ConfigFrom: { Network: '' } };
+const ENDPOINT = { IPAMConfig: null, Links: null, Aliases: null, IPAddress: '10.1.0.2', DriverOpts: null };
+
+/** By API version; from 1.44 on they differ in what is passed over here. */
+export const EDITIONS = {
+  1.41: {
+    version: '20.10.24+dfsg1',
+    info: { SystemTime: '2026-01-01T00:00:00Z', KernelMemory: true, ClusterStore: '', ClusterAdvertise: '' },
+    network: NETWORK,
+    endpoint: ENDPOINT,
+    unique: false,
+  },
+  1.52: {
+    version: '29.1.3',
+    info: {
+      CDISpecDirs: ['/etc/cdi'],
+      Containerd: { Address: '/run/containerd/containerd.sock' },
+      FirewallBackend: {},
+    },
+    network: { ...NETWORK, EnableIPv4: true },
+    endpoint: { ...ENDPOINT, MacAddress: '02:00:00:00:00:01', DNSNames: ['web'], GwPriority: 0 },
+    unique: true,
+  },
+} satisfies Record<string, Edition>;
+
 export class FakeEngine {
   networks: DockerNetwork[] = [];
   containers: DockerContainer[] = [];
@@ -16,6 +52,11 @@ export class FakeEngine {
   #server: Server | undefined;
   #folder = '';
   #made = 0;
+  readonly #edition: Edition;
+
+  constructor(edition: Edition = EDITIONS[1.41]) {
+    this.#edition = edition;
+  }
 
   get socketPath(): string {
     return join(this.#folder, 'docker.sock');
@@ -53,7 +94,7 @@ export class FakeEngine {
   }
 
   container(name: string, endpoints: { NetworkID: string; EndpointID: string }[], Labels = {}): DockerContainer {
-    const Networks = Object.fromEntries(endpoints.map((ids, i) => [`net${i}`, ids]));
+    const Networks = Object.fromEntries(endpoints.map((ids, i) => [`net${i}`, { ...this.#edition.endpoint, ...ids }]));
     return {
       Id: name.padEnd(64, '0'),
       Names: [`/${name}`],
@@ -77,14 +118,24 @@ export class FakeEngine {
       return;
     }
     const filters = JSON.parse(searchParams.get('filters') ?? '{}') as { id?: string[] };
+    const { info, version, network, unique } = this.#edition;
     if (call === 'GET /info')
-      return reply(response, 200, { ID: 'E1', ServerVersion: '20.10', LiveRestoreEnabled: true });
-    if (call === 'GET /networks') return reply(response, 200, this.networks);
+      return reply(response, 200, { ...info, ID: 'E1', ServerVersion: version, LiveRestoreEnabled: true });
+    if (call === 'GET /networks') {
+      const shown = this.networks.map((one) => ({ ...network, ...one }));
+      return reply(response, 200, shown);
+    }
     if (call === 'GET /containers/json') {
       const shown = this.containers.filter(({ Id }) => !filters.id || filters.id.includes(Id));
       return reply(response, 200, shown);
     }
-    if (call === 'POST /networks/create') return reply(response, 201, this.#create(await bodyOf(request)));
+    if (call === 'POST /networks/create') {
+      const asked = await bodyOf(request);
+      const known = this.networks.some(({ Name }) => Name === asked.Name);
+      if (known && (unique || asked.CheckDuplicate))
+        return reply(response, 409, { message: `network with name ${asked.Name} already exists` });
+      return reply(response, 201, this.#create(asked));
+    }
     if (request.method === 'DELETE') {
       this.networks = this.networks.filter(({ Id }) => !pathname.endsWith(Id));
       return reply(response, 204, undefined);
@@ -105,8 +156,8 @@ function reply(response: ServerResponse, status: number, body: unknown): void {
     .end(body === undefined ? '' : JSON.stringify(body));
 }
 
-async function bodyOf(request: IncomingMessage): Promise<NetworkCreation> {
+async function bodyOf(request: IncomingMessage): Promise<NetworkCreation & { CheckDuplicate?: boolean }> {
   const chunks: Buffer[] = [];
   for await (const chunk of request) chunks.push(chunk as Buffer);
-  return JSON.parse(Buffer.concat(chunks).toString('utf8')) as NetworkCreation;
+  return JSON.parse(Buffer.concat(chunks).toString('utf8')) as NetworkCreation & { CheckDuplicate?: boolean };
 }

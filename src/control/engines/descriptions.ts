@@ -6,6 +6,7 @@ import { commit } from '../commit.ts';
 import type { Decision } from '../commit.ts';
 import type { ControlDeps } from '../context.ts';
 import type { ContainerSighting } from './port.ts';
+import { ownEndpoints } from './endpoints.ts';
 import type { CallContext } from '../port.ts';
 
 /** in one entry of the journal */
@@ -56,10 +57,7 @@ function decideDescriptions(deps: ControlDeps, sightings: ContainerSighting[]): 
 }
 
 export function endpointsByEngineIds(deps: ControlDeps): Map<string, Endpoint> {
-  const { state } = deps.view.current();
-  const mine = [...state.endpoints.values()].filter(
-    ({ id, network, engine }) => engine.type === 'docker' && deps.ownership.records.has(keys.endpoint(network, id)),
-  );
+  const mine = [...ownEndpoints(deps)].filter(({ engine }) => engine.type === 'docker');
   return new Map(mine.map((endpoint) => [`${endpoint.engine.networkId}/${endpoint.engine.endpointId}`, endpoint]));
 }
 

@@ -3,7 +3,7 @@ import { parseInterfaceAddress, formatCidr } from '../../model/address/cidr.ts';
 import { formatAddress } from '../../model/address/address.ts';
 import { canonicalMac } from '../../model/address/mac.ts';
 import { WeftError } from '../../model/errors.ts';
-import { keys } from '../../model/keys.ts';
+import { keys, prefixes } from '../../model/keys.ts';
 import { linkNames, newId } from '../../model/names.ts';
 import type { AddressRecord, Endpoint, Network } from '../../model/objects.ts';
 import { invalid } from '../../model/validate.ts';
@@ -149,13 +149,16 @@ export function knownEndpoint(deps: ControlDeps, request: EndpointKey): Endpoint
 }
 
 export function findEngineEndpoint(deps: ControlDeps, request: EndpointKey): Endpoint | undefined {
-  const { state } = deps.view.current();
-  return [...state.endpoints.values()].find(
-    ({ id, network, engine }) =>
-      engine.networkId === request.engineId &&
-      engine.endpointId === request.endpointId &&
-      deps.ownership.records.has(keys.endpoint(network, id)),
-  );
+  for (const endpoint of ownEndpoints(deps)) {
+    const { networkId, endpointId } = endpoint.engine;
+    if (networkId === request.engineId && endpointId === request.endpointId) return endpoint;
+  }
+  return undefined;
+}
+
+/** Of this node, as its journal has them. */
+export function* ownEndpoints({ ownership }: Pick<ControlDeps, 'ownership'>): Iterable<Endpoint> {
+  for (const [, value] of ownership.records.entries(prefixes.endpoints)) yield value as Endpoint;
 }
 
 function boundNetwork(deps: ControlDeps, engineId: string): Network {

@@ -4,7 +4,6 @@
 import type { EngineContainer, EngineProblem, EngineState, StaticRoute } from '../../model/objects.ts';
 import type { PortWish } from '../../model/ports/wish.ts';
 import type { CallContext, EndpointView, NetworkView } from '../port.ts';
-import type { PublishedPort } from '../ports/port.ts';
 
 export interface PoolRequest {
   engine: 'docker';
@@ -165,6 +164,4 @@ export interface EngineControl {
     request: { engine: 'docker'; engineId: string; endpointId: string },
     context?: CallContext,
   ): Promise<void>;
-  /** From what is known at once; none for unknown ids. */
-  publishedPorts(request: { engine: 'docker'; engineId: string; endpointId: string }): PublishedPort[];
 }

@@ -1,4 +1,5 @@
 /** Ports of this host for an endpoint: chosen among what records and the kernel leave, and kept until they are recorded. */
+import { hostPort } from '../../model/address/address.ts';
 import { WeftError } from '../../model/errors.ts';
 import { hash64 } from '../../model/names.ts';
 import type { Publication } from '../../model/objects.ts';
@@ -38,6 +39,8 @@ export function recordPorts<T>(
       return { made: await record(publications), settle };
     } catch (error) {
       settle();
+      // The next round lets go of what is in no plan; no record that changed brings it on.
+      deps.reconciler.wake({ kind: 'host', reason: 'ports were not recorded' });
       throw error;
     }
   });
@@ -51,9 +54,10 @@ async function takePorts(
   const { families, had } = seeker;
   const count = EPHEMERAL.last - EPHEMERAL.first + 1;
   const ephemeral = { ...EPHEMERAL, start: Number(hash64(seeker.id) % BigInt(count)) };
+  const recorded = recordedPlaces(deps, seeker.id);
   const busy: TakenPlace[] = [];
   for (;;) {
-    const taken = [...recordedPlaces(deps, seeker.id), ...busy];
+    const taken = [...recorded, ...busy];
     const chosen = choosePorts(wishes, { families, had, ephemeral, taken });
     if ('refused' in chosen) throw refusal(deps, chosen.refused, chosen.holder);
     const { publications } = chosen;
@@ -79,7 +83,7 @@ function recordedPlaces({ view, node }: ControlDeps, except: string): TakenPlace
 function refusal({ node }: ControlDeps, wish: PortWish, holder: TakenPlace | undefined): WeftError {
   const { address, first, last, protocol } = wish;
   const ports = first === last ? String(first) : `${first}-${last}`;
-  const where = `${address === '' ? '' : `${address.includes(':') ? `[${address}]` : address}:`}${ports}/${protocol}`;
+  const where = `${hostPort(address, ports)}/${protocol}`;
   if (!holder) {
     const family = address.includes(':') ? 'IPv6' : 'IPv4';
     return new WeftError('ports-unsupported', `${where}: the container has no ${family} address for it to lead to`, {

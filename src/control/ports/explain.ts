@@ -1,11 +1,11 @@
 /** Who reaches a published port, as whom, and why: the rules of plan/ports and plan/routing in words. Pure. */
 import type { ClusterState } from '../../model/cluster.ts';
 import { WeftError } from '../../model/errors.ts';
-import type { Endpoint, PortProtocol, Publication } from '../../model/objects.ts';
+import type { Endpoint, Publication } from '../../model/objects.ts';
 import { ANY, addressesAsked, familiesOf, familyOf, formatPlace } from '../../model/ports/places.ts';
+import { checkProtocol } from '../../model/ports/protocol.ts';
 import type { Condition } from '../../model/status.ts';
 import { egressOf } from '../../plan/routing/uplinks.ts';
-import { invalid } from '../../model/validate.ts';
 import type { ExplainPortRequest, PortExplanation, PortWay } from './port.ts';
 import { portViews } from './views.ts';
 
@@ -17,13 +17,13 @@ export function explainPort(
   request: ExplainPortRequest,
   here: { node: string; conditions: readonly Condition[] },
 ): PortExplanation[] {
-  const { port, protocol, node } = request;
-  if (!isProtocol(protocol)) throw invalid('protocol', `"${protocol.slice(0, 80)}" is none of tcp, udp and sctp`);
+  const { port, node } = request;
+  const protocol = checkProtocol('protocol', request.protocol);
   const found = [...state.endpoints.values()].flatMap((endpoint) =>
     (endpoint.ports ?? []).flatMap((publication, i) => {
+      if (publication.hostPort !== port || publication.protocol !== protocol) return [];
       const view = portViews(state, endpoint)[i];
-      const asked = publication.hostPort === port && publication.protocol === protocol;
-      if (!asked || !view || (node !== '' && node !== view.node && node !== endpoint.node)) return [];
+      if (!view || (node !== '' && node !== view.node && node !== endpoint.node)) return [];
       const conditions = endpoint.node === here.node ? here.conditions : [];
       return [{ port: view, ways: waysOf(state, endpoint, publication, conditions) }];
     }),
@@ -33,10 +33,6 @@ export function explainPort(
   throw new WeftError('port-not-found', `${port}/${protocol} is published on ${where}`, {
     object: `${port}/${protocol}`,
   });
-}
-
-function isProtocol(text: string): text is PortProtocol {
-  return text === 'tcp' || text === 'udp' || text === 'sctp';
 }
 
 function waysOf(

@@ -1,9 +1,5 @@
 /** What may be asked about published ports. */
-import type { Publication } from '../../model/objects.ts';
 import type { ListFilter } from '../port.ts';
-
-/** With the container's addresses that it leads to. */
-export type PublishedPort = Publication & { targets: string[] };
 
 export interface PortView {
   /** names */

@@ -5,8 +5,10 @@ import { takeClaim } from './holder.ts';
 
 /** milliseconds between two complaints that claims fail */
 const PAUSE = 60_000;
+/** In milliseconds. What is older waited for a store that was away: who held the address then may not any more. */
+const OLD_NEWS = 5_000;
 
-/** Until the claims end with the signal. A claim that fails is lost: whoever means it announces again. */
+/** Until the claims end with the signal. A claim that fails or is late is lost: whoever means it announces again. */
 export async function followClaims(
   deps: ControlDeps,
   claims: AsyncIterable<AddressClaim>,
@@ -14,6 +16,7 @@ export async function followClaims(
 ): Promise<void> {
   let complained = -Infinity;
   for await (const claim of claims) {
+    if (performance.now() - claim.at > OLD_NEWS) continue;
     try {
       await takeClaim(deps, claim, { signal });
     } catch (error) {

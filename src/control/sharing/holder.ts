@@ -13,7 +13,7 @@ import type { SharedAddressRequest, SharedAddressView } from './port.ts';
 import { endpointsOf, findShared, placeOf, sharedView } from './records.ts';
 
 /** Throws `address-not-shared`, `endpoint-not-found`, and `invalid-argument` for one that may not hold it. */
-export async function moveAddress(
+export async function moveShared(
   deps: ControlDeps,
   request: { network: string; address: string; endpoint: string },
   context?: CallContext,

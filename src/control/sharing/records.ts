@@ -1,7 +1,7 @@
 /** From what people write to the records of shared addresses, and back. */
 import { parseAddress } from '../../model/address/address.ts';
 import type { Address } from '../../model/address/address.ts';
-import { formatCidr, parseCidr } from '../../model/address/cidr.ts';
+import { contains, formatCidr, parseCidr } from '../../model/address/cidr.ts';
 import type { ClusterState } from '../../model/cluster.ts';
 import { WeftError } from '../../model/errors.ts';
 import { poolOf } from '../../model/ipam/pool.ts';
@@ -9,7 +9,7 @@ import type { Pool } from '../../model/ipam/pool.ts';
 import { keys } from '../../model/keys.ts';
 import type { Endpoint, Network, SharedAddress, Subnet } from '../../model/objects.ts';
 import { candidatesOf, holderOf } from '../../model/shared.ts';
-import { checkAddressIn, invalid } from '../../model/validate.ts';
+import { checkAddressIn, clip, invalid } from '../../model/validate.ts';
 import { findEndpoint, findNetwork, networkName } from '../references.ts';
 import type { SharedAddressView } from './port.ts';
 
@@ -30,10 +30,10 @@ export function placeOf(state: ClusterState, ref: string, text: string): Place {
   const network = findNetwork(state, ref);
   const object = networkName(state, network);
   const value = parseAddress(text);
-  if (!value) throw invalid('address', `"${text.slice(0, 80)}" is not an IP address`);
+  if (!value) throw invalid('address', `"${clip(text)}" is not an IP address`);
   for (const subnet of network.subnets) {
     const cidr = parseCidr(subnet.cidr);
-    if (cidr?.family !== value.family || !covers(cidr, value)) continue;
+    if (!cidr || !contains(cidr, value)) continue;
     const address = checkAddressIn('address', text, cidr);
     const pool = poolOf(subnet);
     const outside = value.value < pool.low || (value.family === 4 && value.value > pool.high);
@@ -43,11 +43,6 @@ export function placeOf(state: ClusterState, ref: string, text: string): Place {
   }
   const subnets = network.subnets.map(({ cidr }) => cidr).join(', ');
   throw new WeftError('address-outside', `${text} is in no subnet of ${object} (${subnets})`, { object });
-}
-
-function covers(cidr: NonNullable<ReturnType<typeof parseCidr>>, { value }: Address): boolean {
-  const bits = BigInt((cidr.family === 4 ? 32 : 128) - cidr.prefix);
-  return value >> bits === cidr.first >> bits;
 }
 
 /** Throws `address-not-shared`. */
@@ -74,7 +69,7 @@ export function sharedView(state: ClusterState, shared: SharedAddress): SharedAd
   const network = state.networks.get(shared.network);
   const holder = holderOf(state, shared);
   const endpoints = candidatesOf(state, shared).map(({ name }) => name);
-  const given = shared.endpoints.length === 0;
+  const givenUp = shared.endpoints.length === 0;
   return {
     address: shared.address,
     tenant: state.tenants.get(network?.tenant ?? '')?.name ?? '',
@@ -82,11 +77,11 @@ export function sharedView(state: ClusterState, shared: SharedAddress): SharedAd
     holder: holder?.name ?? '',
     node: holder ? (state.nodes.get(holder.node)?.name ?? holder.node) : '',
     endpoints,
-    state: given ? 'resting' : holder ? 'held' : 'waiting',
+    state: givenUp ? 'resting' : holder ? 'held' : 'waiting',
     by: shared.by,
     since: shared.since,
     createdAt: shared.createdAt,
-    note: given || holder ? '' : noteOf(state, shared, endpoints),
+    note: givenUp || holder ? '' : noteOf(state, shared, endpoints),
   };
 }
 

@@ -2,7 +2,7 @@ import type { ClusterState } from '../../model/cluster.ts';
 import type { ControlDeps } from '../context.ts';
 import { resolveFilter } from '../lists.ts';
 import type { ListFilter } from '../port.ts';
-import { moveAddress, unshareAddress } from './holder.ts';
+import { moveShared, unshareAddress } from './holder.ts';
 import type { SharedAddressView, SharingControl } from './port.ts';
 import { sharedView } from './records.ts';
 import { shareAddress } from './share.ts';
@@ -12,7 +12,7 @@ export function sharingControl(deps: ControlDeps, fresh: () => Promise<ClusterSt
   return {
     shareAddress: (request, context) => shareAddress(deps, request, context),
     unshareAddress: (request, context) => unshareAddress(deps, request, context),
-    moveAddress: (request, context) => moveAddress(deps, request, context),
+    moveAddress: (request, context) => moveShared(deps, request, context),
     listSharedAddresses: async (filter) => {
       const state = await fresh();
       return listShared(state, resolveFilter(state, filter));

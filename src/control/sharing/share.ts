@@ -3,13 +3,13 @@
  * (control/addresses.ts), holds it while the network's record is changed to keep it back, and lets go. Whoever owns that part of
  * the pool later read the record before.
  */
-import { contains } from '../../model/address/cidr.ts';
+import { bareAddress, contains } from '../../model/address/cidr.ts';
 import { WeftError } from '../../model/errors.ts';
 import { keys } from '../../model/keys.ts';
 import type { AddressRecord, Network, SharedAddress, Subnet } from '../../model/objects.ts';
 import { candidatesOf, holderOf } from '../../model/shared.ts';
 import { invalid } from '../../model/validate.ts';
-import { addressTaken, grantAddress } from '../addresses.ts';
+import { addressTaken, decideRest, grantAddress } from '../addresses.ts';
 import { commit } from '../commit.ts';
 import type { Decision } from '../commit.ts';
 import type { ControlDeps } from '../context.ts';
@@ -23,6 +23,13 @@ import type { Place } from './records.ts';
 const MOST_ENDPOINTS = 16;
 const MOST_ADDRESSES = 256;
 
+/** An address that this host holds for the time in between. */
+interface Held {
+  /** its id */
+  network: string;
+  address: string;
+}
+
 /** Throws `address-taken`, `address-outside`, `network-leaving`, `endpoint-not-found`, `invalid-argument`. */
 export async function shareAddress(
   deps: ControlDeps,
@@ -33,14 +40,16 @@ export async function shareAddress(
   const held = (await commit(deps, () => decideHold(deps, request), context)).result;
   try {
     const { result } = await commit(deps, () => decideShare(deps, request, held), context);
+    if (held) await letGo(deps, () => decideDrop(deps, held));
     return sharedView(deps.view.current().state, result);
-  } finally {
-    if (held !== undefined) await letGo(deps, held);
+  } catch (error) {
+    if (held) await letGo(deps, () => decideRest(deps, held));
+    throw error;
   }
 }
 
-/** The key of the address's record; undefined where the network keeps the address back already. */
-function decideHold(deps: ControlDeps, request: SharedAddressRequest): Decision<string | undefined> {
+/** Undefined where the network keeps the address back already. */
+function decideHold(deps: ControlDeps, request: SharedAddressRequest): Decision<Held | undefined> {
   const { state } = deps.view.current();
   const place = placeOf(state, request.network, request.address);
   assertStays(state, place.network);
@@ -48,13 +57,13 @@ function decideHold(deps: ControlDeps, request: SharedAddressRequest): Decision<
   const { network, pool, address } = place;
   if (isKeptBack(place)) return { compare: [], then: [], result: undefined };
   const { then } = grantAddress(deps, { network, pools: [pool], state: 'held', endpoint: null, wanted: address });
-  return { compare: [], then, result: keys.address(network.id, address) };
+  return { compare: [], then, result: { network: network.id, address } };
 }
 
 function decideShare(
   deps: ControlDeps,
   request: SharedAddressRequest,
-  held: string | undefined,
+  held: Held | undefined,
 ): Decision<SharedAddress> {
   const { state } = deps.view.current();
   const place = placeOf(state, request.network, request.address);
@@ -76,7 +85,7 @@ function decideShare(
   const shared: SharedAddress = {
     ...(before ?? { network: network.id, address, reserved: reserve, createdAt: now }),
     endpoints,
-    ...(keeps ? pick(before) : { holder: named[0] ?? null, by: 'command', since: now }),
+    ...(keeps ? holdingOf(before) : { holder: named[0] ?? null, by: 'command', since: now }),
   };
   const networkKey = keys.network(network.id);
   return {
@@ -89,12 +98,12 @@ function decideShare(
   };
 }
 
-function pick({ holder, by, since }: SharedAddress): Pick<SharedAddress, 'holder' | 'by' | 'since'> {
+function holdingOf({ holder, by, since }: SharedAddress): Pick<SharedAddress, 'holder' | 'by' | 'since'> {
   return { holder, by, since };
 }
 
 /** What was reserved while an endpoint had it stays that endpoint's. */
-function assertFree(deps: ControlDeps, place: Place, held: string | undefined): void {
+function assertFree(deps: ControlDeps, place: Place, held: Held | undefined): void {
   const { state } = deps.view.current();
   const { network, address, object } = place;
   const others = [...state.shared.values()].filter((one) => one.network === network.id).length;
@@ -102,7 +111,7 @@ function assertFree(deps: ControlDeps, place: Place, held: string | undefined): 
   const record = deps.view.value<AddressRecord>(keys.address(network.id, address));
   const given = held === undefined && record !== undefined && record.state !== 'resting';
   const used = [...state.endpoints.values()].some(
-    (endpoint) => endpoint.network === network.id && endpoint.addresses.some((cidr) => cidr.split('/')[0] === address),
+    (endpoint) => endpoint.network === network.id && endpoint.addresses.some((cidr) => bareAddress(cidr) === address),
   );
   if (used || given) throw addressTaken(deps, { network, wanted: address }, '');
 }
@@ -119,22 +128,24 @@ function keepBack(network: Network, { subnet, address }: Place): Network {
   return { ...network, subnets };
 }
 
+/** No endpoint is given it any more, so that nobody needs to wait for it. */
+function decideDrop(deps: ControlDeps, { network, address }: Held): Decision<undefined> {
+  const key = keys.address(network, address);
+  const then = deps.ownership.records.has(key) ? [{ delete: key }] : [];
+  return { compare: [], then, result: undefined, release: true };
+}
+
 /** A hold that is left behind ends by itself. */
-async function letGo(deps: ControlDeps, key: string): Promise<void> {
+async function letGo(deps: ControlDeps, decide: () => Decision<undefined>): Promise<void> {
   try {
-    await commit(deps, () => ({
-      compare: [],
-      then: deps.ownership.records.has(key) ? [{ delete: key }] : [],
-      result: undefined,
-      release: true,
-    }));
+    await commit(deps, decide);
   } catch (error) {
-    deps.log.debug({ err: error, key }, 'an address that was held to be shared is left to its time');
+    deps.log.debug({ err: error }, 'an address that was held to be shared is left to its time');
   }
 }
 
 /** A network that does not keep the address back for its own sake any more. */
-export function giveFree(network: Network, address: string): Network {
+export function unreserve(network: Network, address: string): Network {
   const without = ({ reserved, ...subnet }: Subnet) => ({
     ...subnet,
     reserved: reserved.filter((one) => one !== address),

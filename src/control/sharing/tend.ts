@@ -5,7 +5,7 @@ import { commit } from '../commit.ts';
 import type { Decision } from '../commit.ts';
 import type { ControlDeps } from '../context.ts';
 import type { CallContext } from '../port.ts';
-import { giveFree } from './share.ts';
+import { unreserve } from './share.ts';
 
 /** Any node does it. `age`: milliseconds since the record was first seen so. */
 export async function tendShared(deps: ControlDeps, age: (key: string) => number, context: CallContext): Promise<void> {
@@ -23,7 +23,7 @@ function decideEnd(deps: ControlDeps, key: string): Decision<boolean> {
   if (!shared || shared.endpoints.length > 0) return { compare: [], then: [], result: false };
   const networkKey = keys.network(shared.network);
   const network = state.networks.get(shared.network);
-  const frees = network && shared.reserved ? [{ put: networkKey, value: giveFree(network, shared.address) }] : [];
+  const frees = network && shared.reserved ? [{ put: networkKey, value: unreserve(network, shared.address) }] : [];
   return {
     compare: [
       { key, revision: deps.view.revisionOf(key) },

@@ -8,8 +8,9 @@
  * first. An internal network is never a way out, and is never asked.
  */
 import { z } from 'zod';
-import type { BindRequest, EngineControl } from '../../control/engines/port.ts';
-import { askedMac, endpointLabels, networkOptions, PORT_MAP, portMap, publishedPorts } from './options.ts';
+import type { BindRequest } from '../../control/engines/port.ts';
+import { bareAddress } from '../../model/address/cidr.ts';
+import { askedMac, endpointLabels, networkOptions, portWishes } from './options.ts';
 import { constant, engineId, listOf, mapOf, method, swarmUnsupported, text } from './wire.ts';
 import type { Method, Methods } from './wire.ts';
 
@@ -103,9 +104,8 @@ export const networkDriver: Methods = {
   }),
 
   'NetworkDriver.ProgramExternalConnectivity': method(program, async (request, control, context) => {
-    const ports = publishedPorts(request.Options);
+    const ports = portWishes(request.Options);
     const key = dockerEndpoint(request);
-    // Containers that publish nothing are the most, and their endpoints are not looked at again.
     if (ports.length === 0) await control.unpublishPorts(key, context);
     else await control.publishPorts({ ...key, ports }, context);
     return {};
@@ -121,8 +121,8 @@ export const networkDriver: Methods = {
   }),
 
   // Asked several times a start, of every endpoint of the container; an error would fail the start, even one about a
-  // lost body. (Docker shows nothing of a port map that it gets from a driver of this kind.)
-  'NetworkDriver.EndpointOperInfo': ({ body, control }) => Promise.resolve({ Value: operationalInfo(body, control) }),
+  // lost body. Docker shows nothing of what a driver of this kind tells here.
+  'NetworkDriver.EndpointOperInfo': constant({ Value: {} }),
   'NetworkDriver.DiscoverNew': constant({}),
   'NetworkDriver.DiscoverDelete': constant({}),
 };
@@ -134,15 +134,6 @@ function unpublish(): Method {
   });
 }
 
-function operationalInfo(body: string, control: EngineControl): object {
-  try {
-    const ports = control.publishedPorts(dockerEndpoint(endpointKey.parse(JSON.parse(body))));
-    return ports.length > 0 ? { [PORT_MAP]: portMap(ports) } : {};
-  } catch {
-    return {};
-  }
-}
-
 function dockerEndpoint(key: z.output<typeof endpointKey>) {
   return { engine: 'docker', engineId: key.NetworkID, endpointId: key.EndpointID } as const;
 }
@@ -151,12 +142,7 @@ function toSubnet(data: z.output<typeof ipamData>): BindRequest['subnets'][numbe
   return {
     addressSpace: data.AddressSpace,
     cidr: data.Pool,
-    gateway: withoutLength(data.Gateway),
-    reserved: Object.values(data.AuxAddresses).map(withoutLength),
+    gateway: bareAddress(data.Gateway),
+    reserved: Object.values(data.AuxAddresses).map(bareAddress),
   };
-}
-
-/** "10.1.0.1/16" to "10.1.0.1". */
-function withoutLength(address: string): string {
-  return address.split('/', 1)[0] ?? '';
 }

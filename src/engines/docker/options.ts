@@ -1,15 +1,15 @@
 /** The option maps of Docker's calls: `-o` of a network, `--ipam-opt`, and what comes with an endpoint. */
 import { z } from 'zod';
 import { WeftError } from '../../model/errors.ts';
-import type { PublishedPort } from '../../control/ports/port.ts';
 import type { PortWish } from '../../model/ports/wish.ts';
+import { clip } from '../../model/validate.ts';
 import { checked, listOf, mapOf, text } from './wire.ts';
 
 export type Options = Record<string, unknown>;
 
 const GENERIC = 'com.docker.network.generic';
 const INTERNAL = 'com.docker.network.internal';
-export const PORT_MAP = 'com.docker.network.portmap';
+const PORT_MAP = 'com.docker.network.portmap';
 const MAC_ADDRESS = 'com.docker.network.endpoint.macaddress';
 const BRIDGE_MTU = 'com.docker.network.driver.mtu';
 const LABEL_PREFIX = 'weft.label.';
@@ -94,14 +94,14 @@ function readRoutes(text: string): { destination: string; via: string }[] {
     .map((item) => {
       const [destination = '', via = '', ...rest] = item.split('=');
       if (destination !== '' && via !== '' && rest.length === 0) return { destination, via };
-      throw new WeftError('invalid-argument', `-o routes: "${item.slice(0, 80)}" is not SUBNET=ADDRESS`, {
+      throw new WeftError('invalid-argument', `-o routes: "${clip(item)}" is not SUBNET=ADDRESS`, {
         next: 'give -o routes=10.9.0.0/16=10.1.0.254, more of them after commas',
       });
     });
 }
 
 /** The ports that the container publishes: `-p`, and `-P` as those without a port of the host. */
-export function publishedPorts(options: Options): PortWish[] {
+export function portWishes(options: Options): PortWish[] {
   return checked(listOf(portMapping), options[PORT_MAP], PORT_MAP).map(
     ({ Proto, Port, HostIP, HostPort, HostPortEnd }) => {
       const protocol = PROTOCOLS.get(Proto);
@@ -109,18 +109,6 @@ export function publishedPorts(options: Options): PortWish[] {
       return { protocol, address: HostIP, first: HostPort, last: Math.max(HostPort, HostPortEnd), port: Port };
     },
   );
-}
-
-/** As Docker writes them. */
-export function portMap(ports: readonly PublishedPort[]): object[] {
-  const numbers = new Map([...PROTOCOLS].map(([value, name]) => [name, value]));
-  return ports.map(({ protocol, address, hostPort, port }) => ({
-    Proto: numbers.get(protocol),
-    Port: port,
-    HostIP: address,
-    HostPort: hostPort,
-    HostPortEnd: hostPort,
-  }));
 }
 
 /** The MAC address asked for, as text; '' when none was. Docker writes it as base64 of its six bytes. */

@@ -42,6 +42,11 @@ export function formatCidr(cidr: Cidr): string {
   return `${formatAddress({ family: cidr.family, value: cidr.first })}/${cidr.prefix}`;
 }
 
+/** "10.1.2.3/16" to "10.1.2.3"; an address without a length stays as it is. */
+export function bareAddress(text: string): string {
+  return text.split('/', 1)[0] ?? '';
+}
+
 /** How many addresses it spans, network and broadcast address among them. */
 export function cidrSize(cidr: Cidr): bigint {
   return 1n << BigInt(BITS[cidr.family] - cidr.prefix);

@@ -1,4 +1,5 @@
 /** Where on a node a publication can be asked for: all addresses of a family, or one of them. */
+import { hostPort } from '../address/address.ts';
 import type { PortProtocol, Publication } from '../objects.ts';
 
 export const ANY = { 4: '0.0.0.0', 6: '::' } as const;
@@ -39,11 +40,5 @@ export function clash(a: Place, b: Place): boolean {
 
 /** "192.0.2.1:8080/tcp", "[::]:8080/tcp" */
 export function formatPlace({ protocol, address, port }: Place): string {
-  return `${address.includes(':') ? `[${address}]` : address}:${port}/${protocol}`;
-}
-
-/** "8080->80/tcp", "192.0.2.1:8080->80/tcp" */
-export function formatPublication({ protocol, address, hostPort, port }: Publication): string {
-  const host = address.includes(':') ? `[${address}]:` : address === '' ? '' : `${address}:`;
-  return `${host}${hostPort}->${port}/${protocol}`;
+  return `${hostPort(address, port)}/${protocol}`;
 }

@@ -3,7 +3,8 @@ import { formatAddress, parseAddress } from '../address/address.ts';
 import { contains, parseCidr } from '../address/cidr.ts';
 import { WeftError } from '../errors.ts';
 import type { PortProtocol } from '../objects.ts';
-import { invalid } from '../validate.ts';
+import { clip, invalid } from '../validate.ts';
+import { checkProtocol } from './protocol.ts';
 
 export interface PortWish {
   protocol: PortProtocol;
@@ -19,18 +20,21 @@ export interface PortWish {
 const MOST_PORTS = 1_024;
 /** [ADDRESS:][FIRST[-LAST]:]PORT[/PROTOCOL], as Docker has it; an IPv6 address is in brackets */
 const PUBLISH =
-  /^(?:(?:\[(?<six>[^\]]*)\]|(?<four>\d+(?:\.\d+){3})):)?(?:(?<first>\d{0,5})(?:-(?<last>\d{1,5}))?:)?(?<port>\d{1,5})(?:\/(?<protocol>\w+))?$/;
+  /^(?:(?:\[(?<six>[^\]]+)\]|(?<four>\d+(?:\.\d+){3})):)?(?:(?<first>\d{0,5})(?:-(?<last>\d{1,5}))?:)?(?<port>\d{1,5})(?:\/(?<protocol>\w+))?$/;
 
 /** Throws `invalid-argument`. */
 export function parsePublish(path: string, text: string): PortWish {
   const groups = PUBLISH.exec(text)?.groups;
-  if (!groups) throw invalid(path, `"${text.slice(0, 80)}" is not [ADDRESS:][HOSTPORT:]PORT[/PROTOCOL]`);
+  if (!groups) throw invalid(path, `"${clip(text)}" is not [ADDRESS:][HOSTPORT:]PORT[/PROTOCOL]`);
   const { six, four, first = '', last = '', port = '', protocol = 'tcp' } = groups;
-  if (protocol !== 'tcp' && protocol !== 'udp' && protocol !== 'sctp') {
-    throw invalid(path, `"${protocol.slice(0, 80)}" is none of tcp, udp and sctp`);
-  }
   const from = Number(first || 0);
-  return { protocol, address: six ?? four ?? '', first: from, last: Number(last || from), port: Number(port) };
+  return {
+    protocol: checkProtocol(path, protocol),
+    address: six ?? four ?? '',
+    first: from,
+    last: Number(last || from),
+    port: Number(port),
+  };
 }
 
 /** Canonical. Throws `invalid-argument`, and `ports-unsupported` for what cannot work. */
@@ -58,7 +62,7 @@ const UNUSABLE = ['224.0.0.0/4', 'ff00::/8', 'fe80::/10'];
 
 function checkAddress(path: string, text: string): string {
   const address = parseAddress(text);
-  if (!address) throw invalid(path, `"${text.slice(0, 80)}" is not an IP address`);
+  if (!address) throw invalid(path, `"${clip(text)}" is not an IP address`);
   if (address.family === 6 && address.value === LOOPBACK6) {
     throw new WeftError('ports-unsupported', 'the kernel leads nothing from [::1] to a container', {
       next: 'publish on 127.0.0.1, or on no address in particular',

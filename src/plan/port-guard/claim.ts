@@ -5,4 +5,6 @@ export interface AddressClaim {
   address: string;
   /** the endpoint's, as the port guard checked it */
   mac: string;
+  /** when it was heard, by this process's monotonic clock (milliseconds) */
+  at: number;
 }

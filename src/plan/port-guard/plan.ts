@@ -1,5 +1,6 @@
 /** From the cluster's state to the guard of a tenant's endpoint ports on one host. Pure. */
 import { formatAddress } from '../../model/address/address.ts';
+import { bareAddress } from '../../model/address/cidr.ts';
 import { linkLocalOf, macFor } from '../../model/address/mac.ts';
 import type { ClusterState } from '../../model/cluster.ts';
 import { linkNames } from '../../model/names.ts';
@@ -68,7 +69,7 @@ function guardedPort(endpoint: Endpoint, shared: Part): GuardedPort {
 }
 
 function addressesOf({ addresses, mac }: Endpoint): string[] {
-  const own = addresses.map((cidr) => cidr.split('/')[0] ?? '');
+  const own = addresses.map(bareAddress);
   return own.some((address) => address.includes(':')) ? [...own, linkLocal(mac)] : own;
 }
 

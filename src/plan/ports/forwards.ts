@@ -4,6 +4,7 @@
  * Between the two a publication is told apart by its port alone, which is the host's own where no other of the tenant has
  * it (one port on two addresses of the host): the oldest keeps it, so that a newcomer moves nobody. Pure.
  */
+import { bareAddress } from '../../model/address/cidr.ts';
 import type { ClusterSettings, ClusterState } from '../../model/cluster.ts';
 import type { Endpoint, PortProtocol } from '../../model/objects.ts';
 import { ANY, addressesAsked, familiesOf, familyOf, formatPlace } from '../../model/ports/places.ts';
@@ -42,7 +43,7 @@ export function forwardsOf(
 }
 
 function forwardsOfEndpoint(endpoint: Endpoint, transit: { ipv4: string; ipv6: string }, slots: Slots): PortForward[] {
-  const addresses = endpoint.addresses.map((cidr) => cidr.split('/')[0] ?? '');
+  const addresses = endpoint.addresses.map(bareAddress);
   return (endpoint.ports ?? []).flatMap(({ protocol, address, hostPort, port }) => {
     const slot = slots.take(protocol, hostPort);
     return addressesAsked(address, familiesOf(addresses)).flatMap((host): PortForward[] => {

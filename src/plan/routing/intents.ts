@@ -23,7 +23,7 @@ export interface TenantOut {
   /** of this host, to this tenant's containers; absent: none */
   ports?: PortForward[];
   /** absent: what leaves leaves here; of the given families it goes to another host, or nowhere */
-  elsewhere?: { link: string; families: (4 | 6)[] };
+  elsewhere?: { link: string; families: readonly (4 | 6)[] };
 }
 
 /** What no container reaches unless its tenant's egress allows it. */

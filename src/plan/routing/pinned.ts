@@ -11,6 +11,8 @@ import type { ClusterSettings, ClusterState } from '../../model/cluster.ts';
 import { overlayOverhead } from '../../model/cluster.ts';
 import { linkNames } from '../../model/names.ts';
 import type { EgressPin, Node } from '../../model/objects.ts';
+import { familiesOf } from '../../model/ports/places.ts';
+import type { Families } from '../../model/ports/places.ts';
 import { ALIAS_PREFIX } from '../objects.ts';
 import type { KernelObject } from '../objects.ts';
 import type { GuardMember } from '../ruleset.ts';
@@ -28,7 +30,7 @@ const DEFAULT = { 4: '0.0.0.0/0', 6: '::/0' } as const;
 
 export interface Pinned {
   pin: EgressPin;
-  families: Family[];
+  families: Families;
   /** undefined: nobody has claimed it, and nothing leaves */
   leader: Node | undefined;
 }
@@ -40,7 +42,7 @@ export function pinnedOf(state: ClusterState, tenant: string): Pinned | undefine
   const { pin } = egress;
   const holder = state.egressHolders.get(tenant)?.node;
   const leader = holder !== undefined && pin.nodes.includes(holder) ? state.nodes.get(holder) : undefined;
-  return { pin, families: familiesOf(pin), leader };
+  return { pin, families: familiesOf(pin.addresses), leader };
 }
 
 /** Tenants whose packets the node leads out now. */
@@ -51,10 +53,6 @@ export function ledBy(state: ClusterState, node: string): string[] {
 /** Who should lead: the first of the list that lives. Everybody who sees the same leases chooses the same. */
 export function chosenLeader(state: Pick<ClusterState, 'live' | 'nodes'>, pin: EgressPin): string | undefined {
   return pin.nodes.find((id) => state.live.has(id) && state.nodes.has(id));
-}
-
-function familiesOf({ addresses }: EgressPin): Family[] {
-  return ([4, 6] as const).filter((family) => addresses.some((one) => one.includes(':') === (family === 6)));
 }
 
 /** In the tenant's namespace of a host with networks of it. */

@@ -1,7 +1,9 @@
 /** Formats, filters, watches, events and completion of `weft`, against a daemon's API with a fake control. */
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { gunzipSync } from 'node:zlib';
 import pino from 'pino';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -245,6 +247,29 @@ describe('completion', () => {
     vi.stubEnv('WEFT_SOCKET', join(folder, 'none.sock'));
     expect(await weft('__complete', '--', 'network', 'inspect', '')).toEqual({ code: 0, out: '', err: '' });
   });
+
+  it('runs in a real bash, with the program that it asks', () => {
+    const main = fileURLToPath(new URL('../../../dist/cli/main.js', import.meta.url));
+    const script = `weft() { "$NODE" "$MAIN" "$@"; }
+eval "$(weft completion bash)"
+complete -p weft
+for line in 'weft netw' 'weft network create --sub' 'weft -o j' 'weft nothing-of-this-name x'; do
+  read -ra COMP_WORDS <<< "$line"
+  COMP_CWORD=$(( \${#COMP_WORDS[@]} - 1 ))
+  COMPREPLY=()
+  _weft
+  printf '%s: %s\\n' "$line" "\${COMPREPLY[*]}"
+done`;
+    const env = { ...process.env, NODE: process.execPath, MAIN: main };
+    const said = execFileSync('bash', ['--norc', '-c', script], { env, encoding: 'utf8' });
+    expect(said.trim().split('\n')).toEqual([
+      'complete -o default -F _weft weft',
+      'weft netw: network',
+      'weft network create --sub: --subnet',
+      'weft -o j: json',
+      'weft nothing-of-this-name x:',
+    ]);
+  }, 60_000);
 
   it.each(['bash', 'zsh', 'fish'])('prints a script for %s', async (shell) => {
     expect((await weft('completion', shell)).out).toContain('weft __complete');

@@ -16,6 +16,8 @@ const PIN = { nodes: ['one', 'two'], addresses: ['192.0.2.50'], vni: 1 };
 interface Candidate {
   store: MemoryStore;
   lead: EgressLead;
+  /** how often its kernel was to keep the addresses */
+  kept: number;
   leads(): boolean;
   stop(): Promise<void>;
 }
@@ -63,13 +65,14 @@ function candidate(id: string): Candidate {
   const stop = new AbortController();
   const lead = new EgressLead({
     ...{ store, view, node: { id }, mayLead: () => true, log: pino({ level: 'silent' }) },
-    reconciler: { wake: () => undefined, waitUntil: () => kernel },
+    reconciler: { wake: ({ kind }) => void (made.kept += Number(kind === 'host')), waitUntil: () => kernel },
     ...{ now: () => new Date('2026-01-01T00:00:00Z'), clock: () => performance.now() },
   });
   const runs = [view.run(stop.signal), lead.run(stop.signal)];
   const made: Candidate = {
     store,
     lead,
+    kept: 0,
     leads: () => view.usable && lead.seen(view.current().state).egressHolders.get(TENANT)?.node === id,
     stop: async () => {
       stop.abort();
@@ -102,6 +105,22 @@ describe('the lead of pinned egress', () => {
     expect(await holder()).toMatchObject({ node: 'one', since: '2026-01-01T00:00:00.000Z' });
     await live('one', false);
     await led(two);
+  });
+
+  it('of one tenant is taken, and the addresses are kept, though the kernel lets go of no other', async () => {
+    const one = candidate('one');
+    await live('one');
+    await led(one);
+    kernel = Promise.reject(new Error('the kernel does not let go'));
+    kernel.catch(() => undefined);
+    await pin(undefined);
+    await write(keys.tenant('beta'), new StateBuilder().tenant('beta').tenants.get('beta'));
+    const pinned: Egress = { tenant: 'beta', off: false, ipv6: 'nat', allow: [], pin: { ...PIN, vni: 2 } };
+    await write(keys.egress('beta'), pinned);
+    await until(async () => (await admin.get(keys.egressHolder('beta'))).entry !== undefined, { what: 'the lead' });
+    const before = one.kept;
+    await until(() => one.kept > before, { what: 'the addresses to be kept' });
+    expect(await holder()).toMatchObject({ node: 'one' });
   });
 
   it('is nobody’s where nothing is pinned', async () => {

@@ -1,6 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Housekeeping } from '../../../src/control/housekeeping.ts';
+import type { ListFilter } from '../../../src/control/port.ts';
 import { WeftError } from '../../../src/model/errors.ts';
+import { keys } from '../../../src/model/keys.ts';
 import { HANDLER_DEADLINE, RESTING_TIME } from '../../../src/model/limits.ts';
 import { TestCluster } from '../../support/control.ts';
 
@@ -16,6 +18,68 @@ async function twoHosts(cidr = '10.10.0.0/16') {
   await one.control.createNetwork({ tenant: 'acme', name: 'web', subnets: [{ cidr }, { cidr: 'fd00:1::/64' }] });
   return { one, two };
 }
+
+describe('a list', () => {
+  it('shows what fits its filter, each part of it', async () => {
+    const { one, two } = await twoHosts();
+    await one.control.createTenant({ name: 'beta' });
+    await one.control.createNetwork({ tenant: 'acme', name: 'db', subnets: [{ cidr: '10.11.0.0/16' }] });
+    await two.deps.view.sync({ deadline: 1_000 });
+    const { id, network } = await one.control.attach({ network: 'acme/web', netns: '/a', name: 'a' });
+    await two.control.attach({ network: 'acme/web', netns: '/b', name: 'b', labels: { app: 'shop', tier: 'front' } });
+    await two.control.attach({ network: 'acme/db', netns: '/c', name: 'c', labels: { app: 'db' } });
+    const container = { id: `c0ffee${'0'.repeat(58)}`, name: 'shop', image: 'box', project: 'store' };
+    const description = { endpoint: id, network, node: one.deps.node.id, container, labels: { role: 'web' } };
+    one.deps.ownership.records.append([{ put: keys.description(id), value: description }]);
+    await cluster.published();
+    await one.deps.view.sync({ deadline: 1_000 });
+    const cases: [filter: ListFilter, names: string[]][] = [
+      [{}, ['a', 'b', 'c']],
+      [{ tenant: 'acme' }, ['a', 'b', 'c']],
+      [{ tenant: 'beta' }, []],
+      [{ network: 'web' }, ['a', 'b']],
+      [{ network: 'acme/db' }, ['c']],
+      [{ node: 'host2' }, ['b', 'c']],
+      [{ node: 'host3' }, []],
+      [{ state: 'ready' }, ['a', 'b', 'c']],
+      [{ state: 'lost' }, []],
+      [{ container: 'shop' }, ['a']],
+      [{ container: 'c0ffee' }, ['a']],
+      [{ container: 'sho' }, []],
+      [{ project: 'store' }, ['a']],
+      [{ project: 'other' }, []],
+      [{ labels: ['app'] }, ['b', 'c']],
+      [{ labels: ['app=shop', 'tier=front'] }, ['b']],
+      [{ labels: ['role=web'] }, ['a']],
+      [{ node: 'host2', network: 'web' }, ['b']],
+    ];
+    for (const [filter, names] of cases) {
+      const shown = await one.control.listEndpoints(filter);
+      expect(
+        shown.map(({ name }) => name),
+        JSON.stringify(filter),
+      ).toEqual(names);
+    }
+  });
+});
+
+describe('an update', () => {
+  it('that was decided from an older endpoint is refused, and changes nothing', async () => {
+    const { one } = await twoHosts();
+    const { revision } = await one.control.attach({ network: 'acme/web', netns: '/run/netns/a', name: 'a' });
+    await cluster.published();
+    await one.deps.view.sync({ deadline: 1_000 });
+    const update = (asked: number, app: string) =>
+      one.control.updateEndpoint({ ref: 'acme/web/a', revision: asked, labels: { app } });
+    const now = (await one.control.getEndpoint('acme/web/a')).revision;
+    expect(now).toBeGreaterThan(revision);
+    await update(now, 'shop');
+    await cluster.published();
+    await one.deps.view.sync({ deadline: 1_000 });
+    await expect(update(now, 'other')).rejects.toMatchObject({ code: 'changed-meanwhile', object: 'acme/web/a' });
+    expect(await one.control.getEndpoint('acme/web/a')).toMatchObject({ labels: { app: 'shop' } });
+  });
+});
 
 describe('attach', () => {
   it('gives one address of each family, a MAC that follows from it, and the network MTU', async () => {

@@ -63,7 +63,43 @@ async function later({ deps }: TestNode, time: number): Promise<void> {
 
 const networks = (control: Control) => control.listNetworks({});
 
+describe('an address', () => {
+  it('that an endpoint has is refused to whoever asks for it again', async () => {
+    const { control } = await cluster.node('host1');
+    const { engines } = control;
+    const one = await pool(engines);
+    await bind(engines, 'a', [one]);
+    const ask = () => engines.requestAddress({ poolId: one.id, address: '10.10.0.7', gateway: false });
+    const { address } = await ask();
+    await endpoint(engines, 'a', 'e1', [address]);
+    await expect(ask()).rejects.toMatchObject({
+      code: 'address-taken',
+      message: expect.stringContaining('docker-e1') as string,
+    });
+  });
+
+  it('that is the gateway is the same to each who asks for it', async () => {
+    const { control } = await cluster.node('host1');
+    const { engines } = control;
+    const one = await pool(engines);
+    for (const address of ['', one.gateway]) {
+      const again = await engines.requestAddress({ poolId: one.id, address, gateway: true });
+      expect(again.address).toBe(`${one.gateway}/16`);
+    }
+  });
+});
+
 describe('a pool', () => {
+  it('of everything is refused', async () => {
+    const { control } = await cluster.node('host1');
+    for (const wish of [{ cidr: '0.0.0.0/0' }, { cidr: '::/0', v6: true }]) {
+      await expect(control.engines.requestPool({ ...POOL, ...wish })).rejects.toMatchObject({
+        code: 'invalid-argument',
+      });
+    }
+    expect(await networks(control)).toEqual([]);
+  });
+
   it('that is chosen differs from all others, also from those chosen at the same time', async () => {
     const { control } = await cluster.node('host1');
     await control.createTenant({ name: 'other' });

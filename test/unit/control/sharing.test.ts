@@ -1,9 +1,13 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { Readable } from 'node:stream';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Housekeeping } from '../../../src/control/housekeeping.ts';
+import { followClaims } from '../../../src/control/sharing/claims.ts';
 import { takeClaim } from '../../../src/control/sharing/holder.ts';
+import { WeftError } from '../../../src/model/errors.ts';
 import { keys } from '../../../src/model/keys.ts';
 import { RESTING_TIME } from '../../../src/model/limits.ts';
 import type { Network } from '../../../src/model/objects.ts';
+import type { AddressClaim } from '../../../src/plan/port-guard/claim.ts';
 import { TestCluster } from '../../support/control.ts';
 
 const ADDRESS = '10.10.0.100';
@@ -96,6 +100,16 @@ describe('sharing an address', () => {
     expect(one.deps.view.keys('shared/')).toEqual([]);
   });
 
+  it('that fails lets an address rest that its last holder has just given back', async () => {
+    const { one, id, share } = await started();
+    await one.control.attach({ network: 'acme/web', netns: '/d', name: 'd', addresses: [ADDRESS] });
+    await one.control.detach('acme/web/d');
+    const transact = vi.spyOn(one.store, 'transact').mockRejectedValue(new WeftError('store-away', 'no store'));
+    await expect(share(['a'])).rejects.toMatchObject({ code: 'store-away' });
+    transact.mockRestore();
+    expect(one.deps.view.value(keys.address(id, ADDRESS))).toMatchObject({ state: 'resting' });
+  });
+
   it('goes with its network', async () => {
     const { one, two, share } = await started();
     await share(['a', 'b']);
@@ -128,7 +142,7 @@ describe('the holder of a shared address', () => {
     const { one, two, share } = await started();
     await share(['a', 'b']);
     const macOf = async (name: string) => (await two.control.getEndpoint(`acme/web/${name}`)).mac;
-    const claim = (mac: string, address = ADDRESS) => ({ namespace: 'acme', address, mac });
+    const claim = (mac: string, address = ADDRESS) => ({ namespace: 'acme', address, mac, at: 0 });
     const [a, b, c] = [await macOf('a'), await macOf('b'), await macOf('c')];
     expect(await takeClaim(two.deps, claim(b))).toBe(true);
     expect(await two.control.listSharedAddresses({})).toMatchObject([{ holder: 'b', by: 'announcement' }]);
@@ -143,6 +157,18 @@ describe('the holder of a shared address', () => {
     }
     expect(await takeClaim(one.deps, claim(a))).toBe(true);
     expect(await one.control.listSharedAddresses({})).toMatchObject([{ holder: 'a' }]);
+  });
+
+  it('is who announced it a moment ago, not who did while the store was away', async () => {
+    const { two, share } = await started();
+    await share(['a', 'b', 'c']);
+    const said = async (name: string, age: number) => {
+      const { mac } = await two.control.getEndpoint(`acme/web/${name}`);
+      return { namespace: 'acme', address: ADDRESS, mac, at: performance.now() - age };
+    };
+    const claims = Readable.from([await said('c', 1_000), await said('b', 10_000)]);
+    await followClaims(two.deps, claims as AsyncIterable<AddressClaim>, new AbortController().signal);
+    expect(await two.control.listSharedAddresses({})).toMatchObject([{ holder: 'c', by: 'announcement' }]);
   });
 
   it('is nobody when it is gone, and says who is next', async () => {

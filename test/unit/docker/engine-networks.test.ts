@@ -54,6 +54,32 @@ describe('planStep', () => {
     expect(step).toMatchObject({ create: [], remove: [], problems: [{ name: 'acme.a' }] });
   });
 
+  it('finds ours behind a foreign one of the same name, as engines before 25 may have it', () => {
+    const present = [docker('d1', 'acme.a', { Driver: 'bridge' }), docker('d2', 'acme.a', labelled('a'))];
+    const step = planStep([wanted('a')], present, SELF);
+    expect(step).toEqual({ create: [], remove: [], claim: [{ engineId: 'd2', network: 'a' }], problems: [] });
+  });
+
+  it('says what a network of IPv6 alone needs of an engine that does not know any', () => {
+    const network = wanted('a', { subnets: [{ cidr: 'fd00::/64', gateway: 'fd00::1' }] });
+    for (const version of ['20.10.24+dfsg1', '27.5.1']) {
+      const { create, problems } = planStep([network], [], { ...SELF, version });
+      expect(create).toEqual([]);
+      expect(problems).toEqual([
+        {
+          name: 'acme.a',
+          reason: `Docker ${version} gives every network an IPv4 subnet, and acme/a has none`,
+          next: expect.stringMatching(/Docker 28 .* weft network extend acme\/a --subnet CIDR/) as string,
+        },
+      ]);
+    }
+    for (const version of ['28.0.0', '29.1.3', '']) {
+      expect(planStep([network], [], { ...SELF, version })).toMatchObject({ create: [{ id: 'a' }], problems: [] });
+    }
+    const present = [docker('d1', 'acme.a', labelled('a'))];
+    expect(planStep([network], present, { ...SELF, version: '27.5.1' }).problems).toEqual([]);
+  });
+
   it('removes what bears our label and belongs to no network any more, of this cluster only', () => {
     const present = [docker('d1', 'acme.a', labelled('a')), docker('d2', 'acme.b', labelled('b', 'C2'))];
     expect(planStep([], present, SELF).remove).toEqual([{ id: 'd1', name: 'acme.a', disconnect: false }]);
@@ -146,7 +172,14 @@ describe('sightingOf', () => {
     });
   });
 
-  it('sees no endpoint on a container that does not run, whatever the list still says', () => {
-    expect(sightingOf({ ...container, State: 'exited' }).endpoints).toEqual([]);
+  it.each(['running', 'paused', 'restarting'])('sees the endpoints of a container that is %s', (State) => {
+    expect(sightingOf({ ...container, State }).endpoints).toEqual([{ engineId: 'n1', endpointId: 'e1' }]);
   });
+
+  it.each(['exited', 'created', 'dead', 'removing', ''])(
+    'sees none on one that is "%s", whatever the list says',
+    (State) => {
+      expect(sightingOf({ ...container, State }).endpoints).toEqual([]);
+    },
+  );
 });

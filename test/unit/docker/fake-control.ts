@@ -49,7 +49,6 @@ export function fakeControl(overrides: Partial<EngineControl> = {}): { control: 
     deleteEndpoint: () => Promise.resolve(),
     publishPorts: () => Promise.resolve(),
     unpublishPorts: () => Promise.resolve(),
-    publishedPorts: () => [],
     ...overrides,
   };
   const control = Object.fromEntries(

@@ -217,19 +217,10 @@ describe('endpoints', () => {
     expect(calls.slice(1)).toEqual(Array(6).fill({ method: 'unpublishPorts', request: key }));
   });
 
-  test('tell of published ports as Docker writes them, and never fail at that', async () => {
-    const published = { protocol: 'udp' as const, address: '', hostPort: 53, port: 5353, targets: [] };
-    await start({ publishedPorts: () => [published] });
-    const { body } = await plugin.call('NetworkDriver.EndpointOperInfo', KEY);
-    const map = [{ Proto: 17, Port: 5353, HostIP: '', HostPort: 53, HostPortEnd: 53 }];
-    expect(body).toEqual({ Value: { 'com.docker.network.portmap': map } });
-    expect((await plugin.call('NetworkDriver.EndpointOperInfo', {})).body).toEqual({ Value: {} });
-  });
-
   test('are looked at without a question to the cluster', async () => {
     await start();
     expect((await plugin.call('NetworkDriver.EndpointOperInfo', KEY)).body).toEqual({ Value: {} });
-    calls.length = 0;
+    expect((await plugin.call('NetworkDriver.EndpointOperInfo', {})).body).toEqual({ Value: {} });
     expect((await plugin.call('NetworkDriver.DiscoverNew', { DiscoveryType: 1 })).body).toEqual({});
     expect((await plugin.call('NetworkDriver.DiscoverDelete', { DiscoveryType: 1 })).body).toEqual({});
     expect(calls).toEqual([]);

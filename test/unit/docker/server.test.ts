@@ -5,11 +5,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { spawnSync } from 'node:child_process';
 import pino from 'pino';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import type { EngineControl } from '../../../src/control/engines/port.ts';
 import type { CallContext } from '../../../src/control/port.ts';
 import { WeftError } from '../../../src/model/errors.ts';
 import { startDockerPlugin } from '../../../src/engines/docker/server.ts';
+import { until } from '../../support/until.ts';
 import { fakeControl } from './fake-control.ts';
 import { startPlugin } from './plugin.ts';
 import type { TestPlugin } from './plugin.ts';
@@ -123,6 +124,29 @@ describe('a call', () => {
     const { body } = await plugin.call('IpamDriver.ReleasePool', { PoolID: 'P1' });
     expect(body.Err).toMatch(/IpamDriver.ReleasePool did not finish within 50 ms.*not-ready/);
     expect(seen?.aborted).toBe(true);
+  });
+
+  test('has four seconds, where nobody says otherwise, and a little more for the last word', async () => {
+    const timers = vi.spyOn(globalThis, 'setTimeout');
+    const { plugin, calls } = await start({ releasePool: () => new Promise(() => undefined) });
+    const answer = plugin.call('IpamDriver.ReleasePool', { PoolID: 'P1' });
+    await until(() => calls.length > 0, { what: 'the call' });
+    const timer = timers.mock.calls.find(([, delay]) => delay === 4_250);
+    timers.mockRestore();
+    timer?.[0]();
+    expect((await answer).body.Err).toContain('IpamDriver.ReleasePool did not finish within 4000 ms');
+  });
+
+  test('bears ids of every length that an engine gives them', async () => {
+    const { plugin, calls } = await start();
+    for (const length of [1, 12, 25, 64]) {
+      const key = { NetworkID: 'n'.repeat(length), EndpointID: 'e'.repeat(length) };
+      expect((await plugin.call('NetworkDriver.DeleteEndpoint', key)).body).toEqual({});
+      const request = { engine: 'docker', engineId: key.NetworkID, endpointId: key.EndpointID };
+      expect(calls.pop()).toEqual({ method: 'deleteEndpoint', request });
+    }
+    const long = { NetworkID: 'n'.repeat(65), EndpointID: 'e' };
+    expect((await plugin.call('NetworkDriver.DeleteEndpoint', long)).body.Err).toContain('invalid-argument');
   });
 
   test('whose use case gives up at the same deadline is answered with what that waited for', async () => {

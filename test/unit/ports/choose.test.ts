@@ -36,9 +36,12 @@ describe('what is asked for', () => {
     expect(checkWishes('publish', [wish(text)], OVERLAY_PORT)).toEqual([expected]);
   });
 
-  it.each(['', 'http', '80:', '1:2:3', '80/icmp', '8080:80/', '2001:db8::1:80:80'])('is refused: "%s"', (text) => {
-    expect(() => wish(text)).toThrow(/publish: /);
-  });
+  it.each(['', 'http', '80:', '1:2:3', '80/icmp', '8080:80/', '2001:db8::1:80:80', '[]:8080:80'])(
+    'is refused: "%s"',
+    (text) => {
+      expect(() => wish(text)).toThrow(/publish: /);
+    },
+  );
 
   it.each([
     ['0', /is not a port/],

@@ -67,6 +67,21 @@ describe('the level of a cluster', () => {
     ]);
   });
 
+  it('waits since the upgrade began, not since the cluster was made', async () => {
+    const [one, two] = [await cluster.node('host1'), await cluster.node('host2')];
+    const status = async (at: string) => {
+      one.deps.now = () => new Date(at);
+      await one.deps.view.sync({ deadline: 1_000 });
+      return (await one.control.status()).conditions.map(({ since }) => since);
+    };
+    expect(await status('2026-03-01T00:00:00.000Z')).toEqual([]);
+    await restartAs(two, '2.0.0', 2);
+    expect(await status('2026-03-02T00:00:00.000Z')).toEqual(['2026-03-02T00:00:00.000Z']);
+    expect(await status('2026-03-03T00:00:00.000Z')).toEqual(['2026-03-02T00:00:00.000Z']);
+    await restartAs(two, '1.0.0', 1);
+    expect(await status('2026-03-04T00:00:00.000Z')).toEqual([]);
+  });
+
   it('keeps who reads less from registering and from serving, and says what to install', async () => {
     const [one, two] = [await cluster.node('host1', { level: 2 }), await cluster.node('host2', { level: 2 })];
     await housekeep(two);
@@ -90,6 +105,13 @@ describe('the level of a cluster', () => {
     await housekeep(one);
     expect(late).toBeDefined();
     expect(await level()).toBe(1);
+  });
+
+  it('is not raced for by nodes that come back as they were', async () => {
+    const nodes = [await cluster.node('host1'), await cluster.node('host2')];
+    const { entry: before } = await new MemoryStore(cluster.shared).get(keys.level);
+    await Promise.all(nodes.map((node) => restartAs(node, '0.0.1', 1)));
+    expect((await new MemoryStore(cluster.shared).get(keys.level)).entry?.revision).toBe(before?.revision);
   });
 
   it('that rises although a node reads less ends that node', async () => {

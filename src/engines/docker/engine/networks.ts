@@ -13,6 +13,9 @@ import type { DockerNetwork, NetworkCreation } from './api.ts';
 export const NETWORK_LABEL = 'weft.network';
 export const CLUSTER_LABEL = 'weft.cluster';
 
+/** The first Docker with networks of IPv6 alone (API 1.48): those before ask for an IPv4 subnet as well. */
+const IPV6_ONLY = 28;
+
 /** Whom we speak for: the driver's name in the engine, and the cluster's id. */
 export interface Self {
   driver: string;
@@ -28,7 +31,8 @@ export interface Step {
   problems: EngineProblem[];
 }
 
-export function planStep(wanted: EngineNetwork[], present: DockerNetwork[], self: Self): Step {
+/** `version`: of the engine, where it tells one */
+export function planStep(wanted: EngineNetwork[], present: DockerNetwork[], self: Self & { version?: string }): Step {
   const step: Step = { create: [], remove: [], claim: [], problems: [] };
   const byId = new Map(wanted.map((network) => [network.id, network]));
   const ours = present.filter((network) => network.Driver === self.driver);
@@ -43,37 +47,53 @@ export function planStep(wanted: EngineNetwork[], present: DockerNetwork[], self
       step.claim.push({ engineId: network.Id, network: target.id });
     }
   }
-  for (const network of wanted) if (network.wish === 'present') offer(step, network, present, ours);
+  for (const network of wanted)
+    if (network.wish === 'present') offer(step, network, { present, ours, version: self.version ?? '' });
   return step;
 }
 
-function offer(step: Step, network: EngineNetwork, present: DockerNetwork[], ours: DockerNetwork[]): void {
-  const named = present.find((one) => one.Name === network.name);
-  const isOurs =
-    named && ours.includes(named) && (named.Labels[NETWORK_LABEL] === network.id || network.bound.includes(named.Id));
-  if (isOurs) return;
-  if (named && named.Labels[NETWORK_LABEL] === undefined) {
+function offer(
+  step: Step,
+  network: EngineNetwork,
+  { present, ours, version }: { present: DockerNetwork[]; ours: DockerNetwork[]; version: string },
+): void {
+  // Engines before 25 may have several of one name.
+  const named = present.filter((one) => one.Name === network.name);
+  const isOurs = ({ Id, Labels }: DockerNetwork) => Labels[NETWORK_LABEL] === network.id || network.bound.includes(Id);
+  if (named.some((one) => ours.includes(one) && isOurs(one))) return;
+  const foreign = named.find(({ Labels }) => Labels[NETWORK_LABEL] === undefined);
+  const object = `${network.tenant}/${network.network}`;
+  if (foreign) {
     step.problems.push({
       name: network.name,
-      reason: `a ${named.Driver} network ${named.Id.slice(0, 12)} of this engine has that name`,
-      next: `docker network rm ${named.Id.slice(0, 12)}, or leave ${network.tenant}/${network.network} to the other hosts`,
+      reason: `a ${foreign.Driver} network ${foreign.Id.slice(0, 12)} of this engine has that name`,
+      next: `docker network rm ${foreign.Id.slice(0, 12)}, or leave ${object} to the other hosts`,
     });
-    return;
+  } else if (!hasFamily(network, 4) && Number.parseInt(version, 10) < IPV6_ONLY) {
+    step.problems.push({
+      name: network.name,
+      reason: `Docker ${version} gives every network an IPv4 subnet, and ${object} has none`,
+      next: `install Docker ${IPV6_ONLY} or later, or weft network extend ${object} --subnet CIDR with one of IPv4`,
+    });
+  } else if (named.length === 0) {
+    // One of that name that was ours before goes first; the next round finds the name free.
+    step.create.push(network);
   }
-  // One of that name that was ours before goes first; the next round finds the name free.
-  if (!named) step.create.push(network);
+}
+
+function hasFamily({ subnets }: EngineNetwork, family: 4 | 6): boolean {
+  return subnets.some(({ cidr }) => cidr.includes(':') === (family === 6));
 }
 
 /** With its subnets, so that users can choose addresses in them (`--ip`). */
 export function creationOf(network: EngineNetwork, { driver, cluster }: Self): NetworkCreation {
   const names = { tenant: network.tenant, network: network.network };
-  const has = (family: 4 | 6) => network.subnets.some(({ cidr }) => cidr.includes(':') === (family === 6));
   return {
     Name: network.name,
     Driver: driver,
     Internal: network.internal,
-    EnableIPv4: has(4),
-    EnableIPv6: has(6),
+    EnableIPv4: hasFamily(network, 4),
+    EnableIPv6: hasFamily(network, 6),
     IPAM: {
       Driver: driver,
       Config: network.subnets.map(({ cidr, gateway }) => ({ Subnet: cidr, Gateway: gateway })),

@@ -117,7 +117,7 @@ export class EngineSession {
     const containers = ids?.length === 0 ? [] : await this.#api.containers(signal, ids);
     await following.describe(containers.map(sightingOf), { signal });
     const present = await this.#api.networks(signal);
-    const step = planStep(wanted, present, this.#options);
+    const step = planStep(wanted, present, { ...this.#options, version: this.#info.ServerVersion });
     const problems = await applyStep(step, { ...this.#options, api: this.#api, signal });
     await this.#report([...step.problems, ...problems], signal);
     if (!ids) await this.#collect(containers, present, signal);
