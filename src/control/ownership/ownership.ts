@@ -30,6 +30,7 @@ import { Rest } from './rest.ts';
 import { Space } from './space.ts';
 import { ownedIn, spaceOf } from './space-records.ts';
 import type { SpaceRecord } from './space-records.ts';
+import { SpareSpace } from './spare.ts';
 import { Standing } from './standing.ts';
 import type { StandingState } from './standing.ts';
 
@@ -68,6 +69,7 @@ export class Ownership {
   readonly space: Space;
   readonly rest: Rest;
   readonly recovery: Recovery;
+  readonly #spare: SpareSpace;
   readonly #hints: HintSender;
   readonly #leaving = new Map<string, Promise<void>>();
   #fullSince: string | undefined;
@@ -80,6 +82,7 @@ export class Ownership {
     this.records = own;
     this.standing = new Standing({ ...options, own });
     this.index = new AddressIndex(own);
+    this.#spare = new SpareSpace(own, this.index);
     this.publisher = new Publisher({ node, store, own, standing: this.standing, log });
     this.rest = new Rest({ ...options, own });
     this.recovery = new Recovery({
@@ -167,6 +170,8 @@ export class Ownership {
       for (const network of this.#unused()) {
         await this.space.giveBack(network, () => this.#unused().includes(network), options);
       }
+      const { networks } = this.#options.view.current().state;
+      for (const id of this.#spare.due(networks, now)) await this.#giveBackSpare(id, now, options);
       await this.rest.round(now, signal);
     } catch (error) {
       const failure = toWeftError(error);
@@ -190,6 +195,14 @@ export class Ownership {
       found.push({ type: 'journal-full', object, message, since: this.#fullSince });
     }
     return found;
+  }
+
+  #giveBackSpare(id: string, now: number, options: CallOptions & { deadline: number }): Promise<void> {
+    const spare = () => {
+      const network = this.#options.view.current().state.networks.get(id);
+      return network && !network.leaving ? this.#spare.parts(network, now) : [];
+    };
+    return this.space.giveBackBlocks(id, spare, options);
   }
 
   /** Whoever deletes a network waits for its nodes to let go: at once, not in the next round. */

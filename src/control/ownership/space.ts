@@ -3,12 +3,10 @@
  * each change of a block is one compare-and-swap. What leaves this node is struck from its journal before the store hears of
  * it; what comes is put down after. So at no moment two nodes may give out one address, whatever dies in between.
  */
-import type { Logger } from 'pino';
 import { formatCidr, parseCidr } from '../../model/address/cidr.ts';
 import type { Cidr } from '../../model/address/cidr.ts';
 import { parseAddress } from '../../model/address/address.ts';
 import { toWeftError } from '../../model/errors.ts';
-import type { WeftError } from '../../model/errors.ts';
 import { addressPart, cidrFrom, freeBlock, ownedParts, partOf } from '../../model/ipam/blocks.ts';
 import type { BlockRecord, Owner } from '../../model/ipam/blocks.ts';
 import { chooseCarve } from '../../model/ipam/choose-carve.ts';
@@ -19,38 +17,14 @@ import { cidrsOf, spanOf, without } from '../../model/ipam/spans.ts';
 import { candidateBlocks, topBlockOf } from '../../model/ipam/top-blocks.ts';
 import { keys, prefixes } from '../../model/keys.ts';
 import { HANDLER_DEADLINE } from '../../model/limits.ts';
-import type { CallOptions, Store } from '../../store/port.ts';
-import type { ClusterView } from '../cluster-view.ts';
-import type { Turns } from '../turns.ts';
-import type { AddressIndex } from './address-index.ts';
+import type { JournalOperation } from '../../store/journal/port.ts';
+import type { CallOptions } from '../../store/port.ts';
 import { Looks } from './looks.ts';
 import type { Need } from './need.ts';
-import type { OwnRecords } from './own-records.ts';
-import type { PeerPort, SplitAnswer, SplitRequest } from './ports.ts';
+import type { SplitAnswer, SplitRequest } from './ports.ts';
+import type { SpaceOptions } from './space-options.ts';
 import { ownedIn, spaceOf, withoutPart, withPart, writeSpace } from './space-records.ts';
 import type { Moving, SpaceRecord } from './space-records.ts';
-import type { Standing } from './standing.ts';
-
-export interface SpaceOptions {
-  node: { id: string; name: string };
-  store: Store;
-  view: ClusterView;
-  own: OwnRecords;
-  standing: Standing;
-  peers: PeerPort;
-  turns: Turns;
-  /** the need can be met from what this node owns now */
-  fits: (need: Need) => boolean;
-  index: AddressIndex;
-  /** why there is nothing left, for people */
-  exhausted: (need: Need) => WeftError;
-  /** why exactly this address cannot be had */
-  refused: (need: Need, owner: string) => WeftError;
-  /** what this node owns, into the store */
-  flush: (options: CallOptions) => Promise<void>;
-  poolOf: (network: string, cidr: string) => Pool | undefined;
-  log: Logger;
-}
 
 /** How often a lost race for one block is tried again. */
 const TRIES = 8;
@@ -178,10 +152,20 @@ export class Space {
       // An attach may have come first.
       if (parts.length === 0 || !unused()) return;
       const left = [...own.entries(prefixes.addressesOf(network))].map(([key]) => ({ delete: key }));
-      await own.append([...left, writeSpace({ ...space, parts: [] })], 'release').durable;
-      // What is deleted here must not reach the store after what the next owner writes.
-      await this.#options.flush(options);
-      await this.#free(network, this.#options.node.id, options);
+      await this.#letGo(network, [...left, writeSpace({ ...space, parts: [] })], options);
+    });
+  }
+
+  /**
+   * Lets go of blocks in a network that is in use. `spare` is asked in the same step that strikes them: it says all that this node
+   * owns of each, and nothing of that may be in use, nor at rest. Throws `store-away`.
+   */
+  giveBackBlocks(network: string, spare: () => Cidr[], options: Options): Promise<void> {
+    const { turns, own } = this.#options;
+    return turns.take(turnOf(network), async () => {
+      const parts = spare();
+      if (parts.length === 0) return;
+      await this.#letGo(network, [writeSpace(parts.reduce(withoutPart, spaceOf(own, network)))], options, parts);
     });
   }
 
@@ -370,12 +354,21 @@ export class Space {
     return false;
   }
 
-  async #free(network: string, node: string, options: Options): Promise<void> {
+  async #letGo(network: string, struck: JournalOperation[], options: Options, parts?: Cidr[]): Promise<void> {
+    await this.#options.own.append(struck, 'release').durable;
+    // What is deleted here must not reach the store after what the next owner writes.
+    await this.#options.flush(options);
+    await this.#free(network, this.#options.node.id, options, parts);
+  }
+
+  /** All that the node owns; with `parts`, in the blocks that they lie in. */
+  async #free(network: string, node: string, options: Options, parts?: Cidr[]): Promise<void> {
     const { view } = this.#options;
     for (let tried = 0; tried < TRIES; tried++) {
       const owned = view.keys(prefixes.blocksOf(network)).filter((key) => {
         const record = view.value<BlockRecord>(key);
-        return record !== undefined && ownedParts(record, node).length > 0;
+        if (!record || ownedParts(record, node).length === 0) return false;
+        return parts?.some((part) => meets(cidrFrom(record.cidr), part)) ?? true;
       });
       if (owned.length === 0) return;
       let raced = false;

@@ -32,3 +32,8 @@ export function usedOf(space: OwnedSpace, table: AddressTable): bigint {
 export function needsAnother(capacity: bigint, used: bigint): boolean {
   return used * 4n >= capacity * 3n;
 }
+
+/** So much more than is used that the node can do without the rest, and does not claim it again at once. */
+export function isAmple(capacity: bigint, used: bigint): boolean {
+  return used * 2n <= capacity;
+}

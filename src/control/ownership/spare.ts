@@ -1,0 +1,69 @@
+/**
+ * Blocks that this node no longer needs in a network that it uses. They have to stay empty for a while: a container that stops
+ * and starts again finds its address where it was, also while the store is away, and a load that comes and goes claims no
+ * block each time.
+ */
+import { formatCidr } from '../../model/address/cidr.ts';
+import type { Cidr } from '../../model/address/cidr.ts';
+import { poolOf } from '../../model/ipam/pool.ts';
+import { spareBlocks } from '../../model/ipam/spare-blocks.ts';
+import type { OwnedBlock } from '../../model/ipam/spare-blocks.ts';
+import type { Network } from '../../model/objects.ts';
+import type { AddressIndex } from './address-index.ts';
+import { SPACE } from './keys.ts';
+import type { OwnRecords } from './own-records.ts';
+import { ownedIn } from './space-records.ts';
+import type { SpaceRecord } from './space-records.ts';
+
+/** in milliseconds, after the rest of the last address in it */
+const EMPTY_TIME = 60_000;
+
+export class SpareSpace {
+  readonly #own: OwnRecords;
+  readonly #index: AddressIndex;
+  /** by network and block, by the caller's monotonic clock */
+  #since = new Map<string, number>();
+
+  constructor(own: OwnRecords, index: AddressIndex) {
+    this.#own = own;
+    this.#index = index;
+  }
+
+  /** Networks in which something has been spare for long enough; to be asked regularly. */
+  due(networks: ReadonlyMap<string, Network>, now: number): string[] {
+    const since = new Map<string, number>();
+    const due = new Set<string>();
+    for (const [, value] of this.#own.entries(SPACE)) {
+      const network = networks.get((value as SpaceRecord).network);
+      if (!network || network.leaving) continue;
+      for (const { top } of this.#spare(network)) {
+        const name = nameOf(network, top);
+        const began = this.#since.get(name) ?? now;
+        since.set(name, began);
+        if (now - began >= EMPTY_TIME) due.add(network.id);
+      }
+    }
+    this.#since = since;
+    return [...due];
+  }
+
+  /** What is spare at this moment, of the blocks that were when `due` was asked last and have been for long enough. */
+  parts(network: Network, now: number): Cidr[] {
+    const isDue = ({ top }: OwnedBlock) => now - (this.#since.get(nameOf(network, top)) ?? now) >= EMPTY_TIME;
+    return this.#spare(network)
+      .filter(isDue)
+      .flatMap(({ parts }) => parts);
+  }
+
+  #spare(network: Network): OwnedBlock[] {
+    const parts = ownedIn(this.#own, network.id);
+    return network.subnets.map(poolOf).flatMap((pool) => {
+      const space = this.#index.space(network.id, pool);
+      return spareBlocks(space, parts, this.#index.of(network.id, pool).table);
+    });
+  }
+}
+
+function nameOf({ id }: Network, top: Cidr): string {
+  return `${id} ${formatCidr(top)}`;
+}
