@@ -100,7 +100,7 @@ describe('reach', () => {
     const gone = async () => !(await Promise.all(['egress-holders', 'live'].map(records))).join().includes(node);
     await lab.cut(2);
     await until(gone, { what: 'the end of host2’s leases', deadline: 60_000 });
-    await until(() => isPinned('a1'), { what: 'a1 by the next node', deadline: 60_000 });
+    await until(() => isPinned('a1'), { what: 'a1 by the next node', deadline: 10_000 });
     await leads('host1');
     await lab.heal(2);
     await until(() => isPinned('d2'), { what: 'd2 by the pinned address again', deadline: 60_000 });
