@@ -13,6 +13,7 @@ import type {
   SysctlObject,
 } from '../plan/objects.ts';
 import type { NamespaceHandle } from './namespaces.ts';
+import { connectedOf, routesOver } from './connected-routes.ts';
 import { settingOf } from './settings.ts';
 import { ROUTE_PROTOCOL } from './uplinks.ts';
 
@@ -22,13 +23,26 @@ type Entry = AddressObject | FdbObject | NeighbourObject | RouteObject;
 export async function putEntry(rt: RouteSocket, entry: Entry, index: number): Promise<void> {
   switch (entry.kind) {
     case 'address':
-      return await tolerate(['EEXIST'], rt.addresses.add({ index, ...split(entry), nodad: true }));
+      return await putAddress(rt, entry, index);
     case 'route':
       return await rt.routes.replace({ oif: index, ...routeSpec(entry), onlink: entry.onlink === true });
     case 'fdb':
       return await rt.fdb.replace({ index, ...fdbSpec(entry) });
     case 'neighbour':
       return await rt.neighbours.replace({ index, address: entry.address, mac: entry.mac });
+  }
+}
+
+/** One that lost the route which the kernel made of it goes first: nothing else brings that back. */
+async function putAddress(rt: RouteSocket, entry: AddressObject, index: number): Promise<void> {
+  const add = () => rt.addresses.add({ index, ...split(entry), nodad: true });
+  try {
+    await add();
+  } catch (error) {
+    if (!(error instanceof NetlinkError && error.code === 'EEXIST')) throw error;
+    if (connectedOf([entry.cidr], await routesOver(rt, index)).length > 0) return;
+    await deleteEntry(rt, entry, index);
+    await add();
   }
 }
 

@@ -3,9 +3,10 @@ import { NUD_NOARP, NUD_PERMANENT } from 'netlink-ts';
 import type { BridgePortData, Link, RoutingRule } from 'netlink-ts';
 import { ALIAS_PREFIX, UPLINK } from '../plan/objects.ts';
 import type { KernelObject, LinkObject, Observed, PortFlags, RuleObject, RelayObject } from '../plan/objects.ts';
+import { connectedOf, routesOver } from './connected-routes.ts';
 import { LINK_GROUP, REMOVED_GROUP } from './link-group.ts';
 import type { NamespaceHandle } from './namespaces.ts';
-import { observeRoutes, observeUplink, ROUTE_PROTOCOL } from './uplinks.ts';
+import { observeUplink, routeObjects, ROUTE_PROTOCOL } from './uplinks.ts';
 
 const NAMES = /^(w[bxet]|up0$)/;
 const RELAY = /^wt/;
@@ -22,26 +23,30 @@ export async function observe(
   settings: readonly KernelObject[],
 ): Promise<Observation> {
   const { rt } = handle;
-  const [links, addresses, neighbours, entries, rules] = await Promise.all([
+  const [links, addresses, neighbours, entries, rules, routes] = await Promise.all([
     rt.links.list(),
     rt.addresses.list(),
     rt.neighbours.list(),
     rt.fdb.list(),
     rt.rules.list(),
+    routesOver(rt),
   ]);
+  const over = ({ index }: Link) => routes.filter(({ oif }) => oif === index);
   const byIndex = new Map(links.map((link) => [link.index, link]));
   const ours = new Map(links.filter(isOurs).map((link) => [link.index, link]));
   const objects = [...settings];
   for (const link of ours.values()) {
     const object = link.name === UPLINK ? await observeUplink(link, host) : linkObject(link, byIndex);
     if (object) objects.push(object);
-    if (link.name === UPLINK || RELAY.test(link.name)) objects.push(...(await observeRoutes(rt, link)));
+    if (link.name === UPLINK || RELAY.test(link.name)) objects.push(...routeObjects(link, over(link)));
   }
   for (const { index, address, prefix, scope } of addresses) {
     const link = ours.get(index);
-    if (link && (link.name === UPLINK || (link.kind === 'bridge' && scope === 0))) {
-      objects.push({ kind: 'address', link: link.name, cidr: `${address}/${prefix}` });
-    }
+    if (!link || !(link.name === UPLINK || (link.kind === 'bridge' && scope === 0))) continue;
+    const cidr = `${address}/${prefix}`;
+    // A link that is down has no routes.
+    if (!link.up || connectedOf([cidr], over(link)).length > 0)
+      objects.push({ kind: 'address', link: link.name, cidr });
   }
   for (const { index, address, mac, state } of neighbours) {
     const link = ours.get(index);

@@ -2,15 +2,15 @@
 import { NetlinkError, readSysctl, writeSysctl } from 'netlink-ts';
 import type { Link, Namespace, Route, RouteSocket } from 'netlink-ts';
 import { formatAddress } from '../model/address/address.ts';
-import { formatCidr, parseInterfaceAddress } from '../model/address/cidr.ts';
+import { parseInterfaceAddress } from '../model/address/cidr.ts';
 import { WeftError } from '../model/errors.ts';
 import type { HostRoute, RouteObject, UplinkEnd, UplinkObject } from '../plan/objects.ts';
+import { connectedOf, routesOver } from './connected-routes.ts';
 import { LINK_GROUP } from './link-group.ts';
 import type { LinkContext } from './links.ts';
 
 /** "w": who made a route. Nobody else's number in iproute2's rt_protos. */
 export const ROUTE_PROTOCOL = 119;
-const KERNEL_PROTOCOL = 2;
 const RT_TABLE_MAIN = 254;
 
 interface HostHandle {
@@ -92,20 +92,12 @@ function localnetOf(link: string): string {
   return `net/ipv4/conf/${link}/route_localnet`;
 }
 
-/** Routes of ours over a link; those that the kernel makes of addresses are not. */
-export async function observeRoutes(rt: RouteSocket, { index, name }: Link): Promise<RouteObject[]> {
-  const routes = ownOf(await routesOver(rt, index));
-  return routes.map(({ destination, gateway = '', table, onlink }): RouteObject => {
+/** Routes of ours over a link, of all that lead over it; those that the kernel makes of addresses are not. */
+export function routeObjects({ name }: Link, routes: readonly Route[]): RouteObject[] {
+  return ownOf(routes).map(({ destination, gateway = '', table, onlink }): RouteObject => {
     const place = table === RT_TABLE_MAIN ? {} : { table };
     return { kind: 'route', link: name, destination, gateway, ...place, ...(onlink ? { onlink } : {}) };
   });
-}
-
-async function routesOver(rt: RouteSocket, index: number): Promise<Route[]> {
-  const routes = await rt.routes.list({ oif: index });
-  return routes
-    .filter((route) => !route.cloned && route.oif === index)
-    .sort((a, b) => (a.destination < b.destination ? -1 : 1));
 }
 
 function ownOf(routes: readonly Route[]): Route[] {
@@ -118,19 +110,6 @@ async function addressesOf(rt: RouteSocket, index: number): Promise<string[]> {
     .filter((one) => one.index === index)
     .map(({ address, prefix }) => `${address}/${prefix}`)
     .sort();
-}
-
-/** Those whose network the link leads to: the route that the kernel makes of an address can be taken away without it. */
-function connectedOf(addresses: readonly string[], routes: readonly Route[]): string[] {
-  const made = routes.filter(({ protocol }) => protocol === KERNEL_PROTOCOL);
-  const networks = new Set(made.map(({ destination }) => destination));
-  return addresses.filter((cidr) => networks.has(networkOf(cidr)));
-}
-
-function networkOf(cidr: string): string {
-  const parsed = parseInterfaceAddress(cidr);
-  if (!parsed) throw new WeftError('internal', `not an address: ${cidr}`);
-  return formatCidr(parsed.cidr);
 }
 
 function split(cidr: string): { address: string; prefix: number } {
