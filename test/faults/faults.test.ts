@@ -16,7 +16,7 @@ import { attachCrowd, detachCrowd, reachesAll } from './crowd.ts';
 import { leaderOf } from './etcd-leader.ts';
 import { before, breaksOf, findings, holds, reachable } from './invariants.ts';
 import type { Before } from './invariants.ts';
-import { MEDDLINGS, meddle } from './meddling.ts';
+import { MEDDLINGS, meddle, standingOf } from './meddling.ts';
 import { fill, makeRoom, mountSmallDisk, unmountSmallDisk } from './small-disk.ts';
 import { endAtEveryStep, PLAYED } from './steps.ts';
 import { Streams } from './streams.ts';
@@ -174,8 +174,17 @@ test.skipIf(!hasClock)('a clock that jumps, ahead and back: neither leases, rest
 
 describe('a program that takes away what weft has made', () => {
   test.each(MEDDLINGS)('%s', async (what) => {
+    const all = () => Promise.all([2, 3].map((number) => standingOf(host(number), what).catch(() => [])));
+    const stood = await all();
     const done = await Promise.all([2, 3].map((number) => meddle(host(number), what, new Random(SEED + number))));
     expect(done.flat().length).toBeGreaterThan(0);
+    let now = stood;
+    await until(async () => JSON.stringify((now = await all())) === JSON.stringify(stood), {
+      what: `${what} to be back`,
+      deadline: 90_000,
+      every: 200,
+    }).catch(() => undefined);
+    expect(now).toEqual(stood);
     await settled((member) => (what === 'links' || what === 'namespaces' ? member.host > 1 : false));
   });
 });

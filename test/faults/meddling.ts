@@ -22,9 +22,11 @@ const CHOICES: Record<Meddling, (host: LabHost) => Promise<string[][]>> = {
       return own && master !== undefined && !flags?.includes('self') ? [[...entry, 'master']] : [];
     }),
   neighbours: async (host) =>
-    (await list<{ dst: string; dev: string }>(host, 'ip', '-j', 'neigh')).map(({ dst, dev }) => {
-      return [...INSIDE, 'ip', 'neigh', 'delete', dst, 'dev', dev];
-    }),
+    (await list<{ dst: string; dev: string }>(host, 'ip', '-j', 'neigh', 'show', 'nud', 'permanent')).map(
+      ({ dst, dev }) => {
+        return [...INSIDE, 'ip', 'neigh', 'delete', dst, 'dev', dev];
+      },
+    ),
   routes: async (host) =>
     (await list<{ dst: string; dev: string }>(host, 'ip', '-j', 'route')).map(({ dst, dev }) => {
       return [...INSIDE, 'ip', 'route', 'delete', dst, 'dev', dev];
@@ -58,6 +60,11 @@ export async function meddle(host: LabHost, what: Meddling, random: Random): Pro
     if ((await host.exec(command)).exitCode === 0) done.push(command.join(' '));
   }
   return done;
+}
+
+/** What of a kind stands, as far as it is listed one by one. */
+export async function standingOf(host: LabHost, what: Meddling): Promise<string[]> {
+  return (await CHOICES[what](host)).map((command) => command.join(' ')).sort();
 }
 
 async function list<T>(host: LabHost, ...command: string[]): Promise<T[]> {
