@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync, readlinkSync, statSync } from 'n
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { labDown, labExists, labUp, openLab } from '../../src/lab/lab.ts';
 import type { Lab } from '../../src/lab/lab.ts';
+import { processesOfLab } from '../../src/lab/process-table.ts';
 import { until } from '../../src/lab/wait.ts';
 
 /** Whether weftd runs on the hosts makes no difference to what is tested here, and it keeps these tests quick. */
@@ -10,36 +11,38 @@ const BARE = { daemon: false } as const;
 /** Of this run alone: a lab that another run left behind must not decide what this one finds. */
 const MAIN = `t${process.pid}`;
 
-interface Machine {
-  namespaces: string[];
-  mounts: string[];
-  links: string[];
-  controlGroups: string[];
-  disks: string[];
+/** What the main lab could leave on the machine; of its namespaces those that are in `own`. Other labs come and go beside it. */
+function leftOf(own: readonly string[]): string[] {
+  const held = new Set(pidsOf().flatMap(namespacesOf));
+  const mounts = readFileSync('/proc/mounts', 'utf8').split('\n');
+  const hierarchies = ['/sys/fs/cgroup', ...readdirSync('/sys/fs/cgroup').map((name) => `/sys/fs/cgroup/${name}`)];
+  const paths = [...hierarchies.map((path) => `${path}/weft-lab`), '/run/weft-lab', '/var/lib/weft-lab'];
+  return [
+    ...own.filter((one) => held.has(one)),
+    ...mounts.filter((one) => one.includes(`/${MAIN}/`)),
+    ...paths.map((path) => `${path}/${MAIN}`).filter((path) => existsSync(path)),
+  ];
 }
 
-/** What a lab could leave on the machine, as seen from outside of all labs. */
-function machine(): Machine {
-  const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
-  const kinds = ['net', 'mnt', 'pid', 'uts', 'ipc'];
-  const namespaces = pids.flatMap((pid) =>
-    kinds.flatMap((kind) => {
-      try {
-        return [readlinkSync(`/proc/${pid}/ns/${kind}`)];
-      } catch {
-        return []; // it has ended meanwhile
-      }
-    }),
-  );
-  const links = JSON.parse(execFileSync('ip', ['-j', 'link'], { encoding: 'utf8' })) as { ifname: string }[];
-  const hierarchies = ['/sys/fs/cgroup', ...readdirSync('/sys/fs/cgroup').map((name) => `/sys/fs/cgroup/${name}`)];
-  return {
-    namespaces: [...new Set(namespaces)].sort(),
-    mounts: readFileSync('/proc/mounts', 'utf8').split('\n').sort(),
-    links: links.map((link) => link.ifname).sort(),
-    controlGroups: hierarchies.map((path) => `${path}/weft-lab/${MAIN}`).filter((path) => existsSync(path)),
-    disks: ['/run/weft-lab', '/var/lib/weft-lab'].map((path) => `${path}/${MAIN}`).filter((path) => existsSync(path)),
-  };
+const pidsOf = (): number[] =>
+  readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number);
+
+function namespacesOf(pid: number): string[] {
+  return ['net', 'mnt', 'pid', 'uts', 'ipc'].flatMap((kind) => {
+    try {
+      return [readlinkSync(`/proc/${pid}/ns/${kind}`)];
+    } catch {
+      return []; // it has ended meanwhile
+    }
+  });
+}
+
+/** Names of the links in the machine's own namespace. */
+function links(): string[] {
+  const all = JSON.parse(execFileSync('ip', ['-j', 'link'], { encoding: 'utf8' })) as { ifname: string }[];
+  return all.map(({ ifname }) => ifname).sort();
 }
 
 function zombies(): number {
@@ -63,11 +66,11 @@ async function pings(lab: Lab, from: number, address: string): Promise<boolean> 
 
 describe('a lab of two hosts with Docker', () => {
   let lab: Lab;
-  let before: Machine;
+  let before: string[];
   let took: number;
 
   beforeAll(async () => {
-    before = machine();
+    before = links();
     const start = performance.now();
     lab = await labUp({ name: MAIN, hosts: 2, engine: 'docker', underlayMtu: 1600, ...BARE });
     took = performance.now() - start;
@@ -204,19 +207,14 @@ describe('a lab of two hosts with Docker', () => {
   it('leaves nothing on the machine, even with a daemon frozen and a container running', async () => {
     await lab.host(2).freeze('dockerd');
     const dead = zombies();
+    const shared = namespacesOf(process.pid);
+    const all = (await processesOfLab(MAIN)).flatMap(namespacesOf);
+    const own = [...new Set(all)].filter((one) => !shared.includes(one));
+    expect(own.length).toBeGreaterThan(2 * 4);
     await lab.down();
     expect(await labExists(MAIN)).toBe(false);
-    // namespaces are ended by the kernel in its own time; ones of others may have gone meanwhile
-    const left = (): string[] => {
-      const now = machine();
-      return [
-        ...now.namespaces.filter((one) => !before.namespaces.includes(one)),
-        ...now.mounts.filter((one) => !before.mounts.includes(one)),
-        ...now.links.filter((one) => !before.links.includes(one)),
-        ...now.controlGroups,
-        ...now.disks,
-      ];
-    };
+    // namespaces are ended by the kernel in its own time
+    const left = (): string[] => [...leftOf(own), ...links().filter((one) => !before.includes(one))];
     await until(() => Promise.resolve(left().length === 0), {
       what: 'something is left',
       deadline: 10_000,

@@ -1,10 +1,8 @@
 /** One fault after the other on three hosts, each of which must leave nothing (README.md says what is promised). */
 import { setTimeout as lasting } from 'node:timers/promises';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { FAILPOINTS } from '../../src/control/failpoints.ts';
+import { describe, expect, test } from 'vitest';
 import type { EndpointView, StatusView } from '../../src/control/port.ts';
 import type { LabHost } from '../../src/lab/lab.ts';
-import { labDown } from '../../src/lab/lab.ts';
 import { toWeftError } from '../../src/model/errors.ts';
 import type { ErrorCode } from '../../src/model/errors.ts';
 import { json, run } from '../support/docker.ts';
@@ -14,79 +12,23 @@ import { attach, attachesAndDetaches, detach, makeSpare } from './attaching.ts';
 import { hasClock, setClock, withOwnClock } from './clock.ts';
 import { attachCrowd, detachCrowd, reachesAll } from './crowd.ts';
 import { leaderOf } from './etcd-leader.ts';
-import { before, breaksOf, findings, holds, reachable } from './invariants.ts';
-import type { Before } from './invariants.ts';
+import { findings, reachable } from './invariants.ts';
 import { MEDDLINGS, meddle, standingOf } from './meddling.ts';
 import { fill, makeRoom, mountSmallDisk, unmountSmallDisk } from './small-disk.ts';
-import { endAtEveryStep, PLAYED } from './steps.ts';
-import { Streams } from './streams.ts';
-import { boot, mend, raiseWorld } from './world.ts';
-import type { Member, World } from './world.ts';
+import { stage } from './stage.ts';
+import { boot } from './world.ts';
+import type { Member } from './world.ts';
 
-const LAB = `faults-${process.pid}`;
 const SEED = Number(process.env.WEFT_SEED ?? 1);
-let world: World;
-let streams: Streams;
-let start: Before;
-
-beforeAll(async () => {
-  world = await raiseWorld(LAB);
-  await Promise.all(world.lab.hosts.map(makeSpare));
-  // from here on every host has space of its own
-  await attachesAndDetaches(world);
-  streams = new Streams(world);
-  await streams.start();
-  start = await before(world, streams);
-  expect(await findings(world.lab.host(1))).toEqual([]);
-});
-beforeEach(async () => {
-  await mend(world);
-  start = { ...start, breaks: breaksOf(streams) };
-});
-// what a test that failed has left is not held against the next one
-afterEach(async ({ task }) => {
-  if (task.result?.state === 'fail') start = await before(world, streams);
-});
-afterAll(() => labDown(LAB));
-
-const host = (number: number): LabHost => world.lab.host(number);
-const settled = (touched: (member: Member) => boolean = () => false) =>
-  holds(world, streams, { before: start, touched });
-const of = (number: number) => world.members.filter((member) => member.host === number);
+const { world, streams, host, settled } = stage(`faults-${process.pid}`);
+const of = (number: number) => world().members.filter((member) => member.host === number);
 const storeState = async (on: LabHost) => (await json<StatusView>(on, 'weft', 'status')).store.state;
-
-describe('weftd', () => {
-  test('killed on all hosts at once: traffic goes on without it', async () => {
-    await Promise.all(world.lab.hosts.map((one) => one.kill('weftd')));
-    await streams.progress(10_000);
-    await reachable(world);
-    await Promise.all(world.lab.hosts.map((one) => one.start('weftd')));
-    await attachesAndDetaches(world);
-    await settled();
-  });
-
-  test('killed at every step of every call', { timeout: 600_000 }, async () => {
-    expect([...PLAYED].sort()).toEqual([...FAILPOINTS].sort());
-    await endAtEveryStep(world);
-    await settled();
-  });
-
-  test('started twice on one host, or beside it in another network namespace: the second one ends', async () => {
-    for (const command of [['weftd'], ['unshare', '--net', 'weftd']]) {
-      const second = await host(2).exec(command, { timeout: 60_000 });
-      expect(second.exitCode, second.stdout).toBe(1);
-      expect(second.stderr).toContain('already-running');
-    }
-    await attachesAndDetaches(world, [host(2)]);
-    await settled();
-  });
-});
 
 describe('etcd', () => {
   test('its leader is killed: attaches and detaches go on', async () => {
-    const leader = await leaderOf(world.lab);
+    const leader = await leaderOf(world().lab);
     await leader.kill('etcd');
-    await attachesAndDetaches(world);
+    await attachesAndDetaches(world());
     await leader.start('etcd');
     await settled();
   });
@@ -94,27 +36,27 @@ describe('etcd', () => {
   test('most of it freezes: attaches and detaches go on, and are in it once it thaws', async () => {
     for (const number of [1, 2]) await host(number).freeze('etcd');
     await until(async () => (await storeState(host(3))) === 'away', { what: 'etcd to be missed', deadline: 60_000 });
-    const attached = await Promise.all(world.lab.hosts.map((one) => attach(one)));
-    await streams.progress(10_000);
+    const attached = await Promise.all(world().lab.hosts.map((one) => attach(one)));
+    await streams().progress(10_000);
     for (const number of [1, 2]) await host(number).thaw('etcd');
-    await Promise.all(world.lab.hosts.map((one, index) => detach(one, (attached[index] as EndpointView).id)));
+    await Promise.all(world().lab.hosts.map((one, index) => detach(one, (attached[index] as EndpointView).id)));
     await settled();
   });
 });
 
 test('dockerd killed: its containers live on, and it still detaches them afterwards', async () => {
   await host(2).kill('dockerd');
-  await streams.progress(10_000);
+  await streams().progress(10_000);
   await host(2).start('dockerd');
   await run(host(2), 'docker', 'run', '--rm', '--network', 'acme.web', 'box', 'ping', '-c1', '-W2', '10.5.0.10');
   await settled();
 });
 
 test('a host cut off for a minute, longer than its lease lasts', async () => {
-  await world.lab.cut(3);
+  await world().lab.cut(3);
   await lasting(60_000);
-  await attachesAndDetaches(world);
-  await world.lab.heal(3);
+  await attachesAndDetaches(world());
+  await world().lab.heal(3);
   await settled();
 });
 
@@ -133,7 +75,7 @@ test('a full disk: detaches go on, also for a weftd that starts on it; attaches 
   for (const one of attached) await detach(three, one);
   await makeRoom(three);
   const goesOn = () =>
-    attachesAndDetaches(world, [three]).then(
+    attachesAndDetaches(world(), [three]).then(
       () => true,
       () => false,
     );
@@ -165,8 +107,8 @@ test.skipIf(!hasClock)('a clock that jumps, ahead and back: neither leases, rest
         return Math.abs(Date.parse(made.createdAt) - Date.now() - offset * 1_000) < 600_000;
       };
       await until(isSet, { what: 'the clock to be set', deadline: 30_000, every: 500 });
-      await reachable(world);
-      await attachesAndDetaches(world);
+      await reachable(world());
+      await attachesAndDetaches(world());
     }
   });
   await settled();
@@ -193,14 +135,14 @@ test('a power cycle of a host with 100 containers', { timeout: 600_000 }, async 
   const [three, count] = [host(3), 98];
   await attachCrowd(three, count);
   await three.powerCycle();
-  await boot(world, 3);
+  await boot(world(), 3);
   await makeSpare(three);
   const addresses = await attachCrowd(three, count);
   expect(new Set(addresses).size).toBe(count);
-  await reachable(world);
-  await reachesAll(world, of(1)[1] as Member, addresses);
+  await reachable(world());
+  await reachesAll(world(), of(1)[1] as Member, addresses);
   expect(await findings(host(1))).toEqual([]);
-  await streams.start(of(3));
+  await streams().start(of(3));
   await detachCrowd(three, count);
   await settled((member) => member.host === 3);
 });

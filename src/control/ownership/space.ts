@@ -7,10 +7,10 @@ import { formatCidr, parseCidr } from '../../model/address/cidr.ts';
 import type { Cidr } from '../../model/address/cidr.ts';
 import { parseAddress } from '../../model/address/address.ts';
 import { toWeftError } from '../../model/errors.ts';
-import { addressPart, cidrFrom, freeBlock, ownedParts, partOf } from '../../model/ipam/blocks.ts';
-import type { BlockRecord, Owner } from '../../model/ipam/blocks.ts';
+import { addressPart, cidrFrom, ownedParts, partOf } from '../../model/ipam/blocks.ts';
+import type { BlockRecord } from '../../model/ipam/blocks.ts';
 import { chooseCarve } from '../../model/ipam/choose-carve.ts';
-import { carve, claimAddress, claimFreePart, giveBackAll } from '../../model/ipam/claims.ts';
+import { carve, claimAddress, claimFreePart } from '../../model/ipam/claims.ts';
 import type { Claim } from '../../model/ipam/claims.ts';
 import type { Pool } from '../../model/ipam/pool.ts';
 import { cidrsOf, spanOf, without } from '../../model/ipam/spans.ts';
@@ -19,6 +19,7 @@ import { keys, prefixes } from '../../model/keys.ts';
 import { HANDLER_DEADLINE } from '../../model/limits.ts';
 import type { JournalOperation } from '../../store/journal/port.ts';
 import type { CallOptions } from '../../store/port.ts';
+import { Blocks, TRIES } from './blocks.ts';
 import { Looks } from './looks.ts';
 import type { Need } from './need.ts';
 import type { SplitAnswer, SplitRequest } from './ports.ts';
@@ -26,8 +27,6 @@ import type { SpaceOptions } from './space-options.ts';
 import { ownedIn, spaceOf, withoutPart, withPart, writeSpace } from './space-records.ts';
 import type { Moving, SpaceRecord } from './space-records.ts';
 
-/** How often a lost race for one block is tried again. */
-const TRIES = 8;
 /** for one owner's answer, in milliseconds */
 const PEER_DEADLINE = 2_000;
 
@@ -38,6 +37,7 @@ type Options = CallOptions & { deadline: number };
 
 export class Space {
   readonly #options: SpaceOptions;
+  readonly #blocks: Blocks;
   readonly #background = new Set<Promise<void>>();
   /** blocks of the picture with the record of the journal that has all that is said of this node in them */
   readonly #known = new WeakMap<BlockRecord, SpaceRecord>();
@@ -45,6 +45,7 @@ export class Space {
 
   constructor(options: SpaceOptions) {
     this.#options = options;
+    this.#blocks = new Blocks(options);
   }
 
   /**
@@ -171,7 +172,7 @@ export class Space {
 
   /** All space of a node that is dead, in a network that goes. */
   giveBackOf(network: string, node: string, options: Options): Promise<void> {
-    return this.#free(network, node, options);
+    return this.#blocks.free(network, node, options);
   }
 
   /**
@@ -217,13 +218,13 @@ export class Space {
     const { view, fits, exhausted } = this.#options;
     for (;;) {
       if (await this.#claimFree(need, left)) return;
-      const before = this.#picture(need);
+      const before = this.#blocks.seen(need.network.id);
       const answers = await this.#askOwners(need, left);
       await view.sync(left());
       await this.#adopt(need.network.id, left());
       if (fits(need)) return;
       // Space on its way from one node to another is nobody's for a moment: the picture tells.
-      const moved = answers.includes('moving') || before !== this.#picture(need);
+      const moved = answers.includes('moving') || before !== this.#blocks.seen(need.network.id);
       if (!moved) throw exhausted(need);
       if (left().deadline <= 1) throw exhausted(need);
     }
@@ -235,10 +236,18 @@ export class Space {
     const top = topBlockOf(need.pool, address);
     if (!top) throw refused(need, '');
     for (let tried = 0; tried < TRIES; tried++) {
-      const record = this.#block(need.network.id, top);
+      const record = this.#blocks.at(need.network.id, top);
       const owner = partOf(record, address)?.owner;
       if (owner === undefined) {
-        if (await this.#take(need, record, claimAddress(record, address, this.#owner()), left())) return;
+        if (
+          await this.#take(
+            need,
+            record,
+            claimAddress(record, address, this.#blocks.owner(this.#options.node.id)),
+            left(),
+          )
+        )
+          return;
         continue;
       }
       if (owner !== this.#options.node.id) {
@@ -250,7 +259,7 @@ export class Space {
       await this.#adopt(need.network.id, left());
       if (fits(need)) return;
     }
-    throw refused(need, partOf(this.#block(need.network.id, top), address)?.owner ?? '');
+    throw refused(need, partOf(this.#blocks.at(need.network.id, top), address)?.owner ?? '');
   }
 
   /** The first block with free space; false when the pool has none. */
@@ -260,8 +269,8 @@ export class Space {
     for (let tried = 0; tried < TRIES; tried++) {
       let raced = false;
       for (const top of candidateBlocks(need.pool, node.id, range)) {
-        const record = this.#block(need.network.id, top);
-        const claim = claimFreePart(record, need.pool, this.#owner(), range);
+        const record = this.#blocks.at(need.network.id, top);
+        const claim = claimFreePart(record, need.pool, this.#blocks.owner(this.#options.node.id), range);
         if (!claim.ok) continue;
         if (await this.#take(need, record, claim, left())) return true;
         raced = true;
@@ -278,7 +287,7 @@ export class Space {
     const { own, view } = this.#options;
     const networkKey = keys.network(need.network.id);
     const compare = [{ key: networkKey, revision: view.revisionOf(networkKey) }];
-    if (!(await this.#swap(before, claim.record, options, compare))) return false;
+    if (!(await this.#blocks.swap(before, claim.record, options, compare))) return false;
     await own.append([writeSpace(withPart(spaceOf(own, need.network.id), claim.part))]).durable;
     return true;
   }
@@ -330,14 +339,14 @@ export class Space {
       return false;
     }
     for (let tried = 0; tried < TRIES; tried++) {
-      const record = this.#blockOf(network, cidr);
+      const record = this.#blocks.around(network, cidr);
       const claim = carve(record, {
         from: this.#options.node.id,
-        to: { node: move.to, epoch: this.#epochOf(move.to) },
+        to: this.#blocks.owner(move.to),
         cidr,
       });
       const done = claim.ok
-        ? await this.#swap(record, claim.record, options).catch((error: unknown) => {
+        ? await this.#blocks.swap(record, claim.record, options).catch((error: unknown) => {
             if (toWeftError(error).code !== 'store-away') throw error;
             return undefined;
           })
@@ -358,26 +367,7 @@ export class Space {
     await this.#options.own.append(struck, 'release').durable;
     // What is deleted here must not reach the store after what the next owner writes.
     await this.#options.flush(options);
-    await this.#free(network, this.#options.node.id, options, parts);
-  }
-
-  /** All that the node owns; with `parts`, in the blocks that they lie in. */
-  async #free(network: string, node: string, options: Options, parts?: Cidr[]): Promise<void> {
-    const { view } = this.#options;
-    for (let tried = 0; tried < TRIES; tried++) {
-      const owned = view.keys(prefixes.blocksOf(network)).filter((key) => {
-        const record = view.value<BlockRecord>(key);
-        if (!record || ownedParts(record, node).length === 0) return false;
-        return parts?.some((part) => meets(cidrFrom(record.cidr), part)) ?? true;
-      });
-      if (owned.length === 0) return;
-      let raced = false;
-      for (const key of owned) {
-        const record = view.value<BlockRecord>(key);
-        if (record) raced = !(await this.#swap(record, giveBackAll(record, node), options)) || raced;
-      }
-      if (raced) await view.sync(options);
-    }
+    await this.#blocks.free(network, this.#options.node.id, options, parts);
   }
 
   /** Puts down what the store says is this node's. The picture must be as new as the store. */
@@ -389,7 +379,7 @@ export class Space {
       const unknown = record ? this.#unknownParts(record) : [];
       if (!record || unknown.length === 0) continue;
       // A call of ours whose answer was lost may still be on its way: written again, the block is not what it compares.
-      if (!(await this.#swap(record, record, options))) continue;
+      if (!(await this.#blocks.swap(record, record, options))) continue;
       let space = spaceOf(own, network);
       for (const part of unknown) space = withPart(space, part);
       await own.append([writeSpace(space)]).durable;
@@ -414,59 +404,8 @@ export class Space {
     if (unknown.length === 0) this.#known.set(record, space);
     return unknown;
   }
-
-  async #swap(
-    before: BlockRecord,
-    after: BlockRecord,
-    options: Options,
-    more: { key: string; revision: number }[] = [],
-  ): Promise<boolean> {
-    const { store, view, standing } = this.#options;
-    const key = keys.block(before.network, before.cidr);
-    const written = await store.transact(
-      {
-        compare: [{ key, revision: view.revisionOf(key) }, ...more, ...standing.compare()],
-        then: [after.parts.length === 0 ? { delete: key } : { put: key, value: after }],
-      },
-      options,
-    );
-    if (written.succeeded) await view.reached(written.revision, options.deadline, options.signal);
-    // A store from a backup is told by the journals who owns what, perhaps already: this would come too late.
-    if (standing.state === 'recovering') throw standing.refusal();
-    return written.succeeded;
-  }
-
-  #owner(): Owner {
-    return { node: this.#options.node.id, epoch: this.#epochOf(this.#options.node.id) };
-  }
-
-  #epochOf(node: string): number {
-    return this.#options.view.value<{ epoch: number }>(keys.epoch(node))?.epoch ?? 1;
-  }
-
-  #block(network: string, top: Cidr): BlockRecord {
-    return this.#options.view.value<BlockRecord>(keys.block(network, formatCidr(top))) ?? freeBlock(network, top);
-  }
-
-  #blockOf(network: string, part: Cidr): BlockRecord {
-    const records = this.#options.view.list<BlockRecord>(prefixes.blocksOf(network));
-    return records.find((record) => meets(cidrFrom(record.cidr), part)) ?? freeBlock(network, part);
-  }
-
-  #picture(need: Need): string {
-    const { view } = this.#options;
-    return view
-      .keys(prefixes.blocksOf(need.network.id))
-      .map((key) => `${key}@${view.revisionOf(key)}`)
-      .join();
-  }
 }
 
 function turnOf(network: string): string {
   return `space/${network}`;
-}
-
-function meets(a: Cidr, b: Cidr): boolean {
-  const [one, other] = [spanOf(a), spanOf(b)];
-  return a.family === b.family && one.first <= other.last && other.first <= one.last;
 }

@@ -1,0 +1,36 @@
+/** weftd ends on all hosts at once, at any step of any call, and is started where one runs already. */
+import { describe, expect, test } from 'vitest';
+import { FAILPOINTS } from '../../src/control/failpoints.ts';
+import { attachesAndDetaches } from './attaching.ts';
+import { reachable } from './invariants.ts';
+import { stage } from './stage.ts';
+import { endAtEveryStep, PLAYED } from './steps.ts';
+
+const { world, streams, host, settled } = stage(`steps-${process.pid}`);
+
+describe('weftd', () => {
+  test('killed on all hosts at once: traffic goes on without it', async () => {
+    await Promise.all(world().lab.hosts.map((one) => one.kill('weftd')));
+    await streams().progress(10_000);
+    await reachable(world());
+    await Promise.all(world().lab.hosts.map((one) => one.start('weftd')));
+    await attachesAndDetaches(world());
+    await settled();
+  });
+
+  test('killed at every step of every call', { timeout: 600_000 }, async () => {
+    expect([...PLAYED].sort()).toEqual([...FAILPOINTS].sort());
+    await endAtEveryStep(world());
+    await settled();
+  });
+
+  test('started twice on one host, or beside it in another network namespace: the second one ends', async () => {
+    for (const command of [['weftd'], ['unshare', '--net', 'weftd']]) {
+      const second = await host(2).exec(command, { timeout: 60_000 });
+      expect(second.exitCode, second.stdout).toBe(1);
+      expect(second.stderr).toContain('already-running');
+    }
+    await attachesAndDetaches(world(), [host(2)]);
+    await settled();
+  });
+});
