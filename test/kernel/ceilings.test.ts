@@ -63,7 +63,7 @@ it.each([
   const ping = spawn('nsenter', [`--net=${victim}`, 'ping', '-q', '-i', '0.05', '-c', '120', '-W', '5', to]);
   let summary = '';
   ping.stdout.on('data', (data: Buffer) => (summary += data.toString()));
-  const pinged = once(ping, 'exit');
+  const pinged = once(ping, 'close');
   const flow = udp(MARK_PORTS, Buffer.from('flow'));
   const macIn = (text: string) => /(?:[0-9a-f]{2}:){5}[0-9a-f]{2}/.exec(text)?.[0] ?? '';
   const ends = {

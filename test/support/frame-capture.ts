@@ -47,7 +47,7 @@ export class FrameCapture {
 
   async stop(): Promise<void> {
     if (this.#process.exitCode !== null || this.#process.signalCode !== null) return;
-    const ended = once(this.#process, 'exit');
+    const ended = once(this.#process, 'close');
     this.#process.kill('SIGTERM');
     await ended;
   }

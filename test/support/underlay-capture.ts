@@ -44,7 +44,7 @@ export class UnderlayCapture {
 
   async stop(): Promise<void> {
     if (this.#process.exitCode !== null || this.#process.signalCode !== null) return;
-    const ended = once(this.#process, 'exit');
+    const ended = once(this.#process, 'close');
     this.#process.kill('SIGTERM');
     await ended;
   }

@@ -114,7 +114,7 @@ export function pingMeanwhile(
   const ping = spawn(command, words, { stdio: ['ignore', 'pipe', 'inherit'] });
   let text = '';
   ping.stdout.on('data', (data: Buffer) => (text += data.toString()));
-  const ended = once(ping, 'exit');
+  const ended = once(ping, 'close');
   return async () => {
     ping.kill('SIGINT');
     await ended;
