@@ -94,7 +94,7 @@ export class EngineSession {
       const whole = !ids || ids.size > MANY || performance.now() - wholeAt >= RESYNC;
       this.#dirty = new Set();
       try {
-        again = (await this.#once(whole ? undefined : [...ids], this.#wanted, signal)) ? RESYNC : RETRY;
+        again = (await this.#once(whole ? undefined : [...ids], signal)) ? RESYNC : RETRY;
         if (whole) wholeAt = performance.now();
       } catch (error) {
         const failure = toWeftError(error);
@@ -112,12 +112,13 @@ export class EngineSession {
   }
 
   /** False when something was refused and is worth another try. */
-  async #once(ids: string[] | undefined, wanted: EngineNetwork[], signal: AbortSignal): Promise<boolean> {
+  async #once(ids: string[] | undefined, signal: AbortSignal): Promise<boolean> {
     const { following, log } = this.#options;
     const containers = ids?.length === 0 ? [] : await this.#api.containers(signal, ids);
     await following.describe(containers.map(sightingOf), { signal });
     const present = await this.#api.networks(signal);
-    const step = planStep(wanted, present, { ...this.#options, version: this.#info.ServerVersion });
+    // Read after the list: what a user removed there was declined before Docker let go of it, and would be made again.
+    const step = planStep(this.#wanted ?? [], present, { ...this.#options, version: this.#info.ServerVersion });
     const problems = await applyStep(step, { ...this.#options, api: this.#api, signal });
     await this.#report([...step.problems, ...problems], signal);
     if (!ids) await this.#collect(containers, present, signal);
