@@ -48,6 +48,8 @@ export class FakeEngine {
   /** answers of this path get this status and message */
   readonly refusals = new Map<string, { status: number; message: string }>();
   readonly calls: string[] = [];
+  /** what happens while the engine thinks of its answer */
+  meanwhile: (call: string) => Promise<void> = () => Promise.resolve();
   readonly #streams = new Set<ServerResponse>();
   #server: Server | undefined;
   #folder = '';
@@ -109,6 +111,7 @@ export class FakeEngine {
     const { pathname, searchParams } = new URL(request.url ?? '/', 'http://docker');
     const call = `${request.method ?? ''} ${pathname}`;
     this.calls.push(call);
+    await this.meanwhile(call);
     const refusal = this.refusals.get(call);
     if (refusal) return reply(response, refusal.status, { message: refusal.message });
     if (call === 'GET /events') {

@@ -142,7 +142,7 @@ async function engine({ engines, following }: TestNode['control']): Promise<void
   await following.report({
     ...{ engine: 'docker', state: 'connected', id: 'daemon', version: '20.10.24', liveRestore: true, problems },
   });
-  await following.claimNetwork({ engineId: 'aaaa', network: network.id });
+  await following.claimNetwork({ engine: 'daemon', engineId: 'aaaa', network: network.id });
   const container = { id: 'c1', name: 'b', image: 'box', project: 'p' };
   await following.describe([{ container, labels: { tier: 'x' }, endpoints: [{ engineId: 'aaaa', endpointId: 'e1' }] }]);
 }

@@ -110,6 +110,15 @@ export type EngineLeak =
   | { kind: 'endpoint'; engineId: string; endpointId: string; name: string }
   | { kind: 'binding'; engineId: string; name: string };
 
+export interface NetworkClaim {
+  /** the engine's own id: one that lost its records, and with them its networks, has another */
+  engine: string;
+  /** of the network in it */
+  engineId: string;
+  /** ours */
+  network: string;
+}
+
 /** Keeping an engine and the cluster in step: called by the follower of the engine, never inside an engine's call. */
 export interface EngineFollowing {
   /** The networks of concern, at once and again whenever they change; only the newest is kept for a slow reader. */
@@ -118,7 +127,7 @@ export interface EngineFollowing {
   describe(sightings: ContainerSighting[], context?: CallContext): Promise<void>;
   report(report: EngineReport, context?: CallContext): Promise<void>;
   /** The engine's network was made by us to keep in step: it does not keep the cluster's alive. */
-  claimNetwork(request: { engineId: string; network: string }, context?: CallContext): Promise<void>;
+  claimNetwork(request: NetworkClaim, context?: CallContext): Promise<void>;
   /** What this node records for the engine and the engine does not know, once that has lasted. */
   leaks(inventory: EngineInventory): EngineLeak[];
   collect(leak: EngineLeak, context?: CallContext): Promise<void>;

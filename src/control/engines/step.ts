@@ -9,7 +9,7 @@ import type { Binding, EngineRecord, Network } from '../../model/objects.ts';
 import type { Compare, Operation } from '../../store/port.ts';
 import { commit } from '../commit.ts';
 import type { ControlDeps } from '../context.ts';
-import type { EngineNetwork, EngineReport } from './port.ts';
+import type { EngineNetwork, EngineReport, NetworkClaim } from './port.ts';
 import type { CallContext } from '../port.ts';
 
 /** Pure. A network that an engine's own create brought into being stays with that engine, and is listed only to go. */
@@ -89,18 +89,14 @@ export async function reportEngine(deps: ControlDeps, report: EngineReport, cont
 }
 
 /** Ties an engine's network that bears our label to ours, also where the binding was lost. */
-export async function claimNetwork(
-  deps: ControlDeps,
-  request: { engineId: string; network: string },
-  context?: CallContext,
-): Promise<void> {
+export async function claimNetwork(deps: ControlDeps, request: NetworkClaim, context?: CallContext): Promise<void> {
   const decide = () => {
     const network = deps.view.current().state.networks.get(request.network);
     const networkKey = keys.network(request.network);
     const key = keys.binding(request.network, deps.node.id, 'docker', request.engineId);
     const before = deps.view.value<Binding>(key);
-    const engine = deps.view.value<EngineRecord>(keys.engine(deps.node.id, 'docker'))?.id ?? '';
-    if (!network || network.leaving || before?.synced === engine) return { compare: [], then: [], result: undefined };
+    if (!network || network.leaving || before?.synced === request.engine)
+      return { compare: [], then: [], result: undefined };
     const binding: Binding = {
       network: network.id,
       node: deps.node.id,
@@ -108,7 +104,7 @@ export async function claimNetwork(
       engineId: request.engineId,
       createdAt: deps.now().toISOString(),
       ...before,
-      synced: engine,
+      synced: request.engine,
     };
     return {
       compare: [

@@ -115,14 +115,14 @@ describe('references', () => {
 describe('network deletion', () => {
   it('is not held up by what weft put into engines, and leaves nothing of it', async () => {
     const { id } = await make('a');
-    await control.following.claimNetwork({ engineId: 'n1', network: id });
+    await control.following.claimNetwork({ engine: 'E1', engineId: 'n1', network: id });
     await control.deleteNetwork({ ref: 'acme/a', force: false });
     expect(await cluster.keys('networks/', 'bindings/', 'vnis/', 'names/network/')).toEqual([]);
   });
 
   it('takes nothing new once it has begun', async () => {
     const { id } = await make('a');
-    await control.following.claimNetwork({ engineId: 'n1', network: id });
+    await control.following.claimNetwork({ engine: 'E1', engineId: 'n1', network: id });
     const { control: other } = await cluster.node('host2');
     const attach = () => other.attach({ network: 'acme/a', netns: '/run/netns/x' });
     await attach();

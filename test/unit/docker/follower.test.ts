@@ -3,6 +3,8 @@ import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Control } from '../../../src/control/port.ts';
 import { followEngine } from '../../../src/engines/docker/engine/follower.ts';
+import { prefixes } from '../../../src/model/keys.ts';
+import type { Binding } from '../../../src/model/objects.ts';
 import { TestCluster } from '../../support/control.ts';
 import { EDITIONS, FakeEngine } from '../../support/fake-engine.ts';
 import { until } from '../../support/until.ts';
@@ -10,6 +12,7 @@ import { until } from '../../support/until.ts';
 describe.each(Object.values(EDITIONS))('a Docker engine of version $version', (edition) => {
   let cluster: TestCluster;
   let engine: FakeEngine;
+  let node: Awaited<ReturnType<TestCluster['node']>>;
   let control: Control;
   let stop: AbortController;
   let running: Promise<void>;
@@ -18,7 +21,8 @@ describe.each(Object.values(EDITIONS))('a Docker engine of version $version', (e
     cluster = new TestCluster();
     engine = new FakeEngine(edition);
     stop = new AbortController();
-    ({ control } = await cluster.node('host1'));
+    node = await cluster.node('host1');
+    ({ control } = node);
     await engine.start();
     await control.createTenant({ name: 'acme' });
   });
@@ -67,6 +71,26 @@ describe.each(Object.values(EDITIONS))('a Docker engine of version $version', (e
       await until(async () => (await status())?.networks.every(({ state }) => state === 'present') ?? false, {
         what: 'the report to be taken back',
       });
+    });
+
+    it('that a user removes while the engine is asked what it has stay away', async () => {
+      await makeNetwork('a');
+      follow();
+      const binding = () => node.deps.view.list<Binding>(prefixes.bindings)[0];
+      await until(() => binding()?.synced === 'E1', { what: 'the binding to be known as made for this engine' });
+      await until(async () => (await status())?.id === 'E1', { what: 'the report of the engine' });
+      const engineId = binding()?.engineId ?? '';
+      let removed = false;
+      engine.meanwhile = async (call) => {
+        if (call !== 'GET /networks' || removed) return;
+        removed = true;
+        await control.engines.unbindNetwork({ engine: 'docker', engineId });
+        engine.networks = [];
+      };
+      engine.emit({ Type: 'network', Action: 'connect', Actor: { ID: engineId, Attributes: { type: 'weft' } } });
+      await until(() => removed, { what: 'the engine to be asked' });
+      await makeNetwork('b');
+      await engineHas('acme.b');
     });
 
     it('are made good again after the engine was away', async () => {

@@ -10,13 +10,15 @@ import type { Self, Step } from './networks.ts';
 export interface ApplyContext extends Self {
   api: EngineApi;
   following: EngineFollowing;
+  /** the engine's own id */
+  engine: string;
   signal: AbortSignal;
   log: Logger;
 }
 
 /** What was refused. Throws only `engine-away`, and what the store says. */
 export async function applyStep(step: Step, context: ApplyContext): Promise<EngineProblem[]> {
-  const { api, following, signal, log } = context;
+  const { api, following, engine, signal, log } = context;
   const problems: EngineProblem[] = [];
   const attempt = async (name: string, work: () => Promise<void>) => {
     try {
@@ -34,12 +36,12 @@ export async function applyStep(step: Step, context: ApplyContext): Promise<Engi
       log.info({ network: network.name }, 'took a network out of the Docker engine');
     });
   }
-  for (const claim of step.claim) await following.claimNetwork(claim, { signal });
+  for (const claim of step.claim) await following.claimNetwork({ engine, ...claim }, { signal });
   // One after the other: the plugin tells pools of one subnet apart by there being only one at a time.
   for (const network of step.create) {
     await attempt(network.name, async () => {
       const engineId = await api.createNetwork(creationOf(network, context), signal);
-      await following.claimNetwork({ engineId, network: network.id }, { signal });
+      await following.claimNetwork({ engine, engineId, network: network.id }, { signal });
       log.info({ network: network.name }, 'put a network into the Docker engine');
     });
   }

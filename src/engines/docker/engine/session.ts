@@ -119,7 +119,7 @@ export class EngineSession {
     const present = await this.#api.networks(signal);
     // Read after the list: what a user removed there was declined before Docker let go of it, and would be made again.
     const step = planStep(this.#wanted ?? [], present, { ...this.#options, version: this.#info.ServerVersion });
-    const problems = await applyStep(step, { ...this.#options, api: this.#api, signal });
+    const problems = await applyStep(step, { ...this.#options, api: this.#api, engine: this.#info.ID, signal });
     await this.#report([...step.problems, ...problems], signal);
     if (!ids) await this.#collect(containers, present, signal);
     const said = problems.map(({ name, reason }) => `${name}: ${reason}`).join('; ');
