@@ -88,6 +88,6 @@ async function collect(deps: ControlDeps, node: ForgottenNode, context: CallCont
     if (!succeeded) return;
     await deps.view.reached(revision, options.deadline, context.signal);
   }
-  for (const network of networksOf(deps, node.id)) await deps.ownership.space.giveBackOf(network, node.id, options);
+  for (const network of networksOf(deps, node.id)) await deps.ownership.giving.giveBackOf(network, node.id, options);
   deps.log.info({ node: node.name, records: records.length }, 'collected what a forgotten node left behind');
 }

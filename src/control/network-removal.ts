@@ -140,10 +140,10 @@ async function letGo(deps: ControlDeps, id: string, context: CallContext): Promi
   if (!network?.leaving) return;
   const options = { deadline: HANDLER_DEADLINE, ...context };
   const unused = () => !deps.ownership.isUsed(id, true);
-  if (unused()) await deps.ownership.space.giveBack(id, unused, options);
+  if (unused()) await deps.ownership.giving.giveBack(id, unused, options);
   if (!network.leaving.force && !(await commit(deps, () => decideForGood(deps, id), context)).result) return;
   const silent = ownersOf(state, network).filter((node) => !isHeardFrom(deps, node));
-  for (const node of silent) await deps.ownership.space.giveBackOf(id, node, options);
+  for (const node of silent) await deps.ownership.giving.giveBackOf(id, node, options);
 }
 
 /**

@@ -10,7 +10,7 @@ export function peerControl(deps: ControlDeps): Pick<Control, 'splitSpace' | 'hi
   return {
     splitSpace: async (request, context = {}) => {
       const asker = callerOf(context);
-      const answer = await deps.ownership.space.split(
+      const answer = await deps.ownership.giving.split(
         { ...request, asker },
         { deadline: HANDLER_DEADLINE, ...context },
       );

@@ -194,7 +194,7 @@ export async function dropUnused(deps: ControlDeps, id: string, context: CallCon
   if (!isUnused(deps, id)) return;
   const options = { deadline: HANDLER_DEADLINE, ...context };
   const unused = () => !deps.ownership.isUsed(id, true);
-  if (unused()) await deps.ownership.space.giveBack(id, unused, options);
+  if (unused()) await deps.ownership.giving.giveBack(id, unused, options);
   const decide = () => {
     const { state } = deps.view.current();
     const network = state.networks.get(id);

@@ -12,6 +12,11 @@ import type { SpaceOptions } from './space-options.ts';
 /** How often a lost race for one block is tried again. */
 export const TRIES = 8;
 
+/** Of whoever changes what this node owns in the network. */
+export function turnOf(network: string): string {
+  return `space/${network}`;
+}
+
 type Options = CallOptions & { deadline: number };
 
 export class Blocks {

@@ -19,6 +19,7 @@ import type { CallOptions, Operation, Store } from '../../store/port.ts';
 import type { ClusterView } from '../cluster-view.ts';
 import type { Turns } from '../turns.ts';
 import { AddressIndex } from './address-index.ts';
+import { Giving } from './giving.ts';
 import { HintSender } from './hint-sender.ts';
 import { SPACE } from './keys.ts';
 import type { Need } from './need.ts';
@@ -28,6 +29,7 @@ import { Publisher } from './publisher.ts';
 import { Recovery } from './recovery.ts';
 import { Rest } from './rest.ts';
 import { Space } from './space.ts';
+import type { SpaceOptions } from './space-options.ts';
 import { ownedIn, spaceOf } from './space-records.ts';
 import type { SpaceRecord } from './space-records.ts';
 import { SpareSpace } from './spare.ts';
@@ -67,6 +69,7 @@ export class Ownership {
   readonly publisher: Publisher;
   readonly index: AddressIndex;
   readonly space: Space;
+  readonly giving: Giving;
   readonly rest: Rest;
   readonly recovery: Recovery;
   readonly #spare: SpareSpace;
@@ -92,7 +95,7 @@ export class Ownership {
       topsOf: (network, part) => topsOf(view, network, part),
       beginAnew: () => this.rest.beginAnew(),
     });
-    this.space = new Space({
+    const spaceOptions: SpaceOptions = {
       ...options,
       own,
       standing: this.standing,
@@ -106,7 +109,9 @@ export class Ownership {
           ?.subnets.find((one) => one.cidr === cidr);
         return subnet && poolOf(subnet);
       },
-    });
+    };
+    this.giving = new Giving(spaceOptions);
+    this.space = new Space(spaceOptions, this.giving);
     this.#hints = new HintSender({ node, own, view, peers: options.peers, log });
     view.onChange(({ keys: changed }) => {
       if (!changed || changed.some((key) => key.startsWith(prefixes.networks) || key.startsWith(prefixes.endpoints))) {
@@ -168,7 +173,7 @@ export class Ownership {
       await this.publisher.flush(options);
       for (const network of this.space.unsettled()) await this.space.settle(network, options);
       for (const network of this.#unused()) {
-        await this.space.giveBack(network, () => this.#unused().includes(network), options);
+        await this.giving.giveBack(network, () => this.#unused().includes(network), options);
       }
       const { networks } = this.#options.view.current().state;
       for (const id of this.#spare.due(networks, now)) await this.#giveBackSpare(id, now, options);
@@ -202,7 +207,7 @@ export class Ownership {
       const network = this.#options.view.current().state.networks.get(id);
       return network && !network.leaving ? this.#spare.parts(network, now) : [];
     };
-    return this.space.giveBackBlocks(id, spare, options);
+    return this.giving.giveBackBlocks(id, spare, options);
   }
 
   /** Whoever deletes a network waits for its nodes to let go: at once, not in the next round. */
@@ -217,7 +222,7 @@ export class Ownership {
         this.#leaving.has(network)
       )
         continue;
-      const work = this.space
+      const work = this.giving
         .giveBack(network, () => !this.isUsed(network, true), { deadline: HANDLER_DEADLINE })
         .catch((error: unknown) =>
           log.debug({ err: error, network }, 'the space in a network that goes is left to the next round'),

@@ -1,30 +1,28 @@
 /**
- * How this node comes by space in a pool, and lets go of it. Space is owned, never lent: the store's `blocks/` say by whom, and
- * each change of a block is one compare-and-swap. What leaves this node is struck from its journal before the store hears of
- * it; what comes is put down after. So at no moment two nodes may give out one address, whatever dies in between.
+ * How this node comes by space in a pool. Space is owned, never lent: the store's `blocks/` say by whom, and each change of a
+ * block is one compare-and-swap. What comes is put down in the journal after the store has it (see giving.ts for what leaves).
  */
 import { formatCidr, parseCidr } from '../../model/address/cidr.ts';
 import type { Cidr } from '../../model/address/cidr.ts';
 import { parseAddress } from '../../model/address/address.ts';
 import { toWeftError } from '../../model/errors.ts';
-import { addressPart, cidrFrom, ownedParts, partOf } from '../../model/ipam/blocks.ts';
+import { cidrFrom, ownedParts, partOf } from '../../model/ipam/blocks.ts';
 import type { BlockRecord } from '../../model/ipam/blocks.ts';
-import { chooseCarve } from '../../model/ipam/choose-carve.ts';
-import { carve, claimAddress, claimFreePart } from '../../model/ipam/claims.ts';
+import { claimAddress, claimFreePart } from '../../model/ipam/claims.ts';
 import type { Claim } from '../../model/ipam/claims.ts';
 import type { Pool } from '../../model/ipam/pool.ts';
 import { cidrsOf, spanOf, without } from '../../model/ipam/spans.ts';
 import { candidateBlocks, topBlockOf } from '../../model/ipam/top-blocks.ts';
 import { keys, prefixes } from '../../model/keys.ts';
 import { HANDLER_DEADLINE } from '../../model/limits.ts';
-import type { JournalOperation } from '../../store/journal/port.ts';
 import type { CallOptions } from '../../store/port.ts';
-import { Blocks, TRIES } from './blocks.ts';
+import { Blocks, TRIES, turnOf } from './blocks.ts';
+import type { Giving } from './giving.ts';
 import { Looks } from './looks.ts';
 import type { Need } from './need.ts';
 import type { SplitAnswer, SplitRequest } from './ports.ts';
 import type { SpaceOptions } from './space-options.ts';
-import { ownedIn, spaceOf, withoutPart, withPart, writeSpace } from './space-records.ts';
+import { spaceOf, withPart, writeSpace } from './space-records.ts';
 import type { Moving, SpaceRecord } from './space-records.ts';
 
 /** for one owner's answer, in milliseconds */
@@ -38,13 +36,15 @@ type Options = CallOptions & { deadline: number };
 export class Space {
   readonly #options: SpaceOptions;
   readonly #blocks: Blocks;
+  readonly #giving: Giving;
   readonly #background = new Set<Promise<void>>();
   /** blocks of the picture with the record of the journal that has all that is said of this node in them */
   readonly #known = new WeakMap<BlockRecord, SpaceRecord>();
   readonly #looks = new Looks();
 
-  constructor(options: SpaceOptions) {
+  constructor(options: SpaceOptions, giving: Giving) {
     this.#options = options;
+    this.#giving = giving;
     this.#blocks = new Blocks(options);
   }
 
@@ -124,65 +124,13 @@ export class Space {
   }
 
   /**
-   * The owner's side of a split: gives the asker an address, or up to half of what is free. It takes no turn: two nodes that
-   * ask each other would wait for each other. What it gives is out of this node's hands in one step.
-   */
-  async split(request: SplitRequest, options: Options): Promise<SplitAnswer> {
-    const { own, standing } = this.#options;
-    await standing.asked(options);
-    standing.assertGives();
-    const cidr = this.#spare(request);
-    const space = spaceOf(own, request.network);
-    if (!cidr) {
-      // So that the asker finds in the store who has it.
-      await this.#options.flush(options).catch(() => undefined);
-      return space.moving.length > 0 ? 'moving' : 'none';
-    }
-    const move = { cidr: formatCidr(cidr), to: request.asker };
-    const next = withoutPart(space, cidr);
-    await own.append([writeSpace({ ...next, moving: [...next.moving, move] })]).durable;
-    return (await this.#finish(request.network, move, options)) ? 'split' : 'moving';
-  }
-
-  /** Lets go of everything in a network in which nothing of this node is left. Throws `store-away`. */
-  giveBack(network: string, unused: () => boolean, options: Options): Promise<void> {
-    const { turns, own } = this.#options;
-    return turns.take(turnOf(network), async () => {
-      const parts = ownedIn(own, network);
-      const space = spaceOf(own, network);
-      // An attach may have come first.
-      if (parts.length === 0 || !unused()) return;
-      const left = [...own.entries(prefixes.addressesOf(network))].map(([key]) => ({ delete: key }));
-      await this.#letGo(network, [...left, writeSpace({ ...space, parts: [] })], options);
-    });
-  }
-
-  /**
-   * Lets go of blocks in a network that is in use. `spare` is asked in the same step that strikes them: it says all that this node
-   * owns of each, and nothing of that may be in use, nor at rest. Throws `store-away`.
-   */
-  giveBackBlocks(network: string, spare: () => Cidr[], options: Options): Promise<void> {
-    const { turns, own } = this.#options;
-    return turns.take(turnOf(network), async () => {
-      const parts = spare();
-      if (parts.length === 0) return;
-      await this.#letGo(network, [writeSpace(parts.reduce(withoutPart, spaceOf(own, network)))], options, parts);
-    });
-  }
-
-  /** All space of a node that is dead, in a network that goes. */
-  giveBackOf(network: string, node: string, options: Options): Promise<void> {
-    return this.#blocks.free(network, node, options);
-  }
-
-  /**
    * After a crash or a lost answer the store may say of a part that it is this node's and the journal does not, or that one
    * still has to leave. Whatever was under way is made void first, by writing the block again.
    */
   settle(network: string, options: Options): Promise<void> {
     const { turns, own } = this.#options;
     return turns.take(turnOf(network), async () => {
-      for (const move of spaceOf(own, network).moving) await this.#finish(network, move, options);
+      for (const move of spaceOf(own, network).moving) await this.#giving.finish(network, move, options);
       await this.#adopt(network, options);
     });
   }
@@ -199,19 +147,6 @@ export class Space {
       if (moving.length > 0) found.add(network);
     }
     return [...found];
-  }
-
-  #spare(request: SplitRequest): Cidr | undefined {
-    const { index, poolOf } = this.#options;
-    const pool = poolOf(request.network, request.pool);
-    if (!pool) return undefined;
-    const { table } = index.of(request.network, pool);
-    const space = index.space(request.network, pool);
-    if (request.address === '') return chooseCarve(space, table, request.range ? parseCidr(request.range) : undefined);
-    const address = parseAddress(request.address);
-    if (!address || table.get(address.value)) return undefined;
-    const owned = space.spans.some(({ first, last }) => address.value >= first && address.value <= last);
-    return owned ? addressPart(pool.cidr, address.value) : undefined;
   }
 
   async #any(need: PoolNeed, left: () => Options): Promise<void> {
@@ -327,49 +262,6 @@ export class Space {
     }
   }
 
-  /** True once the part is the other node's. */
-  async #finish(network: string, move: Moving, options: Options): Promise<boolean> {
-    const { own, view, flush } = this.#options;
-    const cidr = cidrFrom(move.cidr);
-    try {
-      // What was deleted there must not reach the store after what the next owner writes.
-      await flush(options);
-    } catch (error) {
-      if (toWeftError(error).code !== 'store-away') throw error;
-      return false;
-    }
-    for (let tried = 0; tried < TRIES; tried++) {
-      const record = this.#blocks.around(network, cidr);
-      const claim = carve(record, {
-        from: this.#options.node.id,
-        to: this.#blocks.owner(move.to),
-        cidr,
-      });
-      const done = claim.ok
-        ? await this.#blocks.swap(record, claim.record, options).catch((error: unknown) => {
-            if (toWeftError(error).code !== 'store-away') throw error;
-            return undefined;
-          })
-        : true;
-      if (done === undefined) return false;
-      if (done) {
-        const space = spaceOf(own, network);
-        const moving = space.moving.filter(({ cidr: other }) => other !== move.cidr);
-        await own.append([writeSpace({ ...space, moving })]).durable;
-        return true;
-      }
-      await view.sync(options);
-    }
-    return false;
-  }
-
-  async #letGo(network: string, struck: JournalOperation[], options: Options, parts?: Cidr[]): Promise<void> {
-    await this.#options.own.append(struck, 'release').durable;
-    // What is deleted here must not reach the store after what the next owner writes.
-    await this.#options.flush(options);
-    await this.#blocks.free(network, this.#options.node.id, options, parts);
-  }
-
   /** Puts down what the store says is this node's. The picture must be as new as the store. */
   async #adopt(network: string, options: Options): Promise<void> {
     const { own, view, log } = this.#options;
@@ -404,8 +296,4 @@ export class Space {
     if (unknown.length === 0) this.#known.set(record, space);
     return unknown;
   }
-}
-
-function turnOf(network: string): string {
-  return `space/${network}`;
 }
