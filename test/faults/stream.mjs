@@ -42,6 +42,7 @@ function open(address, stream) {
     clearInterval(timer);
     // What never stood was not lost.
     if (established) stream.breaks++;
+    // A host that is cut off or starting refuses at once: without a pause this would do nothing but ask.
     setTimeout(() => open(address, stream), EVERY);
   });
 }

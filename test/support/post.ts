@@ -54,6 +54,7 @@ export class Post {
   async ask(probes: readonly Probe[], wait: number): Promise<(string | null)[]> {
     const answered = new Promise<(string | null)[]>((resolve, reject) => {
       this.#answer = resolve;
+      // A program that died or hangs must not hold the test for ever, nor this timer the test's end.
       setTimeout(() => reject(new Error('a post does not answer')), wait + DEADLINE).unref();
     });
     this.#process.stdin.write(`${JSON.stringify([wait, ...probes])}\n`);

@@ -15,10 +15,12 @@ export const TALKER = `
     const at = Date.now();
     let text = '';
     const socket = net.connect(port, to);
+    // A packet that is dropped on purpose is answered by nothing: the kernel would try for two minutes.
     const limit = setTimeout(() => socket.destroy(), patience);
     socket.on('data', (data) => (text += data)).on('error', () => undefined).on('close', () => {
       clearTimeout(limit);
       say({ name, at, answer: text });
+      // The rate of questions is part of the load that a test puts on its hosts.
       setTimeout(ask, pause, { name, to, port });
     });
   };

@@ -37,6 +37,7 @@ export const ASK = `
         const socket = net.connect(port, to);
         let text = '';
         socket.on('data', (data) => (text += data)).on('error', () => done('')).on('close', () => done(text));
+        // No answer is an answer here, and TCP gives up after minutes only.
         setTimeout(() => socket.destroy(), wait);
       },
       UDP: ({ to, port }, wait, done) => {
@@ -44,6 +45,7 @@ export const ASK = `
         const end = (text) => { done(text); try { socket.close(); } catch {} };
         socket.on('message', (data) => end(String(data))).on('error', () => end(''));
         socket.send('x', port, to);
+        // UDP itself never says that nobody answers.
         setTimeout(() => end(''), wait);
       },
       ICMP: ({ to, size = 56 }, wait, done) => {

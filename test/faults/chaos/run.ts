@@ -124,7 +124,7 @@ class ChaosRun {
     this.#note({ event: 'begin', round, fault });
     await begin(this.#world, this.#streams, fault);
     await lasting(fault.lasts);
-    await end(this.#world, fault);
+    await end(this.#world, this.#streams, fault);
     this.#note({ event: 'end', round, fault });
   }
 
