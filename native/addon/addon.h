@@ -1,8 +1,8 @@
 /*
  * netlink-ts addon: what JavaScript cannot do itself. Sockets in a namespace given by descriptor, receiving through the
  * event loop (socket.c), namespace files (namespace.c), per-namespace sysctls (sysctl.c), held ports (port.c), frames
- * (frame.c), sd_notify (notify.c), flock (lock.c). No parsing, no policy, no global mutable state: each environment (main
- * thread, worker) owns its sockets and ends them in an asynchronous cleanup hook.
+ * (frame.c), socket options (option.c), sd_notify (notify.c), flock (lock.c). No parsing, no policy, no global mutable
+ * state: each environment (main thread, worker) owns its sockets and ends them in an asynchronous cleanup hook.
  */
 #ifndef NETLINK_TS_ADDON_H
 #define NETLINK_TS_ADDON_H
@@ -49,6 +49,10 @@ struct visit {
   int descriptor;
   int port;
   int reuse;
+  int family; /* of a socket to ask */
+  int level;
+  int option;
+  void *buffer; /* of `length` bytes, read and written */
   char path[PATH_MAX];
   char value[VALUE_LENGTH];
   size_t length;
@@ -81,6 +85,7 @@ napi_value sysctl_write(napi_env env, napi_callback_info info);
 napi_value sysctl_read(napi_env env, napi_callback_info info);
 napi_value port_bind(napi_env env, napi_callback_info info);
 napi_value frame_send(napi_env env, napi_callback_info info);
+napi_value option_read(napi_env env, napi_callback_info info);
 napi_value service_notify(napi_env env, napi_callback_info info);
 napi_value file_lock(napi_env env, napi_callback_info info);
 

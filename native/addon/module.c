@@ -20,6 +20,7 @@ NAPI_MODULE_INIT() {
       {"writeSysctl", NULL, sysctl_write, NULL, NULL, NULL, napi_enumerable, NULL},
       {"bindPort", NULL, port_bind, NULL, NULL, NULL, napi_enumerable, NULL},
       {"sendFrame", NULL, frame_send, NULL, NULL, NULL, napi_enumerable, NULL},
+      {"readOption", NULL, option_read, NULL, NULL, NULL, napi_enumerable, NULL},
       {"notify", NULL, service_notify, NULL, NULL, NULL, napi_enumerable, NULL},
       {"lock", NULL, file_lock, NULL, NULL, NULL, napi_enumerable, NULL},
       {"readSysctl", NULL, sysctl_read, NULL, NULL, NULL, napi_enumerable, NULL},

@@ -4,6 +4,8 @@ export type { Namespace, NamespaceReference } from './namespace/namespace.ts';
 export { holdPort } from './port/port.ts';
 export type { HeldPort, PortRequest } from './port/port.ts';
 export { sendFrame } from './frame/frame.ts';
+export { readLegacyTable } from './legacy/table.ts';
+export type { LegacyChain, LegacyFamily, LegacyHook, LegacyRule, LegacyTable } from './legacy/decode.ts';
 export { tryLock } from './service/lock.ts';
 export { notifyService } from './service/notify.ts';
 export { NETLINK_GENERIC, NETLINK_NETFILTER, NETLINK_ROUTE, NetlinkSocket } from './socket/socket.ts';

@@ -18,8 +18,10 @@ export interface HostFacts {
   ways: WayToPeer[];
   /** of the main table, without default routes and those that weft made */
   routes: { destination: string; interface: string }[];
-  /** of iptables-legacy, by "ip filter" */
+  /** of iptables-legacy, those with rules: "ip filter" */
   legacyTables: string[];
+  /** where the FORWARD chain of iptables-legacy drops what comes from weft's uplinks, or what goes there */
+  legacyDrops: ('ip' | 'ip6')[];
   /** programs that manage links, and whether they were told to leave weft's alone */
   linkManagers: { name: 'systemd-networkd' | 'NetworkManager'; told: boolean }[];
   /** of udev's rules that were added on this host, those about links */

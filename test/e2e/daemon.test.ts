@@ -1,4 +1,5 @@
 /** The daemon's life on a host: activation by socket, metrics, a checked configuration, power cuts of its hosts. */
+import { spawnSync } from 'node:child_process';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Examination } from '../../src/control/examination/port.ts';
 import type { EndpointView, StatusView } from '../../src/control/port.ts';
@@ -121,6 +122,21 @@ describe('weftd', () => {
     await run(one, 'nft', 'delete', 'table', 'inet', 'planted');
   });
 
+  it.skipIf(!hasLegacyTables())('finds what iptables-legacy drops, which its command lets through', async () => {
+    const one = lab.host(1);
+    await run(one, 'iptables-legacy', '-P', 'FORWARD', 'DROP');
+    const { findings } = await doctor(one);
+    expect(findings.map(({ code, node, object }) => [code, node, object])).toEqual([
+      ['legacy-forward-drops', 'host1', 'ip filter FORWARD'],
+    ]);
+    await run(one, 'sh', '-c', findings[0]?.command ?? '');
+    // All that is left to say is that there are rules now.
+    expect((await doctor(one)).findings.map(({ code, object }) => [code, object])).toEqual([
+      ['iptables-legacy', 'ip filter'],
+    ]);
+    for (const undo of ['-F', '-P FORWARD ACCEPT']) await run(one, 'iptables-legacy', ...undo.split(' '));
+  });
+
   it('is audited: silent while all is well, and what is planted is found, named, and ended as it says', async () => {
     const [one, two] = [lab.host(1), lab.host(2)];
     const silent = async () => (await doctor(two, '--audit')).exitCode === 0;
@@ -154,6 +170,11 @@ describe('weftd', () => {
     await until(silent, { what: 'nothing to be found any more', deadline: 60_000 });
   });
 });
+
+/** A kernel may be built without them. */
+function hasLegacyTables(): boolean {
+  return spawnSync('unshare', ['--net', 'iptables-legacy', '-S']).status === 0;
+}
 
 async function doctor(host: LabHost, ...flags: string[]): Promise<Examination & { exitCode: number }> {
   const { exitCode, stdout } = await host.exec(['weft', 'doctor', ...flags, '-o', 'json'], { timeout: 60_000 });

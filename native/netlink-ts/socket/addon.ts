@@ -23,6 +23,8 @@ export interface Addon {
   /** `reuse` 1: although connections of a former holder are still closing */
   bindPort(netns: number, protocol: number, address: string, port: number, reuse: number): number;
   sendFrame(netns: number, index: number, frame: Buffer): void;
+  /** of a raw socket of this address family; the buffer holds the question, then the answer, whose length is returned */
+  readOption(netns: number, family: number, level: number, option: number, buffer: Buffer): number;
   notify(path: string, message: string): void;
   /** false while another open file has it */
   lock(descriptor: number): boolean;

@@ -54,6 +54,12 @@ function refusals() {
   assert.throws(() => addon.sendFrame(9_999, 1, Buffer.alloc(60)), { errno: 9 });
   assert.throws(() => addon.sendFrame(-1, 1 << 30, Buffer.alloc(60)), { errno: 6 });
   assert.throws(() => addon.sendFrame(-1, 1, Buffer.alloc(5_000)), { errno: 90 });
+  assert.throws(() => addon.readOption(9_999, 2, 0, 64, Buffer.alloc(84)), { errno: 9 });
+  assert.throws(() => addon.readOption(-1, 99, 0, 64, Buffer.alloc(84)), { errno: 97 });
+  assert.throws(() => addon.readOption(-1, 2, 0, 64, 'no buffer'));
+  for (const length of [0, 83, 85, 5_000]) {
+    assert.throws(() => addon.readOption(-1, 2, 0, 64, Buffer.alloc(length)), { syscall: 'getsockopt' });
+  }
   const socket = addon.open(ROUTE, -1, ignore);
   assert.throws(() => addon.join(socket, 100_000), { errno: 22 });
   assert.throws(() => addon.send(socket, Buffer.alloc(64 << 20)), { errno: 90 });

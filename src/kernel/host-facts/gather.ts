@@ -4,10 +4,11 @@ import { RouteSocket } from 'netlink-ts';
 import type { FactsWish, HostFacts } from '../../model/host-facts.ts';
 import { LINK_GROUP } from '../link-group.ts';
 import { ROUTE_PROTOCOL } from '../uplinks.ts';
+import { legacyTables } from './legacy-tables.ts';
 import { linkManagers } from './link-managers.ts';
 import { lackingModules } from './modules.ts';
 import { udevRules } from './udev-rules.ts';
-import { numberIn, wordsIn } from './files.ts';
+import { numberIn } from './files.ts';
 import { sourceTo } from './source-address.ts';
 
 const MAIN_TABLE = 254;
@@ -21,10 +22,7 @@ export async function gatherHostFacts({ vtep, peers }: FactsWish): Promise<HostF
     lackingModules: await lackingModules(release()),
     ...(await linksAndRoutes(vtep)),
     ways: await Promise.all(peers.map(async (peer) => ({ ...peer, source: await sourceTo(peer.vtep) }))),
-    legacyTables: [
-      ...(await wordsIn('/proc/net/ip_tables_names')).map((name) => `ip ${name}`),
-      ...(await wordsIn('/proc/net/ip6_tables_names')).map((name) => `ip6 ${name}`),
-    ],
+    ...(await legacyTables()),
     linkManagers: await linkManagers(),
     udevRules: await udevRules(),
     connections: used === undefined || most === undefined ? undefined : { used, most },

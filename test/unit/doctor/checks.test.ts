@@ -15,7 +15,7 @@ const HEALTHY: HostFacts = {
     { destination: '192.0.2.0/24', interface: 'eth0' },
     { destination: '172.17.0.0/16', interface: 'docker0' },
   ],
-  legacyTables: [],
+  ...{ legacyTables: [], legacyDrops: [] },
   linkManagers: [{ name: 'systemd-networkd', told: true }],
   udevRules: [],
   connections: { used: 1_000, most: 262_144 },
@@ -40,7 +40,7 @@ function check(changes: Partial<HostFacts> = {}, options: { endpoints?: number; 
 }
 
 const UNKNOWN: Partial<HostFacts> = {
-  ...{ lackingModules: [], ways: [], routes: [], legacyTables: [], linkManagers: [], udevRules: [] },
+  ...{ lackingModules: [], ways: [], routes: [], legacyTables: [], legacyDrops: [], linkManagers: [], udevRules: [] },
   connections: undefined,
   neighbourLimits: { ipv4: undefined, ipv6: undefined },
 };
@@ -69,6 +69,7 @@ describe('the checks of a host', () => {
       'src 192.0.2.1',
       { ways: [{ node: 'host2', vtep: '192.0.2.2', source: '198.51.100.1' }] },
     ],
+    ['legacy-forward-drops', 'ip6 filter FORWARD', 'ip6tables-legacy -I FORWARD -i wu+', { legacyDrops: ['ip6'] }],
     ['iptables-legacy', 'ip filter, ip nat', 'iptables-nft', { legacyTables: ['ip filter', 'ip nat'] }],
     [
       'subnet-overlaps-route',
