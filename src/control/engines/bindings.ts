@@ -67,6 +67,7 @@ function bind(deps: ControlDeps, decision: Decision<Network>, request: BindReque
     engine: request.engine,
     engineId: request.engineId,
     createdAt: deps.now().toISOString(),
+    ...(request.synced === undefined ? {} : { synced: request.synced }),
   };
   const loose = taken.map(({ pool }) => endLoose(deps, pool));
   const pools = taken.map(({ pool, certain }) => ({

@@ -36,6 +36,8 @@ export interface BindRequest {
   mtu?: number;
   /** left out: what there is; an empty list is none */
   routes?: StaticRoute[];
+  /** weft itself had the engine of this id make it: see Binding */
+  synced?: string;
 }
 
 export interface EngineEndpointRequest {

@@ -39,7 +39,11 @@ export interface NetworkOptions {
   internal: boolean;
   mtu?: number;
   routes?: { destination: string; via: string }[];
+  synced?: string;
 }
+
+/** Of networks that weft makes itself to keep an engine in step: that engine's id. */
+export const SYNCED_OPTION = 'weft.engine';
 
 /**
  * `internal` has no `-o` form: only by its own `--internal` does Docker know that such a network is no way out, and
@@ -47,7 +51,7 @@ export interface NetworkOptions {
  */
 export function networkOptions(options: Options): NetworkOptions {
   const given = checked(mapOf(text), options[GENERIC], GENERIC);
-  refuseUnknown('-o', given, ['tenant', 'network', 'mtu', 'routes', BRIDGE_MTU]);
+  refuseUnknown('-o', given, ['tenant', 'network', 'mtu', 'routes', BRIDGE_MTU, SYNCED_OPTION]);
   const mtu = readMtu(given.mtu ?? '', given[BRIDGE_MTU] ?? '');
   return {
     tenant: given.tenant ?? '',
@@ -55,6 +59,7 @@ export function networkOptions(options: Options): NetworkOptions {
     internal: options[INTERNAL] === true,
     ...(mtu === undefined ? {} : { mtu }),
     ...(given.routes === undefined ? {} : { routes: readRoutes(given.routes) }),
+    ...(given[SYNCED_OPTION] === undefined ? {} : { synced: given[SYNCED_OPTION] }),
   };
 }
 

@@ -97,6 +97,21 @@ describe('a network', () => {
   });
 });
 
+describe('a network that weft has an engine make', () => {
+  it('and that a user removes at once, before anybody looked, is declined', async () => {
+    const { control } = await cluster.node('host1');
+    const [engine, state] = ['docker', 'connected'] as const;
+    await control.following.report({ engine, state, id: 'E1', version: '', liveRestore: false, problems: [] });
+    await control.createTenant({ name: 'acme' });
+    const { id } = await control.createNetwork({ tenant: 'acme', name: 'web', subnets: [{ cidr: '10.10.0.0/16' }] });
+    await bind(control.engines, 'aaaa', [await pool(control.engines)], { synced: 'E1' });
+    await control.engines.unbindNetwork({ engine, engineId: 'aaaa' });
+    const [status] = await control.listEngines({});
+    expect(status?.networks).toMatchObject([{ network: 'acme/web', state: 'declined' }]);
+    expect(await cluster.keys('networks/')).toEqual([`networks/${id}`]);
+  });
+});
+
 describe('a network that is extended', () => {
   it('gives the engine addresses of the new subnet once the one it knows has none left', async () => {
     const { control } = await cluster.node('host1');

@@ -132,7 +132,7 @@ describe('creationOf', () => {
       { cidr: '10.1.0.0/16', gateway: '10.1.0.1' },
       { cidr: 'fd00::/64', gateway: 'fd00::1' },
     ];
-    expect(creationOf(wanted('a', { subnets, internal: true }), SELF)).toEqual({
+    expect(creationOf(wanted('a', { subnets, internal: true }), { ...SELF, engine: 'E1' })).toEqual({
       Name: 'acme.a',
       Driver: 'weft',
       Internal: true,
@@ -146,7 +146,7 @@ describe('creationOf', () => {
         ],
         Options: { tenant: 'acme', network: 'a' },
       },
-      Options: { tenant: 'acme', network: 'a' },
+      Options: { tenant: 'acme', network: 'a', 'weft.engine': 'E1' },
       Labels: { 'weft.network': 'a', 'weft.cluster': 'C1', 'weft.name': 'acme/a' },
     });
   });

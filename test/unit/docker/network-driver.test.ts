@@ -42,7 +42,7 @@ describe('networks', () => {
 
   test('are bound by the names, subnets and reserved addresses Docker has', async () => {
     await start();
-    const generic = { tenant: 'acme', network: 'web', mtu: '1400' };
+    const generic = { tenant: 'acme', network: 'web', mtu: '1400', 'weft.engine': 'E1' };
     const IPv6Data = [{ AddressSpace: 'weft-local', Pool: 'fd00:99::/64', Gateway: 'fd00:99::1/64' }];
     const IPv4Data = [{ ...IPV4, AuxAddresses: { r1: '10.99.0.9/24' } }];
     const options = { 'com.docker.network.generic': generic, 'com.docker.network.enable_ipv6': true };
@@ -57,6 +57,7 @@ describe('networks', () => {
           network: 'web',
           internal: false,
           mtu: 1400,
+          synced: 'E1',
           subnets: [
             { addressSpace: 'weft-local', cidr: '10.99.0.0/24', gateway: '10.99.0.1', reserved: ['10.99.0.9'] },
             { addressSpace: 'weft-local', cidr: 'fd00:99::/64', gateway: 'fd00:99::1', reserved: [] },

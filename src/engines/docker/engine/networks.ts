@@ -7,6 +7,7 @@
  */
 import type { EngineNetwork } from '../../../control/engines/port.ts';
 import type { EngineProblem } from '../../../model/objects.ts';
+import { SYNCED_OPTION } from '../options.ts';
 import type { DockerNetwork, NetworkCreation } from './api.ts';
 
 /** Of networks that weft made in an engine: the ids of our network and of our cluster. */
@@ -86,7 +87,10 @@ function hasFamily({ subnets }: EngineNetwork, family: 4 | 6): boolean {
 }
 
 /** With its subnets, so that users can choose addresses in them (`--ip`). */
-export function creationOf(network: EngineNetwork, { driver, cluster }: Self): NetworkCreation {
+export function creationOf(
+  network: EngineNetwork,
+  { driver, cluster, engine }: Self & { engine: string },
+): NetworkCreation {
   const names = { tenant: network.tenant, network: network.network };
   return {
     Name: network.name,
@@ -99,7 +103,8 @@ export function creationOf(network: EngineNetwork, { driver, cluster }: Self): N
       Config: network.subnets.map(({ cidr, gateway }) => ({ Subnet: cidr, Gateway: gateway })),
       Options: names,
     },
-    Options: names,
+    // Told with the create itself: who removes it a moment later has removed what weft made.
+    Options: { ...names, [SYNCED_OPTION]: engine },
     Labels: {
       [NETWORK_LABEL]: network.id,
       [CLUSTER_LABEL]: cluster,
