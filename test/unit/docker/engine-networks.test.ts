@@ -49,6 +49,12 @@ describe('planStep', () => {
     expect(planStep([wanted('a', { wish: 'declined' })], [], SELF).create).toEqual([]);
   });
 
+  it('does not make again what the engine may be about to remove, which its driver hears of last', () => {
+    const a = wanted('a', { bound: ['d1'] });
+    expect(planStep([a], [], { ...SELF, leaving: new Set(['d1']) }).create).toEqual([]);
+    expect(planStep([a], [], { ...SELF, leaving: new Set(['d2']) }).create).toEqual([a]);
+  });
+
   it('reports a foreign network in the way and leaves it', () => {
     const step = planStep([wanted('a')], [docker('d1', 'acme.a', { Driver: 'bridge' })], SELF);
     expect(step).toMatchObject({ create: [], remove: [], problems: [{ name: 'acme.a' }] });

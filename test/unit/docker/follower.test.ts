@@ -73,25 +73,34 @@ describe.each(Object.values(EDITIONS))('a Docker engine of version $version', (e
       });
     });
 
-    it('that a user removes while the engine is asked what it has stay away', async () => {
-      await makeNetwork('a');
-      follow();
-      const binding = () => node.deps.view.list<Binding>(prefixes.bindings)[0];
-      await until(() => binding()?.synced === 'E1', { what: 'the binding to be known as made for this engine' });
-      await until(async () => (await status())?.id === 'E1', { what: 'the report of the engine' });
-      const engineId = binding()?.engineId ?? '';
-      let removed = false;
-      engine.meanwhile = async (call) => {
-        if (call !== 'GET /networks' || removed) return;
-        removed = true;
-        await control.engines.unbindNetwork({ engine: 'docker', engineId });
-        engine.networks = [];
-      };
-      engine.emit({ Type: 'network', Action: 'connect', Actor: { ID: engineId, Attributes: { type: 'weft' } } });
-      await until(() => removed, { what: 'the engine to be asked' });
-      await makeNetwork('b');
-      await engineHas('acme.b');
-    });
+    it.each(['before the driver is told', 'after the driver was told'])(
+      'that a user removes while the engine is asked what it has stay away: %s',
+      async (order) => {
+        await makeNetwork('a');
+        follow();
+        const binding = () => node.deps.view.list<Binding>(prefixes.bindings)[0];
+        await until(() => binding()?.synced === 'E1', { what: 'the binding to be known as made for this engine' });
+        await until(async () => (await status())?.id === 'E1', { what: 'the report of the engine' });
+        const engineId = binding()?.engineId ?? '';
+        const tellDriver = () => control.engines.unbindNetwork({ engine: 'docker', engineId });
+        let asked = 0;
+        engine.meanwhile = async (call) => {
+          if (call !== 'GET /networks' || ++asked > 2) return;
+          if (asked === 1) engine.networks = [];
+          if (asked === (order.startsWith('after') ? 1 : 2)) await tellDriver();
+        };
+        const event = { Type: 'network', Action: 'connect', Actor: { ID: engineId, Attributes: { type: 'weft' } } };
+        engine.emit(event);
+        await until(() => asked >= 1, { what: 'the engine to be asked' });
+        await makeNetwork('b');
+        await engineHas('acme.b');
+        await until(() => asked >= 2, { what: 'the engine to be asked again' });
+        expect((await status())?.networks).toContainEqual(
+          expect.objectContaining({ network: 'acme/a', state: 'declined' }),
+        );
+        expect(names()).toEqual(['acme.b']);
+      },
+    );
 
     it('are made good again after the engine was away', async () => {
       follow();

@@ -32,8 +32,15 @@ export interface Step {
   problems: EngineProblem[];
 }
 
-/** `version`: of the engine, where it tells one */
-export function planStep(wanted: EngineNetwork[], present: DockerNetwork[], self: Self & { version?: string }): Step {
+/** What a step depends on beside the networks. */
+export interface StepContext extends Self {
+  /** of the engine, where it tells one */
+  version?: string;
+  /** ids of networks that the engine may be about to remove */
+  leaving?: ReadonlySet<string>;
+}
+
+export function planStep(wanted: EngineNetwork[], present: DockerNetwork[], self: StepContext): Step {
   const step: Step = { create: [], remove: [], claim: [], problems: [] };
   const byId = new Map(wanted.map((network) => [network.id, network]));
   const ours = present.filter((network) => network.Driver === self.driver);
@@ -48,15 +55,14 @@ export function planStep(wanted: EngineNetwork[], present: DockerNetwork[], self
       step.claim.push({ engineId: network.Id, network: target.id });
     }
   }
-  for (const network of wanted)
-    if (network.wish === 'present') offer(step, network, { present, ours, version: self.version ?? '' });
+  for (const network of wanted) if (network.wish === 'present') offer(step, network, { ...self, present, ours });
   return step;
 }
 
 function offer(
   step: Step,
   network: EngineNetwork,
-  { present, ours, version }: { present: DockerNetwork[]; ours: DockerNetwork[]; version: string },
+  { present, ours, version = '', leaving }: StepContext & { present: DockerNetwork[]; ours: DockerNetwork[] },
 ): void {
   // Engines before 25 may have several of one name.
   const named = present.filter((one) => one.Name === network.name);
@@ -76,7 +82,7 @@ function offer(
       reason: `Docker ${version} gives every network an IPv4 subnet, and ${object} has none`,
       next: `install Docker ${IPV6_ONLY} or later, or weft network extend ${object} --subnet CIDR with one of IPv4`,
     });
-  } else if (named.length === 0) {
+  } else if (named.length === 0 && !network.bound.some((id) => leaving?.has(id))) {
     // One of that name that was ours before goes first; the next round finds the name free.
     step.create.push(network);
   }

@@ -19,6 +19,12 @@ const RESYNC = 30_000;
 const RETRY = 2_000;
 /** A container's start is a handful of events, and lists show it right only after the last. */
 const COALESCE = 50;
+/**
+ * Docker lists a network no more as soon as it begins to remove it, and only then tells the driver, by which a user's removal is
+ * known as such. In these milliseconds it does, also when weftd is just being restarted; an engine that lost the network and
+ * never will gets it again after them.
+ */
+const REMOVAL = 10_000;
 /** More containers than this at once are read as all of them. */
 const MANY = 50;
 
@@ -34,6 +40,8 @@ export class EngineSession {
   #dirty: Set<string> | undefined;
   #wanted: EngineNetwork[] | undefined;
   #listening = false;
+  /** bound networks that the engine does not list: since when */
+  #missing = new Map<string, number>();
   /** problems logged last: they are tried again every few seconds */
   #said = '';
 
@@ -118,14 +126,24 @@ export class EngineSession {
     await following.describe(containers.map(sightingOf), { signal });
     const present = await this.#api.networks(signal);
     // Read after the list: what a user removed there was declined before Docker let go of it, and would be made again.
-    const step = planStep(this.#wanted ?? [], present, { ...this.#options, version: this.#info.ServerVersion });
+    const leaving = this.#leaving(present);
+    const context = { ...this.#options, version: this.#info.ServerVersion, leaving };
+    const step = planStep(this.#wanted ?? [], present, context);
     const problems = await applyStep(step, { ...this.#options, api: this.#api, engine: this.#info.ID, signal });
     await this.#report([...step.problems, ...problems], signal);
     if (!ids) await this.#collect(containers, present, signal);
     const said = problems.map(({ name, reason }) => `${name}: ${reason}`).join('; ');
     if (said !== this.#said && said !== '') log.warn({ reason: said }, 'networks of this engine are not in step');
     this.#said = said;
-    return problems.length === 0;
+    return problems.length === 0 && leaving.size === 0;
+  }
+
+  #leaving(present: DockerNetwork[]): ReadonlySet<string> {
+    const now = performance.now();
+    const listed = new Set(present.map(({ Id }) => Id));
+    const missing = (this.#wanted ?? []).flatMap(({ bound }) => bound).filter((id) => !listed.has(id));
+    this.#missing = new Map(missing.map((id) => [id, this.#missing.get(id) ?? now]));
+    return new Set(missing.filter((id) => now - (this.#missing.get(id) ?? now) < REMOVAL));
   }
 
   async #report(problems: EngineProblem[], signal: AbortSignal): Promise<void> {
