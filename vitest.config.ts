@@ -1,9 +1,24 @@
 import { defineConfig } from 'vitest/config';
+import { BaseSequencer } from 'vitest/node';
+import type { TestSpecification } from 'vitest/node';
 
 /** Labs have namespaces and a folder of their own, and mostly wait: so many stand at once, under different names. */
-const LABS = 2;
+const LABS = 3;
 /** The other faults, chaos and the soak take a quarter of an hour even when they are short. */
 const FAULTS = process.env.WEFT_LONG === undefined ? 'test/faults/weftd.test.ts' : 'test/faults/**/*.test.ts';
+
+/** They take minutes: begun first, so that none is left to run alone at the end. */
+const LONGEST = ['faults/weftd', 'e2e/daemon', 'e2e/dockerd-start', 'e2e/tutorial', 'e2e/docker', 'e2e/dockerd-life'];
+
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const place = ({ moduleId }: TestSpecification) => {
+      const found = LONGEST.findIndex((name) => moduleId.endsWith(`/test/${name}.test.ts`));
+      return found < 0 ? LONGEST.length : found;
+    };
+    return (await super.sort(files)).sort((a, b) => place(a) - place(b));
+  }
+}
 
 /**
  * One kind after the other, so that deadlines are not met by chance; what touches the kernel's shared tables runs one file at
@@ -12,6 +27,7 @@ const FAULTS = process.env.WEFT_LONG === undefined ? 'test/faults/weftd.test.ts'
 export default defineConfig({
   resolve: { alias: { 'netlink-ts': new URL('./native/netlink-ts/index.ts', import.meta.url).pathname } },
   test: {
+    sequence: { sequencer: LongestFirst },
     setupFiles: ['test/support/properties.ts'],
     projects: [
       {
