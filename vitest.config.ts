@@ -3,7 +3,7 @@ import { BaseSequencer } from 'vitest/node';
 import type { TestSpecification } from 'vitest/node';
 
 /** Labs have namespaces and a folder of their own, and mostly wait: so many stand at once, under different names. */
-const LABS = 3;
+const LABS = 2;
 /** The other faults, chaos and the soak take a quarter of an hour even when they are short. */
 const FAULTS = process.env.WEFT_LONG === undefined ? 'test/faults/weftd.test.ts' : 'test/faults/**/*.test.ts';
 

@@ -14,18 +14,23 @@ export interface WaitOptions {
   explain?: () => Promise<string>;
 }
 
-const INTERVAL = 30;
+/** of pauses, in milliseconds */
+const [SHORTEST, LONGEST] = [30, 500];
 
 export async function until(condition: () => Promise<boolean>, options: WaitOptions): Promise<void> {
   const end = performance.now() + options.deadline;
-  while (!(await condition())) {
+  for (;;) {
+    const began = performance.now();
+    if (await condition()) return;
     options.signal?.throwIfAborted();
-    if (performance.now() > end) {
+    const now = performance.now();
+    if (now > end) {
       const explanation = options.explain === undefined ? '' : await options.explain();
       const context = options.host === undefined ? {} : { host: options.host };
       const detail = explanation === '' ? '' : `: ${explanation}`;
       throw new WeftError('lab-failed', `${options.what} after ${options.deadline} ms${detail}`, context);
     }
-    await pause(INTERVAL, undefined, options.signal ? { signal: options.signal } : {});
+    // What is waited for needs the processor as well.
+    await pause(Math.min(LONGEST, Math.max(SHORTEST, now - began)), undefined, options.signal ? { signal: options.signal } : {});
   }
 }

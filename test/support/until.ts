@@ -1,14 +1,23 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** Waits for a condition; fails naming it at the deadline (milliseconds, 10 s when left out). */
+/** of pauses, in milliseconds */
+const [SHORTEST, LONGEST] = [15, 500];
+
+/**
+ * Waits for a condition; fails naming it at the deadline (milliseconds, 10 s when left out). A look that takes long, of a program
+ * that is started for it, is followed by as long a pause: what is waited for needs the processor as well.
+ */
 export async function until(
   condition: () => boolean | Promise<boolean>,
   options: { what: string; deadline?: number; every?: number },
 ): Promise<void> {
   const deadline = options.deadline ?? 10_000;
   const end = performance.now() + deadline;
-  while (!(await condition())) {
-    if (performance.now() > end) throw new Error(`waited ${deadline} ms in vain for ${options.what}`);
-    await sleep(options.every ?? 15);
+  for (;;) {
+    const began = performance.now();
+    if (await condition()) return;
+    const now = performance.now();
+    if (now > end) throw new Error(`waited ${deadline} ms in vain for ${options.what}`);
+    await sleep(options.every ?? Math.min(LONGEST, Math.max(SHORTEST, now - began)));
   }
 }
