@@ -216,6 +216,11 @@ describe('routers', () => {
     const ping = (...words: string[]) => inside(a, 'sh', '-c', `ping -n -c1 -W2 ${words.join(' ')} || true`);
     expect(ping('-t1', db.ipv4)).toContain('From 10.10.0.1 icmp_seq=1 Time to live exceeded');
     expect(ping('-t1', db.ipv6)).toContain('From fd00:10::1 icmp_seq=1 Time exceeded: Hop limit');
+    // One router on the way: the sender's own host hands packets straight to the other.
+    for (const to of [db.ipv4, db.ipv6]) expect(ping('-t2', to)).toContain('1 received');
+    const gatewayOf = (path: string) => inside(path, 'ip', 'neigh', 'show', '10.20.0.1').match(/lladdr (\S+)/)?.[1];
+    expect(gatewayOf(near)).toMatch(/^02:/);
+    expect(gatewayOf(far)).toBe(gatewayOf(near));
     expect(ping('-Mdo', '-s1400', db.ipv4)).toContain('From 10.10.0.1 icmp_seq=1 Frag needed and DF set (mtu = 1400)');
     expect(ping('-Mdo', '-s1400', db.ipv6)).toContain('From fd00:10::1 icmp_seq=1 Packet too big: mtu=1400');
 
