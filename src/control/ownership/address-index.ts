@@ -1,6 +1,6 @@
 /** What of this node's space is in use, by pool: an index over its journal, kept in step with it. */
 import { parseAddress } from '../../model/address/address.ts';
-import { formatCidr } from '../../model/address/cidr.ts';
+import type { Cidr } from '../../model/address/cidr.ts';
 import { cidrFrom } from '../../model/ipam/blocks.ts';
 import { AddressTable } from '../../model/ipam/address-table.ts';
 import { ownedSpace } from '../../model/ipam/owned-space.ts';
@@ -22,8 +22,6 @@ export interface PoolIndex {
 interface Cached {
   space: OwnedSpace;
   record: SpaceRecord;
-  /** reserved ranges may change while the network stands */
-  pool: string;
 }
 
 export class AddressIndex {
@@ -39,7 +37,7 @@ export class AddressIndex {
   }
 
   of(network: string, pool: Pool): PoolIndex {
-    const name = `${network} ${formatCidr(pool.cidr)}`;
+    const name = `${network} ${pool.name}`;
     let index = this.#pools.get(name);
     if (!index) {
       index = { pool, table: new AddressTable(pool), last: undefined };
@@ -51,14 +49,14 @@ export class AddressIndex {
   }
 
   space(network: string, pool: Pool): OwnedSpace {
-    const name = `${network} ${formatCidr(pool.cidr)}`;
+    const name = `${network} ${pool.name}`;
     const record = spaceOf(this.#own, network);
-    const kind = pool.reserved.map(formatCidr).join();
     const cached = this.#spaces.get(name);
-    if (cached?.record === record && cached.pool === kind) return cached.space;
+    // Reserved ranges may change while the network stands.
+    if (cached?.record === record && areSame(cached.space.pool.reserved, pool.reserved)) return cached.space;
     const parts = record.parts.map(cidrFrom).filter(({ family }) => family === pool.cidr.family);
     const space = ownedSpace(pool, parts);
-    this.#spaces.set(name, { space, record, pool: kind });
+    this.#spaces.set(name, { space, record });
     return space;
   }
 
@@ -90,6 +88,11 @@ export class AddressIndex {
       ...(record.name && { former: record.name }),
     });
   }
+}
+
+function areSame(some: readonly Cidr[], others: readonly Cidr[]): boolean {
+  const same = (one: Cidr, other?: Cidr) => one.first === other?.first && one.prefix === other.prefix;
+  return some.length === others.length && some.every((one, i) => same(one, others[i]));
 }
 
 function inPool(pool: Pool, address: bigint): boolean {

@@ -30,7 +30,7 @@ import { Recovery } from './recovery.ts';
 import { Rest } from './rest.ts';
 import { Space } from './space.ts';
 import type { SpaceOptions } from './space-options.ts';
-import { ownedIn, spaceOf } from './space-records.ts';
+import { spaceOf } from './space-records.ts';
 import type { SpaceRecord } from './space-records.ts';
 import { SpareSpace } from './spare.ts';
 import { Standing } from './standing.ts';
@@ -239,7 +239,7 @@ export class Ownership {
     const bound = new Set([...state.bindings.values()].filter((one) => one.node === node.id).map((one) => one.network));
     return [...this.records.entries(SPACE)].flatMap(([, value]) => {
       const { network } = value as SpaceRecord;
-      if (ownedIn(this.records, network).length === 0) return [];
+      if (spaceOf(this.records, network).parts.length === 0) return [];
       const leaving = !state.networks.has(network) || state.networks.get(network)?.leaving !== undefined;
       if (!leaving && bound.has(network)) return [];
       return this.isUsed(network, leaving) ? [] : [network];

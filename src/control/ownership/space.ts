@@ -287,9 +287,9 @@ export class Space {
     const { own, node } = this.#options;
     const space = spaceOf(own, record.network);
     if (this.#known.get(record) === space) return [];
-    const { family } = cidrFrom(record.cidr);
     const owned = ownedParts(record, node.id);
-    if (owned.length === 0) return [];
+    const [{ family } = {}] = owned;
+    if (family === undefined) return [];
     const known = [...space.parts, ...space.moving.map(({ cidr }) => cidr)].map(cidrFrom);
     const ofFamily = known.filter((cidr) => cidr.family === family);
     const unknown = cidrsOf(family, without(owned.map(spanOf), ofFamily.map(spanOf)));

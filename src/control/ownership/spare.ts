@@ -6,7 +6,8 @@
 import { formatCidr } from '../../model/address/cidr.ts';
 import type { Cidr } from '../../model/address/cidr.ts';
 import { poolOf } from '../../model/ipam/pool.ts';
-import { spareBlocks } from '../../model/ipam/spare-blocks.ts';
+import type { OwnedSpace } from '../../model/ipam/owned-space.ts';
+import { ownedBlocks, spareBlocks } from '../../model/ipam/spare-blocks.ts';
 import type { OwnedBlock } from '../../model/ipam/spare-blocks.ts';
 import type { Network } from '../../model/objects.ts';
 import type { AddressIndex } from './address-index.ts';
@@ -21,6 +22,7 @@ const EMPTY_TIME = 60_000;
 export class SpareSpace {
   readonly #own: OwnRecords;
   readonly #index: AddressIndex;
+  readonly #blocks = new WeakMap<OwnedSpace, OwnedBlock[]>();
   /** by network and block, by the caller's monotonic clock */
   #since = new Map<string, number>();
 
@@ -56,11 +58,16 @@ export class SpareSpace {
   }
 
   #spare(network: Network): OwnedBlock[] {
-    const parts = ownedIn(this.#own, network.id);
     return network.subnets.map(poolOf).flatMap((pool) => {
       const space = this.#index.space(network.id, pool);
-      return spareBlocks(space, parts, this.#index.of(network.id, pool).table);
+      return spareBlocks(space, this.#blocksOf(network.id, space), this.#index.of(network.id, pool).table);
     });
+  }
+
+  #blocksOf(network: string, space: OwnedSpace): OwnedBlock[] {
+    let blocks = this.#blocks.get(space);
+    if (!blocks) this.#blocks.set(space, (blocks = ownedBlocks(space.pool, ownedIn(this.#own, network))));
+    return blocks;
   }
 }
 

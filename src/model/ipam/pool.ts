@@ -15,6 +15,8 @@ import { sizeOf, spanOf, within, without } from './spans.ts';
 import type { Span } from './spans.ts';
 
 export interface Pool {
+  /** of the subnet, as its record has it */
+  name: string;
   cidr: Cidr;
   /** inclusive bounds of what endpoints can have, reserved ones still inside */
   low: bigint;
@@ -45,6 +47,7 @@ export function poolOf(subnet: Subnet): Pool {
   const last = lastOf(cidr);
   const low32 = cidr.family === 6 && cidrSize(cidr) > 1n << 32n ? cidr.first + (1n << 32n) - 1n : last;
   return {
+    name: subnet.cidr,
     cidr,
     low: cidr.first + 1n,
     high: cidr.family === 4 ? last - 1n : low32,

@@ -6,6 +6,7 @@ import { isUnused } from './choose-carve.ts';
 import { isAmple, usedOf } from './owned-space.ts';
 import type { OwnedSpace } from './owned-space.ts';
 import { usableIn } from './pool.ts';
+import type { Pool } from './pool.ts';
 import { cidrsOf, joined, sizeOf, spanOf, within } from './spans.ts';
 import type { Span } from './spans.ts';
 import { topBlockOf } from './top-blocks.ts';
@@ -14,25 +15,25 @@ import { topBlockOf } from './top-blocks.ts';
 export interface OwnedBlock {
   top: Cidr;
   parts: Cidr[];
+  /** how many addresses endpoints can have of it */
+  size: bigint;
 }
 
-/** In order of size, so that the largest stays. `parts`: of the node, also those of other pools. */
-export function spareBlocks(space: OwnedSpace, parts: readonly Cidr[], table: AddressTable): OwnedBlock[] {
-  const { pool } = space;
+/** Of all that the node owns in the pool, in order of size, so that the largest stays. */
+export function spareBlocks(space: OwnedSpace, blocks: readonly OwnedBlock[], table: AddressTable): OwnedBlock[] {
+  if (blocks.length < 2) return [];
   const used = usedOf(space, table);
   let { capacity } = space;
-  return ownedBlocks(space, parts)
-    .filter(({ parts: own }) => own.every((part) => isUnused(table, spanOf(part))))
-    .map((block) => ({ block, size: sizeOf(block.parts.flatMap((part) => usableIn(pool, part))) }))
-    .sort((a, b) => (a.size < b.size ? -1 : a.size > b.size ? 1 : 0))
-    .flatMap(({ block, size }) => {
-      if (size === capacity || !isAmple(capacity - size, used)) return [];
-      capacity -= size;
-      return [block];
-    });
+  return blocks.filter(({ parts, size }) => {
+    if (size === capacity || !isAmple(capacity - size, used)) return false;
+    if (!parts.every((part) => isUnused(table, spanOf(part)))) return false;
+    capacity -= size;
+    return true;
+  });
 }
 
-function ownedBlocks({ pool }: OwnedSpace, parts: readonly Cidr[]): OwnedBlock[] {
+/** By size. `parts`: of the node, also those of other pools. */
+export function ownedBlocks(pool: Pool, parts: readonly Cidr[]): OwnedBlock[] {
   const { family } = pool.cidr;
   const owned = parts.filter((part) => part.family === family).map(spanOf);
   const blocks = new Map<bigint, { top: Cidr; spans: Span[] }>();
@@ -47,5 +48,10 @@ function ownedBlocks({ pool }: OwnedSpace, parts: readonly Cidr[]): OwnedBlock[]
       at = end + 1n;
     }
   }
-  return [...blocks.values()].map(({ top, spans }) => ({ top, parts: cidrsOf(family, spans) }));
+  return [...blocks.values()]
+    .map(({ top, spans }) => {
+      const parts = cidrsOf(family, spans);
+      return { top, parts, size: sizeOf(parts.flatMap((part) => usableIn(pool, part))) };
+    })
+    .sort((a, b) => (a.size < b.size ? -1 : a.size > b.size ? 1 : 0));
 }

@@ -16,7 +16,7 @@ export class State {
     return this.#records.get(key);
   }
 
-  entries(prefix?: string): Generator<[string, unknown], void, undefined> {
+  entries(prefix?: string): IterableIterator<[string, unknown]> {
     return this.#records.entries(prefix);
   }
 

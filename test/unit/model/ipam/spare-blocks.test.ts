@@ -4,7 +4,7 @@ import { formatCidr, parseCidr } from '../../../../src/model/address/cidr.ts';
 import { AddressTable } from '../../../../src/model/ipam/address-table.ts';
 import { isAmple, needsAnother, ownedSpace, usedOf } from '../../../../src/model/ipam/owned-space.ts';
 import { poolOf } from '../../../../src/model/ipam/pool.ts';
-import { spareBlocks } from '../../../../src/model/ipam/spare-blocks.ts';
+import { ownedBlocks, spareBlocks } from '../../../../src/model/ipam/spare-blocks.ts';
 import { spanOf } from '../../../../src/model/ipam/spans.ts';
 
 const cidr = (text: string) => parseCidr(text)!;
@@ -15,7 +15,9 @@ function spare(owned: string[], used: number[]) {
   const parts = owned.map(cidr);
   const table = new AddressTable(pool);
   for (const last of used) table.set(pool.cidr.first + BigInt(last), { state: 'resting', since: 0 });
-  return spareBlocks(ownedSpace(pool, parts), parts, table).map((block) => block.parts.map(formatCidr).join(' '));
+  return spareBlocks(ownedSpace(pool, parts), ownedBlocks(pool, parts), table).map((block) =>
+    block.parts.map(formatCidr).join(' '),
+  );
 }
 
 describe('blocks that a node can do without', () => {
@@ -47,7 +49,9 @@ describe('blocks that a node can do without', () => {
         const parts = owned.map(cidr);
         const table = new AddressTable(pool);
         for (const byte of used) table.set(pool.cidr.first + BigInt(byte), { state: 'bound', since: 0 });
-        const gone = spareBlocks(ownedSpace(pool, parts), parts, table).flatMap((block) => block.parts);
+        const gone = spareBlocks(ownedSpace(pool, parts), ownedBlocks(pool, parts), table).flatMap(
+          (block) => block.parts,
+        );
         for (const part of gone) expect(table.taken(spanOf(part).first, spanOf(part).last)).toBe(0n);
         if (gone.length === 0) return;
         const texts = gone.map(formatCidr);
