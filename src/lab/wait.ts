@@ -31,6 +31,10 @@ export async function until(condition: () => Promise<boolean>, options: WaitOpti
       throw new WeftError('lab-failed', `${options.what} after ${options.deadline} ms${detail}`, context);
     }
     // What is waited for needs the processor as well.
-    await pause(Math.min(LONGEST, Math.max(SHORTEST, now - began)), undefined, options.signal ? { signal: options.signal } : {});
+    await pause(
+      Math.min(LONGEST, Math.max(SHORTEST, now - began)),
+      undefined,
+      options.signal ? { signal: options.signal } : {},
+    );
   }
 }
