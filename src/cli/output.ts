@@ -1,6 +1,7 @@
 /** Tables for people, JSON and YAML for programs; all on stdout, errors on stderr. */
+import { createRequire } from 'node:module';
 import Table from 'cli-table3';
-import { stringify } from 'yaml';
+import type * as Yaml from 'yaml';
 import type { ErrorReport } from '../model/errors.ts';
 
 const PLAIN = {
@@ -18,13 +19,19 @@ export type Columns<T> = Record<string, (row: T) => string | number>;
 /** A value as a program wants it, or as `forPeople` shows it. */
 export function print(format: Format, value: unknown, forPeople: (wide: boolean) => void): void {
   if (format === 'json') console.log(JSON.stringify(value, undefined, 2));
-  else if (format === 'yaml') console.log(stringify(value).trimEnd());
+  else if (format === 'yaml') console.log(yamlOf(value));
   else forPeople(format === 'wide');
 }
 
 /** One of a stream of values, each of which stands alone: a line of JSON, a document of YAML. */
 export function printItem(format: 'json' | 'yaml', value: unknown): void {
-  console.log(format === 'json' ? JSON.stringify(value) : `---\n${stringify(value).trimEnd()}`);
+  console.log(format === 'json' ? JSON.stringify(value) : `---\n${yamlOf(value)}`);
+}
+
+/** The package has seventy files, which most commands would load for nothing. */
+function yamlOf(value: unknown): string {
+  const { stringify } = createRequire(import.meta.url)('yaml') as typeof Yaml;
+  return stringify(value).trimEnd();
 }
 
 /** Columns by heading; a list of nothing prints its headings only. */
@@ -64,7 +71,7 @@ function inline(value: unknown): string {
 
 export function printError(report: ErrorReport, format: Format): void {
   if (format === 'json') return console.error(JSON.stringify(report, undefined, 2));
-  if (format === 'yaml') return console.error(stringify(report).trimEnd());
+  if (format === 'yaml') return console.error(yamlOf(report));
   const where = report.host ? ` (on ${report.host})` : '';
   console.error(`error ${report.code}: ${report.message}${where}${report.cause ? `: ${report.cause}` : ''}`);
   console.error(`next: ${report.next}`);
