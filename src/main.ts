@@ -170,7 +170,7 @@ async function serve(host: Host, keeper: IdentityKeeper, opened: OpenedStore): P
     ownership,
     examiners: peers,
     hostFacts: gatherHostFacts,
-    probes: { send: sendProbe, seen: () => kernel.seenProbes(underlay.current.address) },
+    probes: { send: sendProbe, seen: () => kernel.seenProbes(underlay.current.address, settings.overlayPort) },
     engineShows: config.docker.enabled ? (until) => pictureOfEngine(dockerSelf(config, deps), until) : undefined,
     trust: trustPort(keeper, authority, renewal),
     store,

@@ -1,7 +1,7 @@
 import { formatCidr, overlaps, parseCidr } from '../model/address/cidr.ts';
 import type { Cidr } from '../model/address/cidr.ts';
 import { overlayOverhead } from '../model/cluster.ts';
-import type { ClusterState } from '../model/cluster.ts';
+import type { ClusterSettings, ClusterState } from '../model/cluster.ts';
 import { WeftError } from '../model/errors.ts';
 import { chooseSubnet } from '../model/ipam/choose-subnet.ts';
 import { defaultGateway } from '../model/ipam/pool.ts';
@@ -72,7 +72,7 @@ export function decideNetwork(deps: ControlDeps, plan: NetworkPlan): Decision<Ne
   const ranges = deps.view.value<string[]>(keys.subnets(tenant.id)) ?? [];
   const subnets = plan.subnets.length > 0 ? plan.subnets : [freeSubnet(deps, ranges, plan.avoid, object)];
   assertApart(subnets, ranges, { object, tenant: tenant.id, state });
-  const largest = largestMtu(deps, state);
+  const largest = largestMtu(deps.settings, state);
   const network: Network = {
     id: newId(),
     tenant: tenant.id,
@@ -194,8 +194,8 @@ export function freeVni(deps: Pick<ControlDeps, 'settings' | 'view'>): number {
 }
 
 /** What fits through the underlay of every node. */
-export function largestMtu(deps: ControlDeps, state: ClusterState): number {
+export function largestMtu(settings: ClusterSettings, state: ClusterState): number {
   const underlays = [...state.nodes.values()].map((node) => node.underlayMtu);
   if (underlays.length === 0) throw invalid('mtu', 'no node has registered yet', 'weft node ls');
-  return Math.min(...underlays) - overlayOverhead(deps.settings.vtepFamily);
+  return Math.min(...underlays) - overlayOverhead(settings.vtepFamily);
 }

@@ -1,14 +1,14 @@
 /** Whether packets of the overlay arrive at the other hosts, of the size that the networks need. Pure. */
 import type { Finding } from '../model/finding.ts';
 
-/** What arrived of the probes to one node that shares a network with this one. */
+/** What arrived of the probes to one node. */
 export interface WayTried {
   /** name */
   node: string;
   vtep: string;
   /** a packet of a hundred bytes or so */
   small: boolean;
-  /** one as large as the networks of both need, which is `bytes` */
+  /** one as large as any network needs, which is `bytes` */
   large: boolean;
   bytes: number;
 }

@@ -36,6 +36,7 @@ import { PinnedAddresses } from './pinned-addresses.ts';
 import { forgetDrops, readDrops } from './port-guard/drops.ts';
 import { PortFlows } from './port-flows.ts';
 import { PortReservations } from './port-reservations.ts';
+import { ProbeListener } from './probe-listener.ts';
 import { readProbes } from './probes.ts';
 import { routeOnLink } from './sandbox-routes.ts';
 import { removeRuleset, rulesetStands } from './ruleset.ts';
@@ -70,6 +71,8 @@ export class NetlinkKernel implements KernelPort {
   /** of the host: for those who are about to publish one, too */
   readonly ports: PortReservations;
   readonly #pinned: PinnedAddresses;
+  /** undefined while the host is guarded: the guard notes probes then, and VXLAN devices have the port */
+  #probeListener: ProbeListener | undefined = new ProbeListener();
 
   constructor(options: KernelOptions) {
     this.#options = options;
@@ -147,6 +150,8 @@ export class NetlinkKernel implements KernelPort {
   }
 
   guardHost(intent: HostGuardIntent): Promise<string[]> {
+    this.#probeListener?.close();
+    this.#probeListener = undefined;
     return this.#guard(this.#host, intent);
   }
 
@@ -157,6 +162,7 @@ export class NetlinkKernel implements KernelPort {
   async unguardHost(): Promise<void> {
     await removeRuleset(this.#host.nft);
     this.#guards.delete(this.#host.nft);
+    this.#probeListener ??= new ProbeListener();
   }
 
   passForeign(wanted: boolean): Promise<ForeignChains> {
@@ -208,14 +214,15 @@ export class NetlinkKernel implements KernelPort {
     return this.#claims.claims(signal);
   }
 
-  /** Probes that came, while the overlay is guarded. */
-  seenProbes(vtep: string): Promise<SeenProbe[] | undefined> {
-    return readProbes(this.#host.nft, vtep);
+  /** Probes that came; on a host without a guard, since it was first asked. Undefined where neither can note any. */
+  async seenProbes(vtep: string, port: number): Promise<SeenProbe[] | undefined> {
+    return (await readProbes(this.#host.nft, vtep)) ?? (await this.#probeListener?.seen(vtep, port));
   }
 
   close(): void {
     this.#events.close();
     this.ports.close();
+    this.#probeListener?.close();
     this.#claims.close();
     this.#tenants.close();
     this.#host.rt.close();

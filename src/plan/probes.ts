@@ -13,7 +13,6 @@ export interface Probe {
 }
 
 export interface SeenProbe {
-  /** address, in hex */
   source: string;
   mac: string;
 }

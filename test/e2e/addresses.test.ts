@@ -1,6 +1,7 @@
 /** Addresses of three hosts at once: to the last one of a pool, and while etcd is away. */
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Examination } from '../../src/control/examination/port.ts';
 import type { EndpointView, StatusView } from '../../src/control/port.ts';
 import { labDown, labUp } from '../../src/lab/lab.ts';
 import type { Lab } from '../../src/lab/lab.ts';
@@ -35,6 +36,32 @@ async function attachMany(host: number, network: string, count: number): Promise
 
 const endpoints = (host: number, network: string) =>
   json<EndpointView[]>(lab.host(host), 'weft', 'endpoint', 'ls', '-t', 'acme', '--network', network);
+
+/** No network stands yet: nobody guards the overlay's port, and there is no VXLAN device. */
+describe('the ways between hosts without a network', () => {
+  const examine = async () => {
+    const { stdout } = await lab.host(1).exec(['weft', 'doctor', '-o', 'json'], { timeout: 60_000 });
+    const { findings } = JSON.parse(stdout) as Examination;
+    return findings.map(({ code, node, object }) => [code, node, object]);
+  };
+
+  test('are examined: nothing while all is well, a closed port and a narrow way by name', async () => {
+    const [, , three] = lab.hosts;
+    await until(async () => (await examine()).length === 0, { what: 'nothing to be found', deadline: 60_000 });
+    const chain =
+      'chain closed { type filter hook prerouting priority -400; ip saddr 192.0.2.1 udp dport 14789 drop; };';
+    await run(three!, 'nft', `table inet planted { ${chain} }`);
+    expect(await examine()).toEqual([['overlay-blocked', 'host1', 'the way to host3']]);
+    const rule = 'meta nfproto ipv4 @nh,16,16 > 1400 udp dport 14789 drop';
+    await run(three!, 'nft', `flush chain inet planted closed; add rule inet planted closed ${rule}`);
+    expect(await examine()).toEqual([
+      ['path-mtu', 'host1', 'the way to host3'],
+      ['path-mtu', 'host2', 'the way to host3'],
+    ]);
+    await run(three!, 'nft', 'delete', 'table', 'inet', 'planted');
+    expect(await examine()).toEqual([]);
+  });
+});
 
 describe('a pool', () => {
   test('is given to its last address to three hosts that ask at once, and to nobody twice', async () => {

@@ -1,11 +1,13 @@
 /** The daemon's life on a host: activation by socket, metrics, a checked configuration, power cuts of its hosts. */
 import { spawnSync } from 'node:child_process';
+import { isDeepStrictEqual } from 'node:util';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Examination } from '../../src/control/examination/port.ts';
 import type { EndpointView, StatusView } from '../../src/control/port.ts';
 import { LINK_GROUP } from '../../src/kernel/link-group.ts';
 import { labUp } from '../../src/lab/lab.ts';
 import type { Lab, LabHost } from '../../src/lab/lab.ts';
+import { CLOCK_ENVIRONMENT, hasClock, setClock } from '../support/clock.ts';
 import { createDockerNetwork, etcdctl, json, reaches, run, storeKeys } from '../support/docker.ts';
 import { until } from '../support/until.ts';
 
@@ -96,21 +98,28 @@ describe('weftd', () => {
     ]);
   });
 
-  it('examines its hosts: silent while all is well; an underlay that shrank and a closed port are found', async () => {
+  it('examines its hosts: silent while all is well; an underlay that shrank, a rule of udev and a closed port are found', async () => {
     const [one, two] = [lab.host(1), lab.host(2)];
     const silent = async () => (await doctor(one)).exitCode === 0;
     await until(silent, { what: 'nothing to be found', deadline: 60_000 });
     const [, link = ''] = (await run(two, 'ip', '-o', 'address', 'show', 'to', '192.0.2.2')).split(/\s+/);
     await run(two, 'ip', 'link', 'set', link, 'mtu', '1400');
+    const rules = '/etc/udev/rules.d/70-lan.rules';
+    await run(two, 'mkdir', '-p', '/etc/udev/rules.d', '/run/udev');
+    await run(two, 'touch', '/run/udev/control');
+    await run(two, 'sh', '-c', `echo 'SUBSYSTEM=="net", ACTION=="add", NAME="lan%n"' >${rules}`);
     const { exitCode, findings } = await doctor(one);
     expect([exitCode, findings.map(({ code, node, object }) => [code, node, object])]).toEqual([
       10,
       [
         ['path-mtu', 'host1', 'the way to host2'],
         ['mtu-too-small', 'host2', link],
+        ['udev-rule', 'host2', rules],
       ],
     ]);
     await run(two, 'sh', '-c', findings[1]?.command ?? '');
+    const [, narrowed = ''] = /add (\S+) to the rule/.exec(findings[2]?.command ?? '') ?? [];
+    await run(two, 'sed', '-i', `s/$/, ${narrowed}/`, rules);
     await until(silent, { what: 'nothing to be found any more', deadline: 60_000 });
 
     const chain = 'chain closed { type filter hook prerouting priority -400; udp dport 14789 drop; };';
@@ -346,7 +355,8 @@ describe('weftd beside the next version of itself', () => {
   it('goes on, loses nothing that it does not know, and keeps new features waiting for itself', async () => {
     const [one, two] = [lab.host(1), lab.host(2)];
     await two.kill('weftd');
-    await two.start('weftd', undefined, NEXT);
+    await setClock(two, 0);
+    await two.start('weftd', undefined, { ...NEXT, ...CLOCK_ENVIRONMENT });
     const web = (await json<{ id: string }>(one, 'weft', 'network', 'inspect', 'acme/web')).id;
     const marked = async (key: string) => (await record(key)).next !== undefined;
     await until(() => marked(`networks/${web}`), { what: 'the later version writes its field', deadline: 30_000 });
@@ -368,6 +378,16 @@ describe('weftd beside the next version of itself', () => {
       ]);
     }
     expect((await doctor(one)).exitCode).toBe(0);
+  });
+
+  it.skipIf(!hasClock)('is found when its clock is off, and silent when it is set', async () => {
+    const [one, two] = [lab.host(1), lab.host(2)];
+    const clocks = async () => (await doctor(one)).findings.map(({ code, node, object }) => [code, node, object]);
+    await setClock(two, -60);
+    const off = ['clock-offset', 'host2', 'the clock of host2'];
+    await until(async () => isDeepStrictEqual(await clocks(), [off]), { what: 'the finding', deadline: 30_000 });
+    await setClock(two, 0);
+    await until(async () => (await clocks()).length === 0, { what: 'nothing to be found', deadline: 30_000 });
   });
 
   it('is of the next level once every node is, and then refuses to start as what it was', async () => {

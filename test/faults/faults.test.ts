@@ -5,11 +5,11 @@ import type { EndpointView, StatusView } from '../../src/control/port.ts';
 import type { LabHost } from '../../src/lab/lab.ts';
 import { toWeftError } from '../../src/model/errors.ts';
 import type { ErrorCode } from '../../src/model/errors.ts';
+import { clocksOff, hasClock, setClock, withOwnClock } from '../support/clock.ts';
 import { json, run } from '../support/docker.ts';
 import { Random } from '../support/random.ts';
 import { until } from '../support/until.ts';
 import { attach, attachesAndDetaches, detach, makeSpare } from './attaching.ts';
-import { hasClock, setClock, withOwnClock } from './clock.ts';
 import { attachCrowd, detachCrowd, reachesAll } from './crowd.ts';
 import { leaderOf } from './etcd-leader.ts';
 import { findings, reachable } from './invariants.ts';
@@ -107,6 +107,7 @@ test.skipIf(!hasClock)('a clock that jumps, ahead and back: neither leases, rest
         return Math.abs(Date.parse(made.createdAt) - Date.now() - offset * 1_000) < 600_000;
       };
       await until(isSet, { what: 'the clock to be set', deadline: 30_000, every: 500 });
+      expect(await clocksOff(host(1))).toEqual(offset === 0 ? [] : ['host2']);
       await reachable(world());
       await attachesAndDetaches(world());
     }

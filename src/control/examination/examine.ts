@@ -2,7 +2,6 @@
 import { auditCluster } from '../../audit/cluster.ts';
 import { checkClocks, clockTold } from '../../doctor/clock.ts';
 import type { ClockTold } from '../../doctor/clock.ts';
-import { BITS, parseAddress } from '../../model/address/address.ts';
 import type { SilentNode } from '../../audit/pictures.ts';
 import { toWeftError } from '../../model/errors.ts';
 import { inOrderOfNodes } from '../../model/finding.ts';
@@ -36,13 +35,7 @@ async function seenProbes({ probes, view }: ControlDeps, { peer }: CallContext =
   const all = await probes?.seen();
   if (!all) return { guarded: false, macs: [] };
   const vtep = peer?.node === undefined ? undefined : view.current().state.nodes.get(peer.node)?.vtep;
-  const from = vtep === undefined ? undefined : hexOf(vtep);
-  return { guarded: true, macs: all.filter(({ source }) => source === from).map(({ mac }) => mac) };
-}
-
-function hexOf(text: string): string | undefined {
-  const address = parseAddress(text);
-  return address?.value.toString(16).padStart(BITS[address.family] / 4, '0');
+  return { guarded: true, macs: all.filter(({ source }) => source === vtep).map(({ mac }) => mac) };
 }
 
 async function examine(

@@ -10,7 +10,7 @@ export type { EnginePicture } from '../../audit/pictures.ts';
 /** This host's end of the probes. */
 export interface ProbePort {
   send(probe: Probe): Promise<void>;
-  /** undefined while nothing stands that would note any */
+  /** Those that came. A host that had nothing to note them by does so from here on, for a while; undefined where it cannot. */
   seen(): Promise<SeenProbe[] | undefined>;
 }
 
@@ -54,13 +54,13 @@ export interface ExaminationControl {
   examine(request: ExamineRequest, context?: CallContext): Promise<Examination>;
   /** Of this node alone. */
   examineNode(request: ExamineRequest, context?: CallContext): Promise<NodeExamination>;
-  /** For nodes: which of the caller's probes came. */
+  /** For nodes: which of the caller's probes came. To be asked before they are sent, too: see `ProbePort.seen`. */
   seenProbes(context?: CallContext): Promise<SeenProbes>;
 }
 
 /** Probes of the overlay's way that came to the called node from the caller. */
 export interface SeenProbes {
-  /** false: nothing stands there that would note any */
+  /** false: nothing there can note any */
   guarded: boolean;
   /** by which they are known again */
   macs: string[];

@@ -1,12 +1,12 @@
-/** Probes to every live node that shares a network with this one, by the overlay's own port: does what it needs arrive? */
+/** Probes to every live node, by the overlay's own port: does what networks need, or will, arrive there? */
 import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { WayTried } from '../../doctor/paths.ts';
 import { overlayOverhead } from '../../model/cluster.ts';
 import type { ClusterState } from '../../model/cluster.ts';
 import type { Node } from '../../model/objects.ts';
-import { ownNetworks } from '../../plan/routing/presence.ts';
 import type { ControlDeps } from '../context.ts';
+import { largestMtu } from '../networks.ts';
 
 /** of an IP packet: as an empty frame inside VXLAN */
 const SMALL = 128;
@@ -16,14 +16,17 @@ const COPIES = 3;
 const LOOKS = [100, 300, 600, 1_000] as const;
 const ANSWER_DEADLINE = 2_000;
 
-export async function probePeers(deps: ControlDeps, own: Node, signal?: AbortSignal): Promise<WayTried[]> {
+type ProbeDeps = Pick<ControlDeps, 'settings' | 'probes' | 'examiners' | 'log'> & {
+  view: Pick<ControlDeps['view'], 'current'>;
+};
+
+export async function probePeers(deps: ProbeDeps, own: Node, signal?: AbortSignal): Promise<WayTried[]> {
   const { state } = deps.view.current();
   const peers = [...state.nodes.values()].filter(({ id }) => id !== own.id && state.live.has(id));
+  // What this host cannot send itself is said of its interface.
+  const bytes = Math.min(bytesNeeded(deps, state), own.underlayMtu);
   const tried = await Promise.all(
     peers.map(async (peer) => {
-      const bytes = bytesNeeded(state, own, peer) + overlayOverhead(deps.settings.vtepFamily);
-      // What this host cannot send itself is said of its interface.
-      if (bytes > own.underlayMtu || bytes < SMALL) return [];
       try {
         return await tryWay(deps, { own, peer, bytes, signal });
       } catch (error) {
@@ -35,11 +38,10 @@ export async function probePeers(deps: ControlDeps, own: Node, signal?: AbortSig
   return tried.flat();
 }
 
-/** The largest MTU of the networks that both have; NaN without one, whose guards take no probes. */
-function bytesNeeded(state: ClusterState, own: Node, peer: Node): number {
-  const [here, there] = [ownNetworks(state, own.id), ownNetworks(state, peer.id)];
-  const shared = [...here].filter((id) => there.has(id));
-  return Math.max(...shared.map((id) => state.networks.get(id)?.mtu ?? 0), shared.length === 0 ? Number.NaN : 0);
+/** Any two nodes may share any network tomorrow; without one, what a network would get that is made now. */
+function bytesNeeded({ settings }: ProbeDeps, state: ClusterState): number {
+  const mtus = [...state.networks.values()].map(({ mtu }) => mtu);
+  return (mtus.length === 0 ? largestMtu(settings, state) : Math.max(...mtus)) + overlayOverhead(settings.vtepFamily);
 }
 
 interface Way {
@@ -49,11 +51,14 @@ interface Way {
   signal: AbortSignal | undefined;
 }
 
-async function tryWay({ probes, examiners, settings }: ControlDeps, way: Way): Promise<WayTried[]> {
+async function tryWay({ probes, examiners, settings }: ProbeDeps, way: Way): Promise<WayTried[]> {
   const { own, peer, bytes, signal } = way;
   if (!probes || !examiners) return [];
   const [small, large] = [probeMac(), probeMac()];
   const options = { deadline: ANSWER_DEADLINE, ...(signal && { signal }) };
+  const ask = () => examiners.seenProbes(peer.id, options);
+  // A node without a network listens from now on.
+  if (!(await ask()).guarded) return [];
   const to = { from: own.vtep, to: peer.vtep, port: settings.overlayPort };
   for (let copy = 0; copy < COPIES; copy++) {
     await probes.send({ ...to, mac: small, bytes: SMALL });
@@ -62,9 +67,7 @@ async function tryWay({ probes, examiners, settings }: ControlDeps, way: Way): P
   let seen = new Set<string>();
   for (const pause of LOOKS) {
     await delay(pause, undefined, signal ? { signal } : {});
-    const { guarded, macs } = await examiners.seenProbes(peer.id, options);
-    if (!guarded) return [];
-    seen = new Set(macs);
+    seen = new Set((await ask()).macs);
     if (seen.has(small) && seen.has(large)) break;
   }
   return [{ node: peer.name, vtep: peer.vtep, bytes, small: seen.has(small), large: seen.has(large) }];

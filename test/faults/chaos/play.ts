@@ -2,7 +2,7 @@
 import type { LabHost } from '../../../src/lab/lab.ts';
 import { Random } from '../../support/random.ts';
 import { makeSpare } from '../attaching.ts';
-import { CLOCK_ENVIRONMENT, hasClock, setClock } from '../clock.ts';
+import { CLOCK_ENVIRONMENT, hasClock, setClock } from '../../support/clock.ts';
 import { meddle } from '../meddling.ts';
 import { fill, makeRoom, mountSmallDisk, unmountSmallDisk } from '../small-disk.ts';
 import type { Streams } from '../streams.ts';

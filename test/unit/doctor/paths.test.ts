@@ -4,7 +4,9 @@ import { once } from 'node:events';
 import { describe, expect, it } from 'vitest';
 import { checkWays } from '../../../src/doctor/paths.ts';
 import { PROBE_VNI } from '../../../src/kernel/guard-tables.ts';
+import { ProbeListener } from '../../../src/kernel/probe-listener.ts';
 import { sendProbe } from '../../../src/kernel/probes.ts';
+import { until } from '../../support/until.ts';
 
 const way = { node: 'host2', vtep: '192.0.2.2', bytes: 1500 };
 
@@ -40,5 +42,45 @@ describe.each(['127.0.0.1', '::1'])('a probe to %s', (address) => {
     expect(payload.readUInt8(0)).toBe(0x08);
     expect(payload.readUIntBE(4, 3)).toBe(PROBE_VNI);
     expect(payload.subarray(14, 20).toString('hex')).toBe('020102030405');
+  });
+});
+
+describe.each(['127.0.0.1', '::1'])('a host without a guard, at %s', (address) => {
+  /** Of this machine, at this moment. */
+  async function freePort(): Promise<number> {
+    const socket = createSocket(address.includes(':') ? 'udp6' : 'udp4').bind(0, address);
+    await once(socket, 'listening');
+    const { port } = socket.address();
+    socket.close();
+    return port;
+  }
+
+  it('notes the probes that come after it was asked, and nothing else', async () => {
+    const port = await freePort();
+    const listener = new ProbeListener();
+    // Two ask at once.
+    expect(await Promise.all([listener.seen(address, port), listener.seen(address, port)])).toEqual([[], []]);
+    const mac = '02:01:02:03:04:05';
+    const stranger = createSocket(address.includes(':') ? 'udp6' : 'udp4');
+    stranger.send(Buffer.alloc(100, 7), port, address);
+    stranger.send(Buffer.from([8]), port, address);
+    for (let copy = 0; copy < 2; copy++) await sendProbe({ from: address, to: address, port, mac, bytes: 128 });
+    await until(async () => (await listener.seen(address, port))?.length !== 0, { what: 'the probe came' });
+    expect(await listener.seen(address, port)).toEqual([{ source: address, mac }]);
+    stranger.close();
+    listener.close();
+  });
+
+  it('has left the port when it is told to, also before it had it, and says so where it is taken', async () => {
+    const port = await freePort();
+    const [listener, other] = [new ProbeListener(), new ProbeListener()];
+    const asked = listener.seen(address, port);
+    listener.close();
+    expect(await asked).toBeUndefined();
+    expect(await listener.seen(address, port)).toEqual([]);
+    expect(await other.seen(address, port)).toBeUndefined();
+    listener.close();
+    expect(await other.seen(address, port)).toEqual([]);
+    other.close();
   });
 });
