@@ -1,4 +1,4 @@
-/* Settings below /proc/sys/net, which shows the namespace of the thread that opens it. */
+/* Settings below /proc/sys/net and counters below /proc/thread-self/net: both show the namespace of the thread that opens them. */
 #include "addon.h"
 
 #include <errno.h>
@@ -49,7 +49,7 @@ napi_value sysctl_write(napi_env env, napi_callback_info info) {
   return none;
 }
 
-/* readSysctl(netns, path below /proc/sys) -> string */
+/* readSysctl(netns, path) -> its first VALUE_LENGTH bytes */
 napi_value sysctl_read(napi_env env, napi_callback_info info) {
   size_t count = 2;
   napi_value arguments[2], result = NULL;

@@ -1,5 +1,12 @@
 export { DecodeError, NetlinkError, OutcomeUnknownError, OverrunError, errnoName } from './errors.ts';
-export { createNamespace, deleteNamespace, openNamespace, readSysctl, writeSysctl } from './namespace/namespace.ts';
+export {
+  createNamespace,
+  deleteNamespace,
+  openNamespace,
+  readCounters,
+  readSysctl,
+  writeSysctl,
+} from './namespace/namespace.ts';
 export type { Namespace, NamespaceReference } from './namespace/namespace.ts';
 export { holdPort } from './port/port.ts';
 export type { HeldPort, PortRequest } from './port/port.ts';

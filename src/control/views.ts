@@ -1,6 +1,7 @@
 /** Objects as users see them: names instead of ids, use and life beside what is stored. Pure. */
 import type { ClusterState } from '../model/cluster.ts';
 import { levelOf } from '../model/level.ts';
+import { sandboxOf } from '../model/objects.ts';
 import type { Endpoint, Network, Node, Tenant } from '../model/objects.ts';
 import type { ObjectStatus } from '../reconcile/port.ts';
 import { subnetUsages, usageView } from './network-usage.ts';
@@ -57,7 +58,7 @@ export function endpointView(state: ClusterState, endpoint: Endpoint, local: Loc
     mac: endpoint.mac,
     mtu: endpoint.mtu,
     engine: { ...endpoint.engine, container: learned?.container ?? endpoint.engine.container },
-    sandbox: attachment.mode === 'sandbox' ? attachment.path : (attachment.sandbox ?? ''),
+    sandbox: sandboxOf(attachment) ?? '',
     // what was given at the attach is the user's own word for this endpoint
     labels: { ...learned?.labels, ...endpoint.labels },
     state: endpointState(state, endpoint, local),

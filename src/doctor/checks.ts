@@ -3,6 +3,7 @@ import type { ClusterSettings, ClusterState } from '../model/cluster.ts';
 import type { Finding } from '../model/finding.ts';
 import type { HostFacts } from '../model/host-facts.ts';
 import type { Node } from '../model/objects.ts';
+import { checkChecksums } from './checksums.ts';
 import { checkFirewall } from './firewall.ts';
 import { checkKernel } from './kernel.ts';
 import { checkLinkManagers } from './link-managers.ts';
@@ -27,6 +28,7 @@ const CHECKS: readonly Check[] = [
   checkMtu,
   checkSource,
   checkFirewall,
+  checkChecksums,
   checkSubnets,
   checkWalls,
   checkLinkManagers,

@@ -5,6 +5,8 @@ export interface FactsWish {
   vtep: string;
   /** of the others, by id */
   peers: { node: string; vtep: string }[];
+  /** namespace files of this node's containers, by id of the endpoint */
+  sandboxes: { endpoint: string; path: string }[];
 }
 
 export interface HostFacts {
@@ -22,6 +24,8 @@ export interface HostFacts {
   legacyTables: string[];
   /** where the FORWARD chain of iptables-legacy drops what comes from weft's uplinks, or what goes there */
   legacyDrops: ('ip' | 'ip6')[];
+  /** packets that came since a namespace is there, and those of them with a wrong checksum; undefined: the host itself */
+  checksums: { endpoint: string | undefined; came: number; wrong: number }[];
   /** programs that manage links, and whether they were told to leave weft's alone */
   linkManagers: { name: 'systemd-networkd' | 'NetworkManager'; told: boolean }[];
   /** of udev's rules that were added on this host, those about links */

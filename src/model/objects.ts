@@ -161,6 +161,11 @@ export type Attachment =
   /** the engine takes it from the host's namespace and configures it; `sandbox` is its namespace file, null before Join */
   | { mode: 'engine'; sandbox: string | null };
 
+/** The namespace file of the container; null until the engine has said where it is. */
+export function sandboxOf(attachment: Attachment): string | null {
+  return attachment.mode === 'sandbox' ? attachment.path : attachment.sandbox;
+}
+
 export interface Endpoint {
   id: string;
   name: string;

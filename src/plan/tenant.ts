@@ -9,6 +9,7 @@ import { linkLocalOf } from '../model/address/mac.ts';
 import { linksFor, routesFor } from '../model/routes.ts';
 import type { ClusterSettings, ClusterState } from '../model/cluster.ts';
 import { linkNames } from '../model/names.ts';
+import { sandboxOf } from '../model/objects.ts';
 import type { Endpoint, Network, Node, SharedAddress } from '../model/objects.ts';
 import { holderOf, sharedByNetwork } from '../model/shared.ts';
 import { ALIAS_PREFIX } from './objects.ts';
@@ -202,7 +203,7 @@ function planPort(network: Network, endpoint: Endpoint, peer: PortPeer): KernelO
 /** Undefined until the engine has said where the container is. */
 function peerOf(network: Network, endpoint: Endpoint): PortPeer | undefined {
   const { attachment } = endpoint;
-  const sandbox = attachment.mode === 'sandbox' ? attachment.path : attachment.sandbox;
+  const sandbox = sandboxOf(attachment);
   if (sandbox === null) return undefined;
   const routes = routesFor(network, endpoint.addresses);
   const links = linksFor(network, endpoint.addresses);

@@ -1,6 +1,7 @@
 /** The loop's own comparison without its repairs: what an audit hears of this host's kernel. */
 import type { ClusterSettings, ClusterState } from '../model/cluster.ts';
 import { linkNames } from '../model/names.ts';
+import { sandboxOf } from '../model/objects.ts';
 import { diff } from '../plan/diff.ts';
 import type { Operation } from '../plan/diff.ts';
 import { planGuard, planTenantGuard } from '../plan/guard.ts';
@@ -97,7 +98,7 @@ async function rulesetDrift(kernel: KernelPort, name: string | null, intent: Rul
 async function sandboxes(kernel: KernelPort, state: ClusterState, node: string): Promise<SandboxSight[]> {
   const seen: SandboxSight[] = [];
   for (const { id, node: owner, attachment } of state.endpoints.values()) {
-    const path = attachment.mode === 'sandbox' ? attachment.path : attachment.sandbox;
+    const path = sandboxOf(attachment);
     if (owner === node && path !== null) seen.push({ endpoint: id, path, stands: await kernel.isNamespace(path) });
   }
   return seen;

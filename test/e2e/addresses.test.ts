@@ -6,10 +6,14 @@ import type { EndpointView, StatusView } from '../../src/control/port.ts';
 import { labDown, labUp } from '../../src/lab/lab.ts';
 import type { Lab } from '../../src/lab/lab.ts';
 import { json, run } from '../support/docker.ts';
+import { Forger } from '../support/forge.ts';
+import { ethernet, ipv4, udp } from '../support/frames.ts';
 import { until } from '../support/until.ts';
 
 const LAB = 'e2e-addresses';
 const HOSTS = [1, 2, 3];
+/** in a UDP header */
+const UDP_CHECKSUM = 6;
 const ATTACH_MANY = fileURLToPath(new URL('../support/attach-many.mjs', import.meta.url));
 /** ms for which etcd is away at least; each round in it takes seconds */
 const OUTAGE = process.env.WEFT_LONG === undefined ? 0 : 600_000;
@@ -37,14 +41,14 @@ async function attachMany(host: number, network: string, count: number): Promise
 const endpoints = (host: number, network: string) =>
   json<EndpointView[]>(lab.host(host), 'weft', 'endpoint', 'ls', '-t', 'acme', '--network', network);
 
+const examine = async () => {
+  const { stdout } = await lab.host(1).exec(['weft', 'doctor', '-o', 'json'], { timeout: 60_000 });
+  const { findings } = JSON.parse(stdout) as Examination;
+  return findings.map(({ code, node, object }) => [code, node, object]);
+};
+
 /** No network stands yet: nobody guards the overlay's port, and there is no VXLAN device. */
 describe('the ways between hosts without a network', () => {
-  const examine = async () => {
-    const { stdout } = await lab.host(1).exec(['weft', 'doctor', '-o', 'json'], { timeout: 60_000 });
-    const { findings } = JSON.parse(stdout) as Examination;
-    return findings.map(({ code, node, object }) => [code, node, object]);
-  };
-
   test('are examined: nothing while all is well, a closed port and a narrow way by name', async () => {
     const [, , three] = lab.hosts;
     await until(async () => (await examine()).length === 0, { what: 'nothing to be found', deadline: 60_000 });
@@ -137,4 +141,27 @@ describe('while etcd is away', () => {
     expect(leaving).toMatchObject({ published: false });
     await run(lab.host(host), 'weft', 'endpoint', 'detach', leaving?.id ?? '');
   }
+});
+
+/** As a network card would leave them that computes checksums wrongly: the container drops them, and nobody hears of it. */
+test('packets with wrong checksums that come to a container are found', async () => {
+  const [from, to] = await Promise.all(
+    [1, 2].map(async (n) =>
+      (await endpoints(n, 'web')).find(({ node, sandbox }) => node === `host${n}` && sandbox.endsWith('/first')),
+    ),
+  );
+  const addressOf = ({ addresses: [cidr = ''] }: EndpointView) => cidr.split('/')[0] ?? '';
+  const datagram = udp({ from: 4_000, to: 4_000 }, Buffer.alloc(32));
+  datagram.writeUInt16BE(1, UDP_CHECKSUM);
+  const packet = ipv4({ from: addressOf(from!), to: addressOf(to!), protocol: 17 }, datagram);
+  const inside = ['nsenter', `--net=/proc/${lab.host(1).initPid}/root/run/netns/first`] as const;
+  const forger = new Forger();
+  try {
+    const frame = ethernet({ from: from!.mac, to: to!.mac }, 0x0800, packet);
+    forger.send(inside, [frame], { repeat: 200 });
+  } finally {
+    forger.remove();
+  }
+  const found = (await examine()).filter(([code]) => code === 'checksum-offload');
+  expect(found).toEqual([['checksum-offload', 'host2', 'eth0']]);
 });

@@ -63,6 +63,14 @@ export function readSysctl(netns: Namespace | undefined, path: string): string {
   );
 }
 
+/** The first 4,096 bytes of a file of /proc/net: "snmp". Throws ENOENT where the kernel has none. */
+export function readCounters(netns: Namespace | undefined, name: string): string {
+  if (!/^\w+$/.test(name)) throw new RangeError(`not a file of counters: ${name}`);
+  // /proc/net is that of the process, whatever namespace its threads are in.
+  const path = `/proc/thread-self/net/${name}`;
+  return asNetlinkError(`read ${path}`, () => addon().readSysctl(netns?.fd ?? -1, path));
+}
+
 function sysctlFile(path: string): string {
   if (!/^net\/[\w./-]+$/.test(path) || path.includes('..')) throw new RangeError(`not a network sysctl: ${path}`);
   return `/proc/sys/${path}`;

@@ -10,6 +10,7 @@ import {
   NetlinkError,
   NetlinkSocket,
   openNamespace,
+  readCounters,
   readSysctl,
   RouteSocket,
   writeSysctl,
@@ -211,6 +212,11 @@ describe('a namespace', () => {
     expect(readSysctl(namespace, 'net/ipv4/ip_forward')).not.toBe(own);
     expect(readSysctl(undefined, 'net/ipv4/ip_forward')).toBe(own);
     expect(() => readSysctl(namespace, 'net/ipv4/nothing')).toThrow(/ENOENT/);
+    const sent = /\nUdp: (\d.*)\n/.exec(readCounters(namespace, 'snmp'))?.[1]?.split(' ')[3];
+    expect(sent).toBe('0');
+    expect(readCounters(namespace, 'snmp6')).toMatch(/^Udp6InCsumErrors\s+0\n/m);
+    expect(() => readCounters(namespace, 'nothing')).toThrow(/ENOENT/);
+    expect(() => readCounters(namespace, '../status')).toThrow(RangeError);
     expect(() => readSysctl(namespace, 'net/../kernel/hostname')).toThrow(RangeError);
     namespace.close();
   });

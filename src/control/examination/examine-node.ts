@@ -4,9 +4,12 @@ import { auditNode } from '../../audit/node.ts';
 import { checkHost } from '../../doctor/checks.ts';
 import { conditionFindings } from '../../doctor/conditions.ts';
 import { checkWays } from '../../doctor/paths.ts';
+import type { ClusterState } from '../../model/cluster.ts';
 import type { Finding } from '../../model/finding.ts';
 import { inOrderOfNodes, lasting } from '../../model/finding.ts';
+import type { FactsWish } from '../../model/host-facts.ts';
 import { prefixes } from '../../model/keys.ts';
+import { sandboxOf } from '../../model/objects.ts';
 import type { AddressRecord } from '../../model/objects.ts';
 import type { Condition } from '../../model/status.ts';
 import type { ControlDeps } from '../context.ts';
@@ -51,7 +54,11 @@ async function hostFindings(deps: ExaminationDeps, signal: AbortSignal | undefin
   const own = state.nodes.get(node.id);
   if (!own || !hostFacts) return said;
   const peers = [...state.nodes.values()].filter(({ id }) => id !== node.id);
-  const facts = await hostFacts({ vtep: own.vtep, peers: peers.map(({ id, vtep }) => ({ node: id, vtep })) });
+  const facts = await hostFacts({
+    vtep: own.vtep,
+    peers: peers.map(({ id, vtep }) => ({ node: id, vtep })),
+    sandboxes: sandboxesOf(state, node.id),
+  });
   log.debug({ facts }, 'examined this host');
   const { mtu = own.underlayMtu } = facts.underlay ?? {};
   const ways = await probePeers(deps, { ...own, underlayMtu: mtu }, signal);
@@ -60,6 +67,13 @@ async function hostFindings(deps: ExaminationDeps, signal: AbortSignal | undefin
     ...checkHost({ node: own, state, settings, facts }),
     ...checkWays(own.name, settings.overlayPort, ways),
   ];
+}
+
+function sandboxesOf({ endpoints }: ClusterState, node: string): FactsWish['sandboxes'] {
+  return [...endpoints.values()].flatMap(({ id, node: owner, attachment }) => {
+    const path = sandboxOf(attachment);
+    return owner === node && path !== null ? [{ endpoint: id, path }] : [];
+  });
 }
 
 export async function lastingFindings(

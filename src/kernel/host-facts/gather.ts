@@ -4,6 +4,7 @@ import { RouteSocket } from 'netlink-ts';
 import type { FactsWish, HostFacts } from '../../model/host-facts.ts';
 import { LINK_GROUP } from '../link-group.ts';
 import { ROUTE_PROTOCOL } from '../uplinks.ts';
+import { checksums } from './checksums.ts';
 import { legacyTables } from './legacy-tables.ts';
 import { linkManagers } from './link-managers.ts';
 import { lackingModules } from './modules.ts';
@@ -15,7 +16,7 @@ const MAIN_TABLE = 254;
 const CONNECTIONS = '/proc/sys/net/netfilter/nf_conntrack';
 const NEIGHBOURS = (family: string) => `/proc/sys/net/${family}/neigh/default/gc_thresh3`;
 
-export async function gatherHostFacts({ vtep, peers }: FactsWish): Promise<HostFacts> {
+export async function gatherHostFacts({ vtep, peers, sandboxes }: FactsWish): Promise<HostFacts> {
   const [used, most] = [await numberIn(`${CONNECTIONS}_count`), await numberIn(`${CONNECTIONS}_max`)];
   return {
     release: release(),
@@ -23,6 +24,7 @@ export async function gatherHostFacts({ vtep, peers }: FactsWish): Promise<HostF
     ...(await linksAndRoutes(vtep)),
     ways: await Promise.all(peers.map(async (peer) => ({ ...peer, source: await sourceTo(peer.vtep) }))),
     ...(await legacyTables()),
+    checksums: await checksums(sandboxes),
     linkManagers: await linkManagers(),
     udevRules: await udevRules(),
     connections: used === undefined || most === undefined ? undefined : { used, most },

@@ -16,6 +16,7 @@ const HEALTHY: HostFacts = {
     { destination: '172.17.0.0/16', interface: 'docker0' },
   ],
   ...{ legacyTables: [], legacyDrops: [] },
+  checksums: [{ endpoint: undefined, came: 100_000, wrong: 900 }],
   linkManagers: [{ name: 'systemd-networkd', told: true }],
   udevRules: [],
   connections: { used: 1_000, most: 262_144 },
@@ -39,8 +40,11 @@ function check(changes: Partial<HostFacts> = {}, options: { endpoints?: number; 
   return checkHost({ node: state.nodes.get('host1')!, state, settings: clusterSettings(family), facts });
 }
 
+const WRONG = { endpoint: undefined, came: 100_000, wrong: 1_000 };
+
 const UNKNOWN: Partial<HostFacts> = {
   ...{ lackingModules: [], ways: [], routes: [], legacyTables: [], legacyDrops: [], linkManagers: [], udevRules: [] },
+  checksums: [],
   connections: undefined,
   neighbourLimits: { ipv4: undefined, ipv6: undefined },
 };
@@ -70,6 +74,8 @@ describe('the checks of a host', () => {
       { ways: [{ node: 'host2', vtep: '192.0.2.2', source: '198.51.100.1' }] },
     ],
     ['legacy-forward-drops', 'ip6 filter FORWARD', 'ip6tables-legacy -I FORWARD -i wu+', { legacyDrops: ['ip6'] }],
+    ['checksum-offload', 'eth0', 'ethtool -K eth0 tx off', { checksums: [WRONG] }],
+    ['checksum-offload', 'eth0', 'on those that send', { checksums: [{ ...WRONG, endpoint: 'e1' }] }],
     ['iptables-legacy', 'ip filter, ip nat', 'iptables-nft', { legacyTables: ['ip filter', 'ip nat'] }],
     [
       'subnet-overlaps-route',
