@@ -1,8 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Housekeeping } from '../../../src/control/housekeeping.ts';
 import { HOLD_TIME } from '../../../src/model/limits.ts';
+import type { PoolRequest } from '../../../src/control/engines/port.ts';
 import type { Control } from '../../../src/control/port.ts';
 import { TestCluster } from '../../support/control.ts';
+import { bind, endpoint as createEndpoint, POOL, pool as requestPool } from '../../support/engine-requests.ts';
 
 let cluster: TestCluster;
 beforeEach(() => {
@@ -10,49 +12,23 @@ beforeEach(() => {
 });
 afterEach(() => cluster.close());
 
-const POOL = {
-  engine: 'docker',
-  addressSpace: 'weft-local',
-  cidr: '10.10.0.0/16',
-  range: '',
-  v6: false,
-  tenant: 'acme',
-  network: 'web',
-} as const;
-
 /** The calls of `docker network create`, in Docker's order. */
 async function createNetwork(
   control: Control,
   engineId: string,
-  options: Partial<typeof POOL> & { aux?: string[]; internal?: boolean } = {},
+  options: Partial<PoolRequest> & { aux?: string[]; internal?: boolean } = {},
 ) {
   const { aux = [], internal = false, ...pool } = options;
-  const { id, cidr } = await control.engines.requestPool({ ...POOL, ...pool });
-  const gateway = await control.engines.requestAddress({ poolId: id, address: '', gateway: true });
+  const { id, cidr, gateway } = await requestPool(control.engines, pool);
   for (const address of aux) await control.engines.requestAddress({ poolId: id, address, gateway: false });
-  const network = await control.engines.bindNetwork({
-    engine: 'docker',
-    engineId,
-    tenant: POOL.tenant,
-    network: POOL.network,
-    subnets: [{ addressSpace: 'weft-local', cidr, gateway: gateway.address.split('/')[0]!, reserved: aux }],
-    internal,
-    ...pool,
-  });
+  const subnets = [{ addressSpace: 'weft-local', cidr, gateway, reserved: aux }];
+  const network = await bind(control.engines, engineId, [], { ...pool, subnets, internal });
   return { poolId: id, network };
 }
 
 async function run(control: Control, poolId: string, engineId: string, endpointId: string, address = '') {
   const held = await control.engines.requestAddress({ poolId, address, gateway: false });
-  const endpoint = await control.engines.createEndpoint({
-    engine: 'docker',
-    engineId,
-    endpointId,
-    addresses: [held.address],
-    mac: '',
-    labels: {},
-    container: null,
-  });
+  const endpoint = await createEndpoint(control.engines, engineId, endpointId, [held.address]);
   const join = await control.engines.joinEndpoint({
     engine: 'docker',
     engineId,
@@ -163,7 +139,7 @@ describe('an engine’s network', () => {
       code: 'subnet-mismatch',
       message: 'acme/web exists with 10.10.0.0/16, not with 10.11.0.0/16',
     });
-    const { poolId } = await createNetwork(control, 'aaaa', { cidr: '' as never });
+    const { poolId } = await createNetwork(control, 'aaaa', { cidr: '' });
     await expect(control.deleteNetwork({ ref: 'acme/web', force: false })).rejects.toMatchObject({
       code: 'network-in-use',
     });
