@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { addressHex, NftSocket } from 'netlink-ts';
+import { NftSocket } from 'netlink-ts';
 import { PROBE_VNI, WEFT_TABLE } from '../../src/kernel/guard-tables.ts';
 import { readProbes } from '../../src/kernel/probes.ts';
 import { ensureRuleset, removeRuleset } from '../../src/kernel/ruleset.ts';
@@ -93,7 +93,7 @@ describe.each(['IPv4', 'IPv6'] as const)('over %s', (family) => {
     underlay.send('member', known, vxlan(KNOWN, 'known'));
     await host.until('known');
     expect(host.heard).toEqual(['known']);
-    expect(await readProbes(nft, at.host)).toEqual([{ source: addressHex(at.member), mac }]);
+    expect(await readProbes(nft, at.host)).toEqual([{ source: at.member, mac }]);
     // what packets filled is no change of somebody's
     expect(await ensureRuleset(nft, guard(family), { last: guard(family) })).toMatchObject({ changed: false });
   });
