@@ -38,6 +38,8 @@ export default defineConfig({
           testTimeout: process.env.WEFT_LONG === undefined ? 10_000 : 1_800_000,
           sequence: { groupOrder: 0 },
           maxWorkers: 2,
+          // No module has state of its own: all files of a worker may share what was loaded once.
+          isolate: false,
           include: ['test/unit/**/*.test.ts', 'native/test/unit/**/*.test.ts'],
         },
       },

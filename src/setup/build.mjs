@@ -50,8 +50,9 @@ export async function build() {
   linkCommands();
 }
 
+/** Types are `npm run typecheck`'s and `npm test`'s to check: whoever builds waits a third of the time. */
 async function compile(project, { source, out }) {
-  await must(process.execPath, [TSC, '-p', project]);
+  await must(process.execPath, [TSC, '-p', project, '--noCheck']);
   removeOrphans(source, out);
 }
 
