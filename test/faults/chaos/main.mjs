@@ -19,6 +19,8 @@ const root = join(import.meta.dirname, '..', '..', '..');
 const vitest = [join(root, 'node_modules/vitest/vitest.mjs'), 'run', '--project', 'faults', 'test/faults/chaos/'];
 const env = {
   ...process.env,
+  // npm test leaves it out
+  WEFT_LONG: '1',
   CHAOS_MINUTES: values.minutes,
   WEFT_SEED: values.seed,
   ...(values.history === undefined ? {} : { CHAOS_HISTORY: values.history }),
