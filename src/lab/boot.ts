@@ -56,8 +56,8 @@ cat /proc/sys/kernel/random/uuid >/run/weft-lab/boot-id
 mount --bind /run/weft-lab/boot-id /proc/sys/kernel/random/boot_id
 ln -s /usr/bin/docker /run/weft-lab/bin/docker
 ln -s "$node" /run/weft-lab/bin/node
-ln -s "$checkout/dist/cli/main.js" /run/weft-lab/bin/weft
-ln -s "$checkout/dist/main.js" /run/weft-lab/bin/weftd
+ln -s "$checkout/dist/bin/weft.js" /run/weft-lab/bin/weft
+ln -s "$checkout/dist/bin/weftd.js" /run/weft-lab/bin/weftd
 ip link set lo up
 echo 1 >/proc/sys/net/ipv4/ip_forward
 echo 1 >/proc/sys/net/ipv6/conf/all/forwarding

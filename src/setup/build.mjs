@@ -1,13 +1,14 @@
 #!/usr/bin/env node
 /**
- * `npm run build`: the native addon, the generated gRPC types, both TypeScript projects, and the two commands linked
- * into node_modules/.bin, where `npx --no weft` looks. A step whose inputs are what they were at its last success is
+ * `npm run build`: the native addon, the generated gRPC types, both TypeScript projects, and the two commands bundled
+ * and linked into node_modules/.bin, where `npx --no weft` looks. A step whose inputs are what they were at its last success is
  * skipped.
  */
 
 import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { buildStep } from './build-step.mjs';
+import { bundleCommands } from './bundle.mjs';
 import { main, must, ROOT, say } from './run.mjs';
 
 const TSC = 'node_modules/typescript/bin/tsc';
@@ -38,13 +39,14 @@ export async function build() {
   });
   await buildStep({
     name: 'weft',
-    inputs: ['src', 'tsconfig.json', 'package-lock.json', 'native/netlink-ts'],
+    inputs: ['src', 'tsconfig.json', 'package.json', 'package-lock.json', 'native/netlink-ts'],
     outputs: ['dist'],
     run: async () => {
       await compile('tsconfig.json', { source: 'src', out: 'dist' });
       if (existsSync(`${ROOT}/src/api/proto`)) {
         cpSync(`${ROOT}/src/api/proto`, `${ROOT}/dist/api/proto`, { recursive: true });
       }
+      await bundleCommands();
     },
   });
   linkCommands();

@@ -50,8 +50,8 @@ cp "$checkout/plugins/systemd/weft.sysusers" /etc/sysusers.d/weft.conf
 systemd-sysusers weft.conf
 cp -r /run/files/etc/. /etc/
 [ -e /usr/bin/node ] || ln -s "$node" /usr/bin/node
-ln -s "$checkout/dist/cli/main.js" /usr/bin/weft
-ln -s "$checkout/dist/main.js" /usr/bin/weftd
+ln -s "$checkout/dist/bin/weft.js" /usr/bin/weft
+ln -s "$checkout/dist/bin/weftd.js" /usr/bin/weftd
 for target in start sysinit basic network-online shutdown; do
   printf '[Unit]\\nDescription=nothing\\nDefaultDependencies=no\\n' >/etc/systemd/system/$target.target
 done

@@ -249,7 +249,7 @@ describe('completion', () => {
   });
 
   it('runs in a real bash, with the program that it asks', () => {
-    const main = fileURLToPath(new URL('../../../dist/cli/main.js', import.meta.url));
+    const main = fileURLToPath(new URL('../../../dist/bin/weft.js', import.meta.url));
     const script = `weft() { "$NODE" "$MAIN" "$@"; }
 eval "$(weft completion bash)"
 complete -p weft
