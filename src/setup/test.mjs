@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 /**
- * `npm test`: the set-up, then lint, format and types, then the tests. All of them run whatever the one before found,
- * so that one run tells everything; the exit code is vitest's, or that of the first check that failed. What follows
- * `npm test --` goes to vitest.
+ * `npm test`: the set-up, then the tests, and beside them, in what time these leave, lint, format and types. All of them
+ * run whatever another found, so that one run tells everything; the exit code is vitest's, or that of the first check
+ * that failed. What follows `npm test --` goes to vitest.
  */
 
 import { rmSync } from 'node:fs';
@@ -23,7 +23,7 @@ await main(async () => {
   await setup();
   // The one test that needs them says so; all others run without.
   await unpackPackages().catch((error) => say(error.message));
-  const codes = await Promise.all(CHECKS.map(check));
+  const checks = Promise.all(CHECKS.map(check));
   const tests = await run(process.execPath, [
     'node_modules/vitest/vitest.mjs',
     'run',
@@ -32,11 +32,14 @@ await main(async () => {
     `--outputFile.json=${REPORT}`,
     ...process.argv.slice(2),
   ]);
-  return tests.code || codes.find((code) => code !== 0) || 0;
+  const failed = (await checks).filter(({ code }) => code !== 0);
+  // again, where it is looked for
+  for (const { name } of failed) console.log(`test: ${name}: failed, see above`);
+  return tests.code || failed[0]?.code || 0;
 });
 
 async function check({ name, args }) {
-  const { code, output } = await run(process.execPath, args, { quiet: true });
+  const { code, output } = await run('nice', ['-n', '19', process.execPath, ...args], { quiet: true });
   console.log(`test: ${name}: ${code === 0 ? 'passed' : `failed\n${output.trimEnd()}`}`);
-  return code;
+  return { name, code };
 }

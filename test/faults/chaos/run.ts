@@ -6,10 +6,10 @@ import type { EndpointView } from '../../../src/control/port.ts';
 import { json } from '../../support/docker.ts';
 import { Random } from '../../support/random.ts';
 import { until } from '../../support/until.ts';
-import { attachesAndDetaches, attachesWithNames, makeSpare } from '../attaching.ts';
+import { attachesWithNames } from '../attaching.ts';
 import { breaksOf, findings, lostConnections, standing, unreached } from '../invariants.ts';
-import { Streams } from '../streams.ts';
-import { NETWORK, raiseWorld } from '../world.ts';
+import type { Streams } from '../streams.ts';
+import { NETWORK } from '../world.ts';
 import type { Member, World } from '../world.ts';
 import { judge } from './history.ts';
 import type { Entry } from './history.ts';
@@ -20,13 +20,15 @@ import type { Fault, Round } from './plan.ts';
 import { begin, end, startWeftd } from './play.ts';
 
 export interface ChaosOptions {
-  lab: string;
+  world: World;
+  streams: Streams;
+  /** what is to stand again in the end */
+  standing: readonly string[];
   seed: number;
   /** for how long rounds begin; the last one is played to its end */
   milliseconds: number;
   /** the history's file */
   path: string;
-  progress: (line: string) => void;
 }
 
 const REACHABLE = 10_000;
@@ -39,16 +41,12 @@ const WIDTH = 3;
 
 /** Gives what was wrong, in words. */
 export async function chaos(options: ChaosOptions): Promise<string[]> {
-  const world = await raiseWorld(options.lab);
-  await Promise.all(world.lab.hosts.map(makeSpare));
-  await attachesAndDetaches(world);
+  const { world } = options;
   for (const number of HOSTS) {
     await world.lab.host(number).kill('weftd');
     await startWeftd(world, number);
   }
-  const streams = new Streams(world);
-  await streams.start();
-  const run = await ChaosRun.begin(world, streams, options);
+  const run = await ChaosRun.begin(options);
   try {
     for (const round of plan(options.seed)) {
       if (run.now() >= options.milliseconds) break;
@@ -66,24 +64,22 @@ class ChaosRun {
   readonly #options: ChaosOptions;
   readonly #history: Entry[] = [];
   readonly #start = performance.now();
-  readonly #standing: string[];
   readonly #loads: Load[];
   #written: Promise<void> = Promise.resolve();
   #round = 0;
 
-  private constructor(world: World, streams: Streams, options: ChaosOptions & { standing: string[] }) {
-    this.#world = world;
-    this.#streams = streams;
+  private constructor(options: ChaosOptions) {
+    this.#world = options.world;
+    this.#streams = options.streams;
     this.#options = options;
-    this.#standing = options.standing;
-    this.#loads = HOSTS.map((number) => new Load(world, number, { note: this.#note, now: () => this.now() }));
+    this.#loads = HOSTS.map((number) => new Load(this.#world, number, { note: this.#note, now: () => this.now() }));
     this.#loads.forEach((load, index) => load.start(new Random(options.seed + index), WIDTH));
   }
 
-  static async begin(world: World, streams: Streams, options: ChaosOptions): Promise<ChaosRun> {
+  static async begin(options: ChaosOptions): Promise<ChaosRun> {
     await mkdir(dirname(options.path), { recursive: true });
     await writeFile(options.path, '');
-    return new ChaosRun(world, streams, { ...options, standing: await standing(world.lab) });
+    return new ChaosRun(options);
   }
 
   now(): number {
@@ -97,18 +93,19 @@ class ChaosRun {
   };
 
   #say(line: string): void {
-    this.#options.progress(`${(this.now() / 1_000).toFixed(1).padStart(7)} s  ${line}`);
+    const { seed } = this.#options;
+    process.stdout.write(`chaos ${seed}: ${(this.now() / 1_000).toFixed(1).padStart(7)} s  ${line}\n`);
   }
 
   async play({ faults }: Round): Promise<void> {
     const round = ++this.#round;
-    const start = { breaks: breaksOf(this.#streams), standing: this.#standing };
+    const breaks = breaksOf(this.#streams);
     this.#say(`round ${round}: ${faults.map(describeFault).join(', ')}`);
     await Promise.all(faults.map((fault) => this.#playFault(round, fault)));
     const ended = this.now();
     const failed = await this.#reach();
     const touched = ({ host }: Member) => faults.some((fault) => fault.host === host && breaksConnections(fault));
-    const lost = lostConnections(this.#streams, start, touched);
+    const lost = lostConnections(this.#streams, { breaks }, touched);
     this.#note({ event: 'reached', round, after: this.now() - ended, unreached: failed, lost });
     this.#say(
       `round ${round}: ${failed.length === 0 ? 'all reached' : failed.join(', ')} after ${this.now() - ended} ms`,
@@ -175,15 +172,16 @@ class ChaosRun {
     for (const { name, node } of ofLoad) {
       await this.#world.lab.host(node).exec(['weft', 'endpoint', 'detach', `${NETWORK}/${name}`]);
     }
+    const before = this.#options.standing;
     let now: string[] = [];
-    await until(async () => (now = await standing(this.#world.lab)).join() === this.#standing.join(), {
+    await until(async () => (now = await standing(this.#world.lab)).join() === before.join(), {
       what: 'nothing more to stand than at the beginning',
       deadline: SETTLED,
       every: 1_000,
     }).catch(() => undefined);
     const leaked = [
-      ...now.filter((what) => !this.#standing.includes(what)).map((what) => `${what}, which was not there`),
-      ...this.#standing.filter((what) => !now.includes(what)).map((what) => `no ${what} any more`),
+      ...now.filter((what) => !before.includes(what)).map((what) => `${what}, which was not there`),
+      ...before.filter((what) => !now.includes(what)).map((what) => `no ${what} any more`),
     ];
     const endpoints = ofLoad.map(({ name, addresses }) => ({ name, addresses }));
     this.#note({ event: 'final', findings: await findings(one), leaked, endpoints });

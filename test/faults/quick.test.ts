@@ -1,12 +1,17 @@
-/** weftd ends on all hosts at once, at any step of any call, and is started where one runs already. */
+/**
+ * The faults of `npm test`: weftd ends on all hosts at once, and at any step of any call; it is started where one runs
+ * already; two minutes of chaos. What they leave to be collected has time until the chaos is over.
+ */
 import { describe, expect, test } from 'vitest';
 import { FAILPOINTS } from '../../src/control/failpoints.ts';
 import { attachesAndDetaches } from './attaching.ts';
+import { chaos } from './chaos/run.ts';
 import { reachable } from './invariants.ts';
 import { stage } from './stage.ts';
 import { endAtEveryStep, PLAYED } from './steps.ts';
 
-const { world, streams, host, settled } = stage(`steps-${process.pid}`);
+const SEED = Number(process.env.WEFT_SEED ?? 1);
+const { world, streams, host, standing, unharmed } = stage(`quick-${process.pid}`);
 
 describe('weftd', () => {
   test('killed on all hosts at once: traffic goes on without it', async () => {
@@ -15,13 +20,13 @@ describe('weftd', () => {
     await reachable(world());
     await Promise.all(world().lab.hosts.map((one) => one.start('weftd')));
     await attachesAndDetaches(world());
-    await settled();
+    await unharmed();
   });
 
   test('killed at every step of every call', { timeout: 600_000 }, async () => {
     expect([...PLAYED].sort()).toEqual([...FAILPOINTS].sort());
     await endAtEveryStep(world());
-    await settled();
+    await unharmed();
   });
 
   test('started twice on one host, or beside it in another network namespace: the second one ends', async () => {
@@ -31,6 +36,15 @@ describe('weftd', () => {
       expect(second.stderr).toContain('already-running');
     }
     await attachesAndDetaches(world(), [host(2)]);
-    await settled();
+    await unharmed();
   });
 });
+
+test('two minutes of chaos end with nothing lost, doubled or left, of all that was before them too', async () => {
+  const wrong = await chaos({
+    ...{ world: world(), streams: streams(), standing: standing(), seed: SEED },
+    milliseconds: 120_000,
+    path: `test/report/chaos-${SEED}.jsonl`,
+  });
+  expect(wrong).toEqual([]);
+}, 600_000);
