@@ -7,6 +7,9 @@ import { basename } from 'node:path';
 import tls from 'node:tls';
 import { pino } from 'pino';
 import type { Logger } from 'pino';
+import { loadApi } from './api/definition.ts';
+import { serveApi } from './api/implementation.ts';
+import type { ServedApi } from './api/implementation.ts';
 import { startMetrics } from './api/metrics.ts';
 import { startApiServer } from './api/server.ts';
 import { startTcpServer } from './api/tcp-server.ts';
@@ -149,7 +152,8 @@ async function serve(host: Host, keeper: IdentityKeeper, opened: OpenedStore): P
     onRenewed: () => store.renew(),
     log,
   });
-  const peers = peerClient(view, keeper);
+  const definitions = loadApi();
+  const peers = peerClient(view, keeper, definitions);
   const turns = new Turns();
   const now = () => new Date();
   const ownership: Ownership = new Ownership({
@@ -247,7 +251,12 @@ async function serve(host: Host, keeper: IdentityKeeper, opened: OpenedStore): P
     };
     if (serving) working.push(belong().catch((error: unknown) => refused.abort(error)));
     else await belong();
-    await answer(host, { ...deps, timings }, keeper, AbortSignal.any([until, records.failed, refused.signal]));
+    await answer(
+      host,
+      { ...deps, timings, served: serveApi(definitions) },
+      keeper,
+      AbortSignal.any([until, records.failed, refused.signal]),
+    );
     for (const end of [records.failed, refused.signal]) if (end.aborted) throw end.reason;
   } finally {
     ended.abort();
@@ -263,17 +272,17 @@ async function serve(host: Host, keeper: IdentityKeeper, opened: OpenedStore): P
 /** Serves until the signal; what fails to start ends the daemon. */
 async function answer(
   { config, manager, log, underlay, edition }: Host,
-  deps: ControlDeps & { timings: TimingMetrics },
+  deps: ControlDeps & { timings: TimingMetrics; served: ServedApi },
   keeper: IdentityKeeper,
   signal: AbortSignal,
 ): Promise<void> {
   const today = createControl(deps);
   const control = edition.next ? controlOfNext(today, deps) : today;
-  const { timings } = deps;
+  const { timings, served } = deps;
   const nodeName = deps.node.name;
-  const api = await startApiServer({ socketPath: `${config.run}/weft.sock`, control, nodeName, log, timings });
+  const api = await startApiServer({ socketPath: `${config.run}/weft.sock`, control, nodeName, log, timings, served });
   const tcp = await startTcpServer({
-    ...{ address: underlay.current.address, port: config.api.port, control, nodeName, log },
+    ...{ address: underlay.current.address, port: config.api.port, control, nodeName, log, served },
     certificates: keeper,
     identify: (raw) => identifyNode(deps, keeper, raw),
   });

@@ -11,7 +11,7 @@ import type {
   ServiceError,
 } from '@grpc/grpc-js';
 import { loadApi, MESSAGE_LIMIT } from './definition.ts';
-import type { MethodName, Methods, StreamName, Streams } from './definition.ts';
+import type { Api, MethodName, Methods, StreamName, Streams } from './definition.ts';
 import { fromServiceError } from './errors.ts';
 import { inOrder } from './order.ts';
 import { DEFAULT_SOCKET } from './socket.ts';
@@ -24,6 +24,8 @@ export interface ClientOptions {
   remote?: { address: string; credentials: ChannelCredentials };
   /** milliseconds for each call */
   deadline?: number;
+  /** shared with other clients */
+  api?: Api;
 }
 
 export interface CallOptions {
@@ -57,7 +59,7 @@ type Invoke = (
 
 export function connect(options: ClientOptions = {}): WeftClient {
   const socketPath = options.socketPath ?? DEFAULT_SOCKET;
-  const { Weft, messages } = loadApi();
+  const { Weft, messages } = options.api ?? loadApi();
   const { remote } = options;
   const where = remote?.address ?? socketPath;
   const target = remote?.address ?? `unix:${socketPath}`;

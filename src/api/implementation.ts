@@ -15,7 +15,7 @@ import { toWeftError } from '../model/errors.ts';
 import { HANDLER_DEADLINE } from '../model/limits.ts';
 import type { Timings } from '../model/timings.ts';
 import { loadApi } from './definition.ts';
-import type { MethodName, StreamName } from './definition.ts';
+import type { Api, MethodName, StreamName } from './definition.ts';
 import { serviceErrors } from './errors.ts';
 import { handlers, streamHandlers } from './handlers.ts';
 import { peerOf } from './peers.ts';
@@ -24,6 +24,8 @@ import { parseRequest, parseStreamRequest } from './requests.ts';
 import { readable, takingAnything } from './unreadable.ts';
 
 export interface ImplementOptions {
+  /** shared with other servers */
+  served?: ServedApi;
   control: Control;
   nodeName: string;
   log: Logger;
@@ -39,11 +41,21 @@ const WAY_BACK = 1_000;
 
 type Work = (request: unknown, context: CallContext) => Promise<unknown>;
 
+/** What every server serves. Its index for reflection takes some 80 ms of a processor to make. */
+export interface ServedApi {
+  Weft: Api['Weft'];
+  reflection: ReflectionService;
+}
+
+export function serveApi({ Weft, definition }: Api): ServedApi {
+  return { Weft, reflection: new ReflectionService(definition) };
+}
+
 /** weft.v1, with reflection and health beside it. `closing` ends streams, which have no end of their own. */
 export function addServices(server: Server, options: ImplementOptions, closing: AbortSignal): void {
-  const { Weft, definition } = loadApi();
+  const { Weft, reflection } = options.served ?? serveApi(loadApi());
   server.addService(takingAnything(Weft.service), implement(options, closing));
-  new ReflectionService(definition).addToServer(server);
+  reflection.addToServer(server);
   new HealthImplementation({ '': 'SERVING', 'weft.v1.Weft': 'SERVING' }).addToServer(server);
 }
 

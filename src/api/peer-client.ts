@@ -5,8 +5,10 @@ import type { PeerPort, SplitAnswer } from '../control/ownership/ports.ts';
 import { WeftError } from '../model/errors.ts';
 import { connect } from './client.ts';
 import type { WeftClient } from './client.ts';
+import type { Api } from './definition.ts';
 
 export interface PeerClientOptions {
+  api: Api;
   /** "192.0.2.1:7781"; undefined for a node that has not said yet */
   addressOf: (node: string) => string | undefined;
   credentials: (node: string) => ChannelCredentials;
@@ -61,7 +63,8 @@ export class PeerClient implements PeerPort, ExaminationPeers {
     const before = this.#connections.get(node);
     if (before?.address === address) return before.client;
     before?.client.close();
-    const client = connect({ remote: { address, credentials: this.#options.credentials(node) } });
+    const { api, credentials } = this.#options;
+    const client = connect({ api, remote: { address, credentials: credentials(node) } });
     this.#connections.set(node, { address, client });
     return client;
   }

@@ -3,20 +3,14 @@ import { lstat, mkdir, rm } from 'node:fs/promises';
 import { createConnection } from 'node:net';
 import { dirname } from 'node:path';
 import { Server, ServerCredentials } from '@grpc/grpc-js';
-import type { Logger } from 'pino';
-import type { Control } from '../control/port.ts';
 import { WeftError } from '../model/errors.ts';
-import type { Timings } from '../model/timings.ts';
 import { MESSAGE_LIMIT } from './definition.ts';
 import { drain } from './drain.ts';
 import { addServices } from './implementation.ts';
+import type { ImplementOptions } from './implementation.ts';
 
-export interface ApiServerOptions {
+export interface ApiServerOptions extends Omit<ImplementOptions, 'identify'> {
   socketPath: string;
-  control: Control;
-  nodeName: string;
-  log: Logger;
-  timings?: Timings;
 }
 
 /** Throws `already-running` when somebody answers on the socket, `configuration-invalid` when it is no socket. */

@@ -3,25 +3,21 @@
  * for but not demanded by TLS, since a joining host has none; who shows none gets no further than Join.
  */
 import { experimental, Server } from '@grpc/grpc-js';
-import type { Logger } from 'pino';
-import type { Control } from '../control/port.ts';
 import { hostPort } from '../model/address/address.ts';
 import { describeCause, WeftError } from '../model/errors.ts';
 import { MESSAGE_LIMIT } from './definition.ts';
 import { drain } from './drain.ts';
 import { serviceErrors } from './errors.ts';
 import { addServices } from './implementation.ts';
+import type { ImplementOptions } from './implementation.ts';
 import { gatekeeper } from './peers.ts';
 import type { IdentifyNode } from './peers.ts';
 
 type CertificateProvider = Parameters<typeof experimental.createCertificateProviderServerCredentials>[0];
 
-export interface TcpServerOptions {
+export interface TcpServerOptions extends ImplementOptions {
   address: string;
   port: number;
-  control: Control;
-  nodeName: string;
-  log: Logger;
   certificates: CertificateProvider;
   identify: IdentifyNode;
 }
