@@ -117,9 +117,9 @@ async function serve(host: Host, keeper: IdentityKeeper, opened: OpenedStore): P
   const vtepFamily = underlay.current.address.includes(':') ? 6 : 4;
   const asked = { endpoints: config.store.endpoints, port: config.api.port, keeper, signal };
   const pictures = pictureFile(`${config.state}/picture`, nodeFiles);
+  const reachStoreAt = (addresses: readonly string[]) => store.reachAt(addresses);
   const { settings, start } = await beginning(host, {
-    reachStoreAt: (addresses) => store.reachAt(addresses),
-    ...{ store, pictures, node: keeper.current.nodeId, vtepFamily, level: host.edition.level },
+    ...{ store, reachStoreAt, pictures, node: keeper.current.nodeId, vtepFamily, level: host.edition.level },
     assertMember: (peers) => assertStillMember({ ...asked, peers }),
   });
   const kernel = await openKernel(host, settings);
@@ -179,8 +179,7 @@ async function serve(host: Host, keeper: IdentityKeeper, opened: OpenedStore): P
     probes: { send: sendProbe, seen: () => kernel.seenProbes(underlay.current.address, settings.overlayPort) },
     engineShows: config.docker.enabled ? (until) => pictureOfEngine(dockerSelf(config, deps), until) : undefined,
     trust: trustPort(keeper, authority, renewal),
-    store,
-    reachStoreAt: (addresses) => store.reachAt(addresses),
+    ...{ store, reachStoreAt },
     ...{ upkeep, underlay },
     view,
     reconciler: loop,
