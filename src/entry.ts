@@ -7,6 +7,7 @@ import type { Logger } from 'pino';
 import type { ControlDeps } from './control/context.ts';
 import { recordCertificates } from './control/membership.ts';
 import { ensureSettings, keepAlive, registerNode } from './control/nodes.ts';
+import { runsStore } from './control/store-nodes.ts';
 import { lacking, startFrom } from './control/kept/start.ts';
 import type { Start } from './control/kept/start.ts';
 import type { ClusterSettings } from './model/cluster.ts';
@@ -39,6 +40,8 @@ export interface Beginning {
 
 export interface BeginningOptions {
   store: Store;
+  /** etcd may be there too: its host may have moved since the settings were written */
+  reachStoreAt: (endpoints: string[]) => void;
   pictures: PictureKeeper;
   /** id */
   node: string;
@@ -54,9 +57,11 @@ export interface BeginningOptions {
 
 /** The constants of the cluster: from etcd, or from the picture when etcd does not answer soon. */
 export async function beginning(host: EntryHost, options: BeginningOptions): Promise<Beginning> {
-  const { store, pictures, node, vtepFamily, level } = options;
+  const { store, reachStoreAt, pictures, node, vtepFamily, level } = options;
   const { log, signal } = host;
   const found = startFrom(await pictures.load(), node, level);
+  const others = found.ok ? othersIn(found.start, node) : [];
+  reachStoreAt(others.filter(runsStore).flatMap(({ storeEndpoints = [] }) => storeEndpoints));
   const end = performance.now() + PATIENCE;
   const wish = { vtepFamily, now: new Date() };
   let said = false;
@@ -65,7 +70,7 @@ export async function beginning(host: EntryHost, options: BeginningOptions): Pro
       return { settings: await ensureSettings(store, wish, signal, found.ok ? ASK_DEADLINE : undefined) };
     } catch (error) {
       awaited(host, error);
-      await member(options, found.ok ? peersIn(found.start, node) : []);
+      await member(options, others.flatMap(({ api }) => api ?? []).slice(0, MOST_PEERS));
     }
     if (performance.now() >= end && !said) {
       const reason = whyNot(found, options);
@@ -98,10 +103,10 @@ async function member({ pictures, assertMember }: BeginningOptions, peers: strin
   }
 }
 
-/** Where other nodes answered when the picture was taken. */
-function peersIn({ entries }: Start, node: string): string[] {
+/** As they were when the picture was taken. */
+function othersIn({ entries }: Start, node: string): Node[] {
   const nodes = entries.flatMap(({ key, value }) => (key.startsWith(prefixes.nodes) ? [value as Node] : []));
-  return nodes.flatMap(({ id, api }) => (id === node || api === undefined ? [] : [api])).slice(0, MOST_PEERS);
+  return nodes.filter(({ id }) => id !== node);
 }
 
 /** Whether the picture knows all that this node's journal has. Said when it does not: etcd is waited for then. */

@@ -61,6 +61,7 @@ import { pictureFile } from './store/picture/file.ts';
 import { ensureIdentity, identifyNode, trustPort } from './identity.ts';
 import { openNodeJournal } from './journal.ts';
 import { peerClient } from './peer-client.ts';
+import { pointToStore } from './point-to-store.ts';
 import { Renewal } from './renewal.ts';
 import { openAuthority } from './trust/authority.ts';
 import { IdentityKeeper } from './trust/keeper.ts';
@@ -116,8 +117,9 @@ async function serve(host: Host, keeper: IdentityKeeper, opened: OpenedStore): P
   const vtepFamily = underlay.current.address.includes(':') ? 6 : 4;
   const asked = { endpoints: config.store.endpoints, port: config.api.port, keeper, signal };
   const pictures = pictureFile(`${config.state}/picture`, nodeFiles);
+  const reachStoreAt = (addresses: readonly string[]) => store.reachAt(addresses);
   const { settings, start } = await beginning(host, {
-    ...{ store, pictures, node: keeper.current.nodeId, vtepFamily, level: host.edition.level },
+    ...{ store, reachStoreAt, pictures, node: keeper.current.nodeId, vtepFamily, level: host.edition.level },
     assertMember: (peers) => assertStillMember({ ...asked, peers }),
   });
   const kernel = await openKernel(host, settings);
@@ -177,7 +179,7 @@ async function serve(host: Host, keeper: IdentityKeeper, opened: OpenedStore): P
     probes: { send: sendProbe, seen: () => kernel.seenProbes(underlay.current.address, settings.overlayPort) },
     engineShows: config.docker.enabled ? (until) => pictureOfEngine(dockerSelf(config, deps), until) : undefined,
     trust: trustPort(keeper, authority, renewal),
-    store,
+    ...{ store, reachStoreAt },
     ...{ upkeep, underlay },
     view,
     reconciler: loop,
@@ -224,6 +226,7 @@ async function serve(host: Host, keeper: IdentityKeeper, opened: OpenedStore): P
     underlay.onChange(async (now, until) => {
       // Connections from the former address would be missed by their timeouts only.
       store.renew();
+      peers.renew();
       await updateNode(deps, { ...addressRecord(now, config), storeEndpoints: endpoints() }, until);
       renewal.look();
     });
@@ -235,7 +238,7 @@ async function serve(host: Host, keeper: IdentityKeeper, opened: OpenedStore): P
       pictureWriter.run(until),
     );
     working.push(followClaims(deps, kernel.claims(until), until));
-    if (upkeep) working.push(upkeep.run(until));
+    if (upkeep) working.push(upkeep.run(until), pointToStore({ view, peers, node: owner, endpoints, log }, until));
     if (host.edition.next) working.push(actAsNext(deps, until));
     const belong = async () => {
       if (start) await sameCluster(waiting, { store, settings, vtepFamily });

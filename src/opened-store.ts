@@ -4,7 +4,7 @@ import type { Config } from './config.ts';
 import { hostPort } from './model/address/address.ts';
 import { Revocation } from './revocation.ts';
 import { openEtcdStore } from './store/etcd.ts';
-import type { RenewableStore } from './store/etcd.ts';
+import type { RemoteStore } from './store/etcd.ts';
 import { lineageFile } from './store/lineage-file.ts';
 import { ensureManagedEtcd } from './store/managed/etcd.ts';
 import { Maintenance } from './store/managed/maintenance.ts';
@@ -25,7 +25,7 @@ interface Host {
 }
 
 export interface OpenedStore {
-  store: RenewableStore;
+  store: RemoteStore;
   /** by which other hosts reach it */
   endpoints: () => string[];
   /** of the etcd that this host runs */

@@ -18,6 +18,7 @@ import type {
   NetworkUpdate,
   NetworkView,
   NodeView,
+  PointToStoreRequest,
   SplitSpaceRequest,
   StatusView,
   TenantView,
@@ -81,6 +82,7 @@ export interface Methods {
   ResumeStore: { request: { force: boolean }; response: { missing: string[] } };
   SplitSpace: { request: SplitSpaceRequest; response: { answer: string } };
   Hint: { request: HintRequest; response: object };
+  PointToStore: { request: PointToStoreRequest; response: object };
   Examine: { request: ExamineRequest; response: Examination };
   SeenProbes: { request: object; response: SeenProbes };
   ExamineNode: { request: ExamineRequest; response: NodeExamination };

@@ -85,6 +85,7 @@ export function handlers(control: Control): Handlers {
     ResumeStore: (request, context) => control.resumeStore(request, context),
     SplitSpace: (request, context) => control.splitSpace(request, context),
     Hint: (request, context) => done(control.hint(request, context)),
+    PointToStore: (request, context) => done(control.pointToStore(request, context)),
     Examine: (request, context) => control.examine(request, context),
     SeenProbes: (_request, context) => control.seenProbes(context),
     ExamineNode: (request, context) => control.examineNode(request, context),

@@ -4,7 +4,7 @@ import type { ExaminationPeers, NodeExamination, SeenProbes } from '../control/e
 import type { PeerPort, SplitAnswer } from '../control/ownership/ports.ts';
 import { WeftError } from '../model/errors.ts';
 import { connect } from './client.ts';
-import type { WeftClient } from './client.ts';
+import type { CallOptions, WeftClient } from './client.ts';
 import type { Api } from './definition.ts';
 
 export interface PeerClientOptions {
@@ -42,6 +42,11 @@ export class PeerClient implements PeerPort, ExaminationPeers {
     await this.#to(node).call('Hint', { sequence: hint.sequence, put, delete: hint.delete }, options);
   }
 
+  /** `endpoints`: by which others reach the etcd that this host runs */
+  async pointToStore(node: string, endpoints: string[], options: CallOptions): Promise<void> {
+    await this.#to(node).call('PointToStore', { endpoints }, options);
+  }
+
   async examineNode(
     ...[node, request, options]: Parameters<ExaminationPeers['examineNode']>
   ): Promise<NodeExamination> {
@@ -52,9 +57,14 @@ export class PeerClient implements PeerPort, ExaminationPeers {
     return await this.#to(node).call('SeenProbes', {}, options);
   }
 
-  close(): void {
+  /** New calls go over new connections: those that stand may be from an address that this host has no more. */
+  renew(): void {
     for (const { client } of this.#connections.values()) client.close();
     this.#connections.clear();
+  }
+
+  close(): void {
+    this.renew();
   }
 
   #to(node: string): WeftClient {

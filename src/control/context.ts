@@ -53,6 +53,8 @@ export interface ControlDeps {
   upkeep?: { conditions(): Condition[] } | undefined;
   /** this host's address for the overlay; absent where nobody follows it */
   underlay?: { conditions(): Condition[] } | undefined;
+  /** other nodes say that etcd is there now; absent where the store is at no address */
+  reachStoreAt?: ((endpoints: readonly string[]) => void) | undefined;
   view: ClusterView;
   /** what this node holds itself, whatever the store does */
   ownership: Ownership;

@@ -1,12 +1,13 @@
 /** What nodes ask of each other. The caller is who its certificate says, never who it claims to be. */
 import { WeftError } from '../model/errors.ts';
-import { prefixes } from '../model/keys.ts';
+import { keys, prefixes } from '../model/keys.ts';
 import { HANDLER_DEADLINE } from '../model/limits.ts';
-import type { Endpoint } from '../model/objects.ts';
+import type { Endpoint, Node } from '../model/objects.ts';
 import type { ControlDeps } from './context.ts';
 import type { CallContext, Control } from './port.ts';
+import { runsStore } from './store-nodes.ts';
 
-export function peerControl(deps: ControlDeps): Pick<Control, 'splitSpace' | 'hint'> {
+export function peerControl(deps: ControlDeps): Pick<Control, 'splitSpace' | 'hint' | 'pointToStore'> {
   return {
     splitSpace: async (request, context = {}) => {
       const asker = callerOf(context);
@@ -28,6 +29,12 @@ export function peerControl(deps: ControlDeps): Pick<Control, 'splitSpace' | 'hi
         put: put.filter(({ key, value }) => hinted.has(key) && key.endsWith(`/${value.network}/${value.id}`)),
         delete: gone.filter((key) => hinted.has(key)),
       });
+      await Promise.resolve();
+    },
+    pointToStore: async ({ endpoints }, context = {}) => {
+      const node = deps.view.value<Node>(keys.node(callerOf(context)));
+      if (!node || !runsStore(node)) throw new WeftError('not-allowed', 'this call is for nodes that run etcd');
+      deps.reachStoreAt?.(endpoints);
       await Promise.resolve();
     },
   };

@@ -182,6 +182,11 @@ export interface HintRequest {
   delete: string[];
 }
 
+export interface PointToStoreRequest {
+  /** "https://192.0.2.1:2379" */
+  endpoints: string[];
+}
+
 export interface StatusView {
   node: string;
   version: string;
@@ -327,6 +332,8 @@ export interface Control extends RoutingControl, ExaminationControl, PortsContro
   splitSpace(request: SplitSpaceRequest, context?: CallContext): Promise<{ answer: string }>;
   /** For nodes: the caller's own endpoints before the store shows them. */
   hint(request: HintRequest, context?: CallContext): Promise<void>;
+  /** For nodes that run etcd: it is there now. */
+  pointToStore(request: PointToStoreRequest, context?: CallContext): Promise<void>;
 
   listEngines(filter: { node?: string }): Promise<EngineView[]>;
   /** Offers what users of this host's engine removed there again: one network, or all. */

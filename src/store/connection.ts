@@ -94,6 +94,10 @@ export class Connection {
     return { stream, broken: member.broken, passOver: () => this.#members.passOver(member) };
   }
 
+  reachAt(endpoints: readonly string[]): void {
+    this.#members.reachAt(endpoints);
+  }
+
   renew(): void {
     this.#members.renew();
   }

@@ -41,13 +41,18 @@ export interface EtcdStoreOptions {
   log?: Log;
 }
 
-export interface RenewableStore extends Store {
+export interface RemoteStore extends Store {
   /** New calls go over connections made with the certificate as it is now; what is under way ends on the old ones. */
   renew(): void;
+  /**
+   * "https://192.0.2.9:2379": other nodes say that etcd is there, which replaces what they said before; the configured
+   * endpoints stay. Of 16 at most those count that are `https` and not loopback.
+   */
+  reachAt(endpoints: readonly string[]): void;
 }
 
 /** Resolves after the first probe, answered or not (1.5 s at most): etcd need not be up, `state()` tells. */
-export async function openEtcdStore(options: EtcdStoreOptions): Promise<RenewableStore> {
+export async function openEtcdStore(options: EtcdStoreOptions): Promise<RemoteStore> {
   const { tls } = options;
   if (options.endpoints.length === 0) {
     throw new WeftError('configuration-invalid', 'store.endpoints: no endpoint is given');
@@ -65,7 +70,7 @@ export async function openEtcdStore(options: EtcdStoreOptions): Promise<Renewabl
   return new EtcdStore(connection, codec, log);
 }
 
-class EtcdStore implements RenewableStore {
+class EtcdStore implements RemoteStore {
   readonly #connection: Connection;
   readonly #codec: Codec;
   readonly #log: Log;
@@ -138,6 +143,10 @@ class EtcdStore implements RenewableStore {
 
   renew(): void {
     this.#connection.renew();
+  }
+
+  reachAt(endpoints: readonly string[]): void {
+    this.#connection.reachAt(endpoints);
   }
 
   async close(): Promise<void> {

@@ -1,6 +1,6 @@
 /**
- * The members of an etcd cluster that this node speaks to: the configured endpoints, which always stay, and those learned
- * from the cluster's own member list, which come and go with it.
+ * The members of an etcd cluster that this node speaks to: the configured endpoints, which always stay; those that other
+ * nodes have told, until they tell others; and those learned from the cluster's own member list, which come and go with it.
  */
 import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -9,7 +9,7 @@ import type { ChannelOptions } from './channel.ts';
 import type { Lineage } from './lineage.ts';
 import type { Log } from './log.ts';
 import { Member } from './member.ts';
-import { countAlive, learnedEndpoints, type Known, type Listed } from './roster.ts';
+import { countAlive, learnedEndpoints, toldEndpoints, type Known, type Listed, type Source } from './roster.ts';
 import { StateCell } from './states.ts';
 
 /** milliseconds between looks at the member list; a change of who answers asks for one at once */
@@ -26,7 +26,7 @@ export interface MembersOptions {
 
 interface Followed {
   member: Member;
-  seed: boolean;
+  source: Source;
   ended: Promise<void>;
 }
 
@@ -34,7 +34,7 @@ export class Members {
   readonly states = new StateCell('away');
   readonly #options: MembersOptions;
   readonly #closed: AbortSignal;
-  /** seeds first, in their order: the first is the nearest */
+  /** the configured first, in their order: the first is the nearest */
   #followed: Followed[] = [];
   #listed: Listed[] | undefined;
   #preferred = 0;
@@ -58,7 +58,7 @@ export class Members {
     const { seeds } = this.#options;
     const members = [...new Set(seeds)].map((endpoint) => this.#make(endpoint));
     await Promise.all(members.map((member) => member.probe(this.#closed)));
-    this.#followed = members.map((member) => this.#follow(member, true));
+    this.#followed = members.map((member) => this.#follow(member, 'configured'));
     this.#judge();
     // nothing that was not configured is spoken to in clear
     if (this.#options.channel.tls) this.#refreshing = this.#keepRefreshing();
@@ -85,6 +85,13 @@ export class Members {
     this.#preferred = (at + 1) % this.#followed.length;
   }
 
+  /** Other nodes say that etcd is there now. */
+  reachAt(endpoints: readonly string[]): void {
+    if (this.#closed.aborted || !this.#options.channel.tls) return;
+    this.#adopt(toldEndpoints(this.#known(), endpoints), 'told');
+    this.#judge();
+  }
+
   /** With certificates as they are now. */
   renew(): void {
     for (const { member } of this.#followed) member.renew();
@@ -100,8 +107,8 @@ export class Members {
     return new Member(endpoint, channel, { probeKey, lineage, log });
   }
 
-  #follow(member: Member, seed: boolean): Followed {
-    return { member, seed, ended: member.watchOver(this.#closed, () => this.#judge()) };
+  #follow(member: Member, source: Source): Followed {
+    return { member, source, ended: member.watchOver(this.#closed, () => this.#judge()) };
   }
 
   #judge(): void {
@@ -117,9 +124,9 @@ export class Members {
   }
 
   #known(): Known[] {
-    return this.#followed.map(({ member, seed }) => {
+    return this.#followed.map(({ member, source }) => {
       const { endpoint, alive, id } = member;
-      return { endpoint, seed, alive, memberId: id };
+      return { endpoint, source, alive, memberId: id };
     });
   }
 
@@ -149,23 +156,24 @@ export class Members {
       this.#options.log.debug({ endpoint: member.endpoint, err: error }, 'the member list of etcd was not to be had');
       return;
     }
-    this.#adopt(learnedEndpoints(this.#known(), this.#listed));
+    this.#adopt(learnedEndpoints(this.#known(), this.#listed), 'learned');
     this.#judge();
   }
 
-  #adopt(learned: string[]): void {
+  /** These in place of what that source gave before. */
+  #adopt(endpoints: string[], from: Source): void {
     const { log } = this.#options;
     const preferred = this.#followed[this.#preferred];
-    for (const { member, seed } of this.#followed) {
-      if (seed || learned.includes(member.endpoint)) continue;
-      log.info({ endpoint: member.endpoint }, 'a member has left etcd');
+    const stays = ({ member, source }: Followed) => source !== from || endpoints.includes(member.endpoint);
+    for (const { member } of this.#followed.filter((one) => !stays(one))) {
+      log.info({ endpoint: member.endpoint, from }, 'etcd is not looked for there any more');
       member.close();
     }
-    this.#followed = this.#followed.filter(({ member, seed }) => seed || learned.includes(member.endpoint));
-    for (const endpoint of learned) {
+    this.#followed = this.#followed.filter(stays);
+    for (const endpoint of endpoints) {
       if (this.#followed.some(({ member }) => member.endpoint === endpoint)) continue;
-      log.info({ endpoint }, 'a member of etcd was learned of');
-      this.#followed.push(this.#follow(this.#make(endpoint), false));
+      log.info({ endpoint, from }, 'etcd may be reached there too');
+      this.#followed.push(this.#follow(this.#make(endpoint), from));
     }
     this.#preferred = Math.max(0, preferred ? this.#followed.indexOf(preferred) : 0);
   }

@@ -9,18 +9,20 @@ export interface Listed {
   learner: boolean;
 }
 
+/** By whose word an address is used: the settings', another node's, or the member list's. */
+export type Source = 'configured' | 'told' | 'learned';
+
 /** An address in use, as far as it is known. */
 export interface Known {
   endpoint: string;
-  /** configured, not learned */
-  seed: boolean;
+  source: Source;
   alive: boolean;
   /** of whoever answered there last */
   memberId: string | undefined;
 }
 
-/** bounds what a member list can make this node connect to */
-const MAX_LEARNED = 16;
+/** bounds what a member list, or another node, can make this node connect to */
+const MAX_ENDPOINTS = 16;
 
 /**
  * The learned addresses to have from now on: those that are, as long as their member is listed with them; and one for each
@@ -28,20 +30,24 @@ const MAX_LEARNED = 16;
  * the one on this host), and is not probed twice.
  */
 export function learnedEndpoints(known: Known[], listed: Listed[]): string[] {
-  const acceptLoopback = known.some(({ endpoint, seed }) => seed && isLoopback(endpoint));
-  const seeds = new Set(known.filter(({ seed }) => seed).map(({ endpoint }) => endpoint));
+  const given = known.filter(({ source }) => source !== 'learned');
   const learned: string[] = [];
   for (const member of listed.filter(({ learner }) => !learner)) {
-    const usable = member.clientUrls.flatMap((url) => safeEndpoint(url, acceptLoopback) ?? []);
-    const kept = usable.find((endpoint) => known.some((one) => !one.seed && one.endpoint === endpoint));
-    const isReached = known.some(({ seed, alive, memberId }) => seed && alive && memberId === member.id);
+    const usable = member.clientUrls.flatMap((url) => safeEndpoint(url, known) ?? []);
+    const kept = usable.find((endpoint) => known.some((one) => one.source === 'learned' && one.endpoint === endpoint));
+    const isReached = given.some(({ alive, memberId }) => alive && memberId === member.id);
     const endpoint = kept ?? (isReached ? undefined : usable[0]);
-    if (endpoint !== undefined && !seeds.has(endpoint)) learned.push(endpoint);
+    if (endpoint !== undefined && !given.some((one) => one.endpoint === endpoint)) learned.push(endpoint);
   }
-  return [...new Set(learned)].slice(0, MAX_LEARNED);
+  return [...new Set(learned)].slice(0, MAX_ENDPOINTS);
 }
 
-/** How many of the voting members answer; of the seeds, as long as no list is known. */
+/** Of the addresses that another node tells, those that may be used. */
+export function toldEndpoints(known: Known[], endpoints: readonly string[]): string[] {
+  return [...new Set(endpoints.flatMap((url) => safeEndpoint(url, known) ?? []))].slice(0, MAX_ENDPOINTS);
+}
+
+/** How many of the voting members answer; of the addresses, as long as no list is known. */
 export function countAlive(known: Known[], listed: Listed[] | undefined): { alive: number; total: number } {
   const answering = known.filter(({ alive }) => alive);
   const voters = listed?.filter(({ learner }) => !learner) ?? [];
@@ -51,12 +57,16 @@ export function countAlive(known: Known[], listed: Listed[] | undefined): { aliv
   return { alive: Math.max(alive, Math.min(answering.length, 1)), total: voters.length };
 }
 
-/** Nothing is told to a member in clear, whatever the list says; a loopback address would be this host's, not the member's. */
-function safeEndpoint(url: string, acceptLoopback: boolean): string | undefined {
+/**
+ * Nothing is said to a member in clear, whatever others say; a loopback address would be this host's, not the member's,
+ * unless the settings name one too.
+ */
+function safeEndpoint(url: string, known: Known[]): string | undefined {
   const parsed = URL.canParse(url) ? new URL(url) : undefined;
   if (parsed?.protocol !== 'https:' || parsed.username !== '' || parsed.host === '') return undefined;
   const endpoint = `https://${parsed.host}`;
   if (/^(0\.0\.0\.0|\[::\])$/.test(parsed.hostname)) return undefined;
+  const acceptLoopback = known.some((one) => one.source === 'configured' && isLoopback(one.endpoint));
   return isLoopback(endpoint) && !acceptLoopback ? undefined : endpoint;
 }
 

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { openEtcdStore } from '../../src/store/etcd.ts';
 import type { Store } from '../../src/store/port.ts';
-import { hasEtcd } from '../support/etcd.ts';
+import { freePort, hasEtcd } from '../support/etcd.ts';
 import { EtcdCluster, type ClusterMember } from '../support/etcd-cluster.ts';
 import { until } from '../support/until.ts';
 import { Reader } from '../support/watch-reader.ts';
@@ -195,6 +195,19 @@ describe.skipIf(!hasEtcd)('the store over three members of etcd', () => {
     await reader.next();
     await told.kill();
     await isIn(store, 'degraded');
+    await writeAtLast(store);
+    await reader.upTo('a=1');
+  });
+
+  it('is reached where another node says that it is, which need not be where the settings do', async () => {
+    const nowhere = `https://127.0.0.1:${await freePort()}`;
+    const options = { tls: cluster.tls, prefix: `/m/${count}/`, keepaliveMs: 2_000 };
+    const store = await openEtcdStore({ endpoints: [nowhere], ...options });
+    cleanup.push(() => store.close());
+    expect(store.state()).toBe('away');
+    const reader = watch(store);
+    store.reachAt([cluster.members[0]!.endpoint]);
+    await isIn(store, 'ok');
     await writeAtLast(store);
     await reader.upTo('a=1');
   });

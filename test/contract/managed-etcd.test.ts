@@ -146,6 +146,23 @@ describe.skipIf(!hasEtcd).each(['detached', 'unit'] as const)('a managed etcd, k
     });
   });
 
+  it('moves with its host: reached at the new address, under that name, with its data', async () => {
+    const before = etcd.pid();
+    const authority = await createAuthority(join(directory, 'pki'));
+    const member = await issueMemberCertificate(authority, { name: 'host1', addresses: ['127.0.0.9'] });
+    await etcd.move('127.0.0.9', member);
+    await until(() => (etcd.pid() ?? before) !== before, { what: 'another etcd' });
+    const after = etcd.pid();
+    // a second telling of the same
+    await etcd.move('127.0.0.9', member);
+    expect(etcd.pid()).toBe(after);
+    const there = `https://127.0.0.9:${options.clientPort}`;
+    const tls = await credentials('pki');
+    const store = await openEtcdStore({ endpoints: [there], tls, keepaliveMs: 1_000 });
+    await isUp(store).finally(() => store.close());
+    await withStore(tls, async (here) => expect((await here.get('a')).entry?.value).toBe(1));
+  });
+
   it('is restarted when its configuration has changed', async () => {
     const before = etcd.pid();
     await restartDaemon({ clientPort: await freePort() });

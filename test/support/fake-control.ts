@@ -255,6 +255,7 @@ export function fakeControl() {
     resumeStore: vi.fn<Control['resumeStore']>().mockResolvedValue({ missing: [] }),
     splitSpace: vi.fn<Control['splitSpace']>().mockResolvedValue({ answer: 'none' }),
     hint: vi.fn<Control['hint']>().mockResolvedValue(),
+    pointToStore: vi.fn<Control['pointToStore']>().mockResolvedValue(),
     examine: vi.fn<Control['examine']>().mockResolvedValue(examination),
     examineNode: vi.fn<Control['examineNode']>().mockResolvedValue(nodeExamination),
     seenProbes: vi.fn<Control['seenProbes']>().mockResolvedValue({ guarded: true, macs: ['02:00:00:00:00:01'] }),

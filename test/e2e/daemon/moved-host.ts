@@ -1,22 +1,24 @@
-/** host1 keeps its address; host2 gets others while containers of both talk. */
+/** A host gets other addresses while containers of both talk: host2, and then host1, where etcd is. */
 import { describe, expect, it } from 'vitest';
 import type { StatusView } from '../../../src/control/port.ts';
 import type { Lab } from '../../../src/lab/lab.ts';
-import { json, reaches, run } from '../../support/docker.ts';
+import { createDockerNetwork, json, reaches, run } from '../../support/docker.ts';
 import { until } from '../../support/until.ts';
 import { doctor } from './doctor.ts';
 
 export function movedHost(lab: () => Lab): void {
   describe('a host whose address changes', () => {
     const status = (n: number) => json<StatusView>(lab().host(n), 'weft', 'status');
-    const on2 = (text: string) => run(lab().host(2), 'ip', ...text.split(' '));
+    const on = (n: number) => (text: string) => run(lab().host(n), 'ip', ...text.split(' '));
+    const on2 = on(2);
     const settings = '/etc/weft/weft.yaml';
-    const setting = (from: string, to: string) => run(lab().host(2), 'sed', '-i', `s/${from}/${to}/`, settings);
+    const setting = (n: number, from: string, to: string) =>
+      run(lab().host(n), 'sed', '-i', `s/${from}/${to}/`, settings);
     const talks = async () =>
       (await reaches(lab().host(1), 'box1', '10.10.0.20')) && (await reaches(lab().host(2), 'box2', '10.10.0.10'));
-    const restarted = async () => {
-      await lab().host(2).kill('weftd');
-      await lab().host(2).start('weftd');
+    const restarted = async (n: number) => {
+      await lab().host(n).kill('weftd');
+      await lab().host(n).start('weftd');
     };
 
     it('says that a fixed address is gone, and is well again when it is back', async () => {
@@ -34,8 +36,8 @@ export function movedHost(lab: () => Lab): void {
     });
 
     it('is followed everywhere: its containers are reached within 10 s, it is examined, and connections go on', async () => {
-      await setting('address: 192.0.2.2', 'interface: eth0');
-      await restarted();
+      await setting(2, 'address: 192.0.2.2', 'interface: eth0');
+      await restarted(2);
       await until(talks, { what: 'the containers talk', deadline: 60_000 });
       await run(lab().host(1), 'docker', 'exec', '-d', 'box1', 'sh', '-c', 'sleep 100000 | nc -l -p 9000 > /tmp/heard');
       const listens = async () =>
@@ -75,8 +77,43 @@ export function movedHost(lab: () => Lab): void {
       );
       await on2('address flush dev eth0 scope global');
       await on2('address add 192.0.2.2/24 dev eth0');
-      await setting('interface: eth0', 'address: 192.0.2.2');
+      await setting(2, 'interface: eth0', 'address: 192.0.2.2');
       await lab().host(2).start('weftd');
+      await until(talks, { what: 'the containers talk', deadline: 60_000 });
+    });
+
+    it('is found by all when it runs etcd: at once, by what they do next, and when they start again', async () => {
+      const isWell = async (n: number) => {
+        const { store, conditions } = await status(n);
+        return store.state === 'ok' && conditions.length === 0;
+      };
+      await setting(1, 'address: 192.0.2.1', 'interface: eth0');
+      await restarted(1);
+      await until(talks, { what: 'the containers talk', deadline: 60_000 });
+
+      await on(1)('address delete 192.0.2.1/24 dev eth0');
+      await on(1)('address add 192.0.2.11/24 dev eth0');
+      await until(talks, { what: 'the containers talk over the new address', deadline: 10_000 });
+      await until(() => isWell(2), { what: 'host2 has etcd again', deadline: 30_000 });
+      await createDockerNetwork(lab().host(2), {
+        tenant: 'acme',
+        name: 'after',
+        network: 'after',
+        subnets: ['10.11.0.0/16'],
+      });
+      await run(lab().host(2), 'docker', 'run', '--rm', '--network', 'after', 'box', 'true');
+
+      expect(await run(lab().host(2), 'cat', settings)).not.toContain('192.0.2.11');
+      await restarted(2);
+      await until(() => isWell(2), { what: 'host2 finds etcd when it starts', deadline: 30_000 });
+      await run(lab().host(2), 'docker', 'network', 'rm', 'after');
+
+      await on(1)('address delete 192.0.2.11/24 dev eth0');
+      await on(1)('address add 192.0.2.1/24 dev eth0');
+      await until(talks, { what: 'the containers talk over the former address', deadline: 10_000 });
+      await setting(1, 'interface: eth0', 'address: 192.0.2.1');
+      await restarted(1);
+      await until(async () => (await isWell(1)) && (await isWell(2)), { what: 'all is well', deadline: 60_000 });
       await until(talks, { what: 'the containers talk', deadline: 60_000 });
     });
   });
