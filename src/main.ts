@@ -115,7 +115,8 @@ async function serve(host: Host, keeper: IdentityKeeper, opened: OpenedStore): P
   const { config, log, underlay, signal } = host;
   const { store, endpoints, upkeep } = opened;
   const vtepFamily = underlay.current.address.includes(':') ? 6 : 4;
-  const asked = { endpoints: config.store.endpoints, port: config.api.port, keeper, signal };
+  const api = loadApi();
+  const asked = { endpoints: config.store.endpoints, port: config.api.port, keeper, api, signal };
   const pictures = pictureFile(`${config.state}/picture`, nodeFiles);
   const reachStoreAt = (addresses: readonly string[]) => store.reachAt(addresses);
   const { settings, start } = await beginning(host, {
@@ -146,7 +147,7 @@ async function serve(host: Host, keeper: IdentityKeeper, opened: OpenedStore): P
   const authority = await openAuthority(config.pki);
   const renewal: Renewal = new Renewal({
     pki: config.pki,
-    keeper,
+    ...{ keeper, api },
     name: owner.name,
     addresses: () => [underlay.current.address],
     state: () => view.current().state,
@@ -154,8 +155,7 @@ async function serve(host: Host, keeper: IdentityKeeper, opened: OpenedStore): P
     onRenewed: () => store.renew(),
     log,
   });
-  const definitions = loadApi();
-  const peers = peerClient(view, keeper, definitions);
+  const peers = peerClient(view, keeper, api);
   const turns = new Turns();
   const now = () => new Date();
   const ownership: Ownership = new Ownership({
@@ -223,10 +223,14 @@ async function serve(host: Host, keeper: IdentityKeeper, opened: OpenedStore): P
     if (journal.fresh && !known) await holdPorts(kernel, { hold: 'down', attached: undefined });
     working.push(watchMembership({ node: owner, store, view, peers, standing: ownership.standing }, until));
     working.push(lead.run(until));
+    let renewedFor = underlay.current.address;
     underlay.onChange(async (now, until) => {
       // Connections from the former address would be missed by their timeouts only.
-      store.renew();
-      peers.renew();
+      if (now.address !== renewedFor) {
+        store.renew();
+        peers.renew();
+        renewedFor = now.address;
+      }
       await updateNode(deps, { ...addressRecord(now, config), storeEndpoints: endpoints() }, until);
       renewal.look();
     });
@@ -238,7 +242,11 @@ async function serve(host: Host, keeper: IdentityKeeper, opened: OpenedStore): P
       pictureWriter.run(until),
     );
     working.push(followClaims(deps, kernel.claims(until), until));
-    if (upkeep) working.push(upkeep.run(until), pointToStore({ view, peers, node: owner, endpoints, log }, until));
+    if (upkeep) {
+      const mayTell = () => ownership.standing.isProven();
+      const guide = { view, peers, node: owner, endpoints, mayTell, clock, log };
+      working.push(upkeep.run(until), pointToStore(guide, until));
+    }
     if (host.edition.next) working.push(actAsNext(deps, until));
     const belong = async () => {
       if (start) await sameCluster(waiting, { store, settings, vtepFamily });
@@ -256,7 +264,7 @@ async function serve(host: Host, keeper: IdentityKeeper, opened: OpenedStore): P
     else await belong();
     await answer(
       host,
-      { ...deps, timings, served: serveApi(definitions) },
+      { ...deps, timings, served: serveApi(api) },
       keeper,
       AbortSignal.any([until, records.failed, refused.signal]),
     );

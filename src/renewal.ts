@@ -7,6 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { experimental } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
 import { connect } from './api/client.ts';
+import type { Api } from './api/definition.ts';
 import type { CallContext, Membership } from './control/port.ts';
 import type { ClusterState } from './model/cluster.ts';
 import { toWeftError, WeftError } from './model/errors.ts';
@@ -20,6 +21,7 @@ import { checkNodeIdentity } from './trust/peer.ts';
 export interface RenewalOptions {
   pki: string;
   keeper: IdentityKeeper;
+  api: Api;
   name: string;
   /** of this host as they are now */
   addresses: () => string[];
@@ -97,13 +99,13 @@ export class Renewal {
   }
 
   async #ask(csr: { node: string; client: string }, { signal }: CallContext) {
-    const { state, keeper } = this.#options;
+    const { state, keeper, api: definitions } = this.#options;
     const signing = [...state().nodes.values()].filter((node) => node.signs && node.api);
     let failure = new WeftError('not-signing', 'no node that can certify others is known');
     for (const { id, name, api = '' } of signing) {
       const peer = { checkServerIdentity: checkNodeIdentity(id) };
       const credentials = experimental.createCertificateProviderChannelCredentials(keeper, keeper, peer);
-      const remote = connect({ remote: { address: api, credentials } });
+      const remote = connect({ api: definitions, remote: { address: api, credentials } });
       try {
         const request = { nodeCsr: csr.node, clientCsr: csr.client };
         const answer: Membership = await remote.call('Renew', request, signal ? { signal } : {});

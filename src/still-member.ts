@@ -4,6 +4,7 @@
  */
 import { experimental } from '@grpc/grpc-js';
 import { connect } from './api/client.ts';
+import type { Api } from './api/definition.ts';
 import { toWeftError } from './model/errors.ts';
 import type { IdentityKeeper } from './trust/keeper.ts';
 import { checkNodeIdentity } from './trust/peer.ts';
@@ -16,6 +17,7 @@ export interface StillMemberOptions {
   /** "192.0.2.1:7781": other nodes that may know */
   peers?: string[];
   keeper: IdentityKeeper;
+  api: Api;
   signal: AbortSignal;
 }
 
@@ -29,10 +31,10 @@ export async function assertStillMember(options: StillMemberOptions): Promise<vo
   await Promise.all([...new Set([...beside, ...peers])].map((address) => assertKnownTo(address, options)));
 }
 
-async function assertKnownTo(address: string, { keeper, signal }: StillMemberOptions): Promise<void> {
+async function assertKnownTo(address: string, { keeper, api, signal }: StillMemberOptions): Promise<void> {
   const peer = { checkServerIdentity: checkNodeIdentity() };
   const credentials = experimental.createCertificateProviderChannelCredentials(keeper, keeper, peer);
-  const client = connect({ remote: { address, credentials }, deadline: DEADLINE });
+  const client = connect({ api, remote: { address, credentials }, deadline: DEADLINE });
   try {
     await client.call('GetStatus', {}, { signal });
   } catch (error) {

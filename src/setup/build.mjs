@@ -21,7 +21,7 @@ export async function build() {
     outputs: ['native/build/Release/netlink.node'],
     run: () => must(process.execPath, ['native/build.mjs']),
   });
-  const { scripts } = JSON.parse(readFileSync(`${ROOT}/package.json`, 'utf8'));
+  const { bin, scripts } = JSON.parse(readFileSync(`${ROOT}/package.json`, 'utf8'));
   if (scripts.proto !== undefined) {
     await buildStep({
       name: 'gRPC types',
@@ -40,7 +40,7 @@ export async function build() {
   await buildStep({
     name: 'weft',
     inputs: ['src', 'tsconfig.json', 'package.json', 'package-lock.json', 'native/netlink-ts'],
-    outputs: ['dist'],
+    outputs: ['dist', ...Object.values(bin)],
     run: async () => {
       await compile('tsconfig.json', { source: 'src', out: 'dist' });
       if (existsSync(`${ROOT}/src/api/proto`)) {
@@ -49,7 +49,7 @@ export async function build() {
       await bundleCommands();
     },
   });
-  linkCommands();
+  linkCommands(bin);
 }
 
 /** Types are `npm run typecheck`'s and `npm test`'s to check: whoever builds waits a third of the time. */
@@ -69,8 +69,7 @@ function removeOrphans(source, out) {
 }
 
 /** npm links the commands of dependencies, not those of the checkout itself. */
-function linkCommands() {
-  const { bin } = JSON.parse(readFileSync(`${ROOT}/package.json`, 'utf8'));
+function linkCommands(bin) {
   for (const [command, path] of Object.entries(bin)) {
     if (!existsSync(`${ROOT}/${path}`)) {
       say(`${command}: ${path} is not there, not linked`);

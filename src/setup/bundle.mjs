@@ -8,7 +8,7 @@ import { relative } from 'node:path';
 import { ROOT } from './run.mjs';
 
 /** They read files beside themselves (.proto, workers), or must be the one copy that those use. */
-const WHOLE = ['@grpc/', 'etcd3', 'grpc-health-check', 'pino'];
+const WHOLE = ['@grpc/', 'etcd3', 'grpc-health-check', 'pino', 'protobufjs'];
 
 /** From what was compiled to where package.json says that each command is; modules still know where they stood. */
 export async function bundleCommands() {
@@ -29,6 +29,6 @@ export async function bundleCommands() {
 }
 
 function placed(code, path) {
-  if (!code.includes('import.meta.url')) return undefined;
+  if (path.includes('\0') || !code.includes('import.meta.url')) return undefined;
   return { code: code.replaceAll('import.meta.url', `new URL(${JSON.stringify(path)}, import.meta.url).href`) };
 }

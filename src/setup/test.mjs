@@ -23,23 +23,21 @@ await main(async () => {
   await setup();
   // The one test that needs them says so; all others run without.
   await unpackPackages().catch((error) => say(error.message));
-  const checks = Promise.all(CHECKS.map(check));
-  const tests = await run(process.execPath, [
-    'node_modules/vitest/vitest.mjs',
-    'run',
-    '--reporter=default',
-    '--reporter=json',
-    `--outputFile.json=${REPORT}`,
-    ...process.argv.slice(2),
-  ]);
-  const failed = (await checks).filter(({ code }) => code !== 0);
-  // again, where it is looked for
-  for (const { name } of failed) console.log(`test: ${name}: failed, see above`);
-  return tests.code || failed[0]?.code || 0;
+  const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${REPORT}`];
+  const vitest = ['node_modules/vitest/vitest.mjs', 'run', ...reporters, ...process.argv.slice(2)];
+  const [tests, checks] = await Promise.all([run(process.execPath, vitest), checkAll()]);
+  for (const { name, code, output } of checks) {
+    console.log(`test: ${name}: ${code === 0 ? 'passed' : `failed\n${output.trimEnd()}`}`);
+  }
+  return tests.code || checks.find(({ code }) => code !== 0)?.code || 0;
 });
 
-async function check({ name, args }) {
-  const { code, output } = await run('nice', ['-n', '19', process.execPath, ...args], { quiet: true });
-  console.log(`test: ${name}: ${code === 0 ? 'passed' : `failed\n${output.trimEnd()}`}`);
-  return { name, code };
+/** One after the other: they need the tests' memory. */
+async function checkAll() {
+  const results = [];
+  for (const { name, args } of CHECKS) {
+    const result = await run('nice', ['-n', '19', process.execPath, ...args], { quiet: true });
+    results.push({ name, ...result });
+  }
+  return results;
 }

@@ -45,8 +45,8 @@ export interface RemoteStore extends Store {
   /** New calls go over connections made with the certificate as it is now; what is under way ends on the old ones. */
   renew(): void;
   /**
-   * "https://192.0.2.9:2379": other nodes say that etcd is there, which replaces what they said before; the configured
-   * endpoints stay. Of 16 at most those count that are `https` and not loopback.
+   * "https://192.0.2.9:2379": other nodes say that etcd is there, which replaces what they said before. It is looked for
+   * there when it answers nowhere else. Of 16 at most those count that are `https` and not loopback.
    */
   reachAt(endpoints: readonly string[]): void;
 }

@@ -1,6 +1,6 @@
 /**
- * The members of an etcd cluster that this node speaks to: the configured endpoints, which always stay; those that other
- * nodes have told, until they tell others; and those learned from the cluster's own member list, which come and go with it.
+ * The members of an etcd cluster that this node speaks to: the configured endpoints, which always stay; where nobody
+ * answers, those that other nodes have told; and those learned from the cluster's own member list, which come and go with it.
  */
 import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -36,6 +36,8 @@ export class Members {
   readonly #closed: AbortSignal;
   /** the configured first, in their order: the first is the nearest */
   #followed: Followed[] = [];
+  /** by other nodes */
+  #told: string[] = [];
   #listed: Listed[] | undefined;
   #preferred = 0;
   #answering = '';
@@ -85,10 +87,13 @@ export class Members {
     this.#preferred = (at + 1) % this.#followed.length;
   }
 
-  /** Other nodes say that etcd is there now. */
+  /**
+   * Other nodes say that etcd is there now. While it answers where it was, this is no more than said: a copy of its host
+   * would say so of its own.
+   */
   reachAt(endpoints: readonly string[]): void {
     if (this.#closed.aborted || !this.#options.channel.tls) return;
-    this.#adopt(toldEndpoints(this.#known(), endpoints), 'told');
+    this.#told = toldEndpoints(this.#known(), endpoints);
     this.#judge();
   }
 
@@ -115,6 +120,7 @@ export class Members {
     const known = this.#known();
     const { alive, total } = countAlive(known, this.#listed);
     this.states.set(alive === 0 ? 'away' : alive < total ? 'degraded' : 'ok');
+    if (alive === 0 && !this.#closed.aborted) this.#adopt(this.#told, 'told');
     const answering = known.flatMap((one) => (one.alive ? `${one.endpoint} ${one.memberId}` : [])).join();
     if (answering === this.#answering) return;
     this.#answering = answering;

@@ -1,7 +1,11 @@
 /** One member of three fails while the others go on. */
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { openEtcdStore } from '../../src/store/etcd.ts';
+import type { RemoteStore } from '../../src/store/etcd.ts';
 import type { Store } from '../../src/store/port.ts';
 import { freePort, hasEtcd } from '../support/etcd.ts';
 import { EtcdCluster, type ClusterMember } from '../support/etcd-cluster.ts';
@@ -88,7 +92,7 @@ describe.skipIf(!hasEtcd)('the store over three members of etcd', () => {
   const cleanup: (() => Promise<unknown>)[] = [];
 
   /** Prefers the first of the endpoints. */
-  async function open(...members: ClusterMember[]): Promise<Store> {
+  async function open(...members: ClusterMember[]): Promise<RemoteStore> {
     const endpoints = members.map((member) => member.endpoint);
     const store = await openEtcdStore({ endpoints, tls: cluster.tls, prefix: `/m/${count}/`, keepaliveMs: 2_000 });
     cleanup.push(() => store.close());
@@ -210,6 +214,21 @@ describe.skipIf(!hasEtcd)('the store over three members of etcd', () => {
     await isIn(store, 'ok');
     await writeAtLast(store);
     await reader.upTo('a=1');
+  });
+
+  it('is not looked for where another node says while it answers where it was', async () => {
+    let asked = 0;
+    const elsewhere = createServer((socket) => {
+      asked++;
+      socket.destroy();
+    }).listen(0, '127.0.0.1');
+    await once(elsewhere, 'listening');
+    cleanup.push(() => new Promise((resolve) => elsewhere.close(resolve)));
+    const store = await open(cluster.members[0]!);
+    await isIn(store, 'ok');
+    store.reachAt([`https://127.0.0.1:${(elsewhere.address() as AddressInfo).port}`]);
+    for (let i = 0; i < 20; i++) await writeAtLast(store);
+    expect(asked).toBe(0);
   });
 
   it('uses a member that is added and leaves one that is removed, without a restart', async () => {

@@ -15,11 +15,12 @@ const CHOICES: Record<Meddling, (host: LabHost) => Promise<string[][]>> = {
       .filter(({ ifname }) => /^(w[bxe]|up0)/.test(ifname))
       .map(({ ifname }) => [...INSIDE, 'ip', 'link', 'delete', ifname]),
   forwarding: async (host) =>
-    (await list<Forwarding>(host, 'bridge', '-j', 'fdb')).flatMap(({ mac, ifname, dst, master, flags }) => {
+    (await list<Forwarding>(host, 'bridge', '-j', 'fdb')).flatMap(({ mac, ifname, dst, master, state }) => {
       const own = /^w[xe]/.test(ifname) && !/^(33:33|01:00)/.test(mac);
       const entry = [...INSIDE, 'bridge', 'fdb', 'delete', mac, 'dev', ifname];
       if (own && dst !== undefined) return [[...entry, 'dst', dst, 'self']];
-      return own && master !== undefined && !flags?.includes('self') ? [[...entry, 'master']] : [];
+      // the permanent ones are the kernel's own, of its ports
+      return own && master !== undefined && state !== 'permanent' ? [[...entry, 'master']] : [];
     }),
   neighbours: async (host) =>
     (await list<{ dst: string; dev: string }>(host, 'ip', '-j', 'neigh', 'show', 'nud', 'permanent')).map(
@@ -45,7 +46,7 @@ interface Forwarding {
   ifname: string;
   dst?: string;
   master?: string;
-  flags?: string[];
+  state?: string;
 }
 
 /** Takes away about half of what there is of a kind, one thing at least; gives what it did. */

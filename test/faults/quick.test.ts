@@ -1,6 +1,6 @@
 /**
  * The faults of `npm test`: weftd ends on all hosts at once, and at any step of any call; it is started where one runs
- * already; two minutes of chaos. What they leave to be collected has time until the chaos is over.
+ * already; two minutes of chaos.
  */
 import { describe, expect, test } from 'vitest';
 import { FAILPOINTS } from '../../src/control/failpoints.ts';
@@ -11,7 +11,7 @@ import { stage } from './stage.ts';
 import { endAtEveryStep, PLAYED } from './steps.ts';
 
 const SEED = Number(process.env.WEFT_SEED ?? 1);
-const { world, streams, host, standing, unharmed } = stage(`quick-${process.pid}`);
+const { world, streams, host, standing, settled, unharmed } = stage(`quick-${process.pid}`);
 
 describe('weftd', () => {
   test('killed on all hosts at once: traffic goes on without it', async () => {
@@ -26,7 +26,7 @@ describe('weftd', () => {
   test('killed at every step of every call', { timeout: 600_000 }, async () => {
     expect([...PLAYED].sort()).toEqual([...FAILPOINTS].sort());
     await endAtEveryStep(world());
-    await unharmed();
+    await settled();
   });
 
   test('started twice on one host, or beside it in another network namespace: the second one ends', async () => {
@@ -40,11 +40,14 @@ describe('weftd', () => {
   });
 });
 
-test('two minutes of chaos end with nothing lost, doubled or left, of all that was before them too', async () => {
+test('two minutes of chaos end with nothing lost, doubled or left', async () => {
   const wrong = await chaos({
-    ...{ world: world(), streams: streams(), standing: standing(), seed: SEED },
+    world: world(),
+    streams: streams(),
+    standing: standing(),
+    seed: SEED,
     milliseconds: 120_000,
-    path: `test/report/chaos-${SEED}.jsonl`,
+    path: `test/report/chaos-quick-${SEED}.jsonl`,
   });
   expect(wrong).toEqual([]);
 }, 600_000);

@@ -9,6 +9,7 @@ import { pointToStore } from '../../../src/point-to-store.ts';
 import { TestCluster } from '../../support/control.ts';
 import { until } from '../../support/until.ts';
 
+const clock = () => performance.now();
 const HERE = ['https://192.0.2.1:2379'];
 const THERE = ['https://192.0.2.9:2379'];
 
@@ -47,10 +48,13 @@ describe('the node that runs etcd', () => {
     const tell = vi.fn<PeerClient['pointToStore']>().mockResolvedValue();
     let endpoints = HERE;
     const { view, node, log } = one.deps;
+    let proven = false;
     const done = pointToStore(
-      { view, peers: { pointToStore: tell }, node, endpoints: () => endpoints, log },
+      { view, peers: { pointToStore: tell }, node, endpoints: () => endpoints, mayTell: () => proven, clock, log },
       stop.signal,
     );
+    expect(tell).not.toHaveBeenCalled();
+    proven = true;
     const others = [two.deps.node.id, three.deps.node.id].sort();
     const told = (where: string[]) => tell.mock.calls.flatMap(([id, said]) => (said === where ? [id] : [])).sort();
     await until(() => told(HERE).length >= 2, { what: 'all to be told' });
@@ -74,7 +78,19 @@ describe('the node that runs etcd', () => {
       return hears ? Promise.resolve() : Promise.reject(new WeftError('daemon-away', 'not yet'));
     };
     const { view, node, log } = one.deps;
-    const done = pointToStore({ view, peers: { pointToStore: tell }, node, endpoints: () => HERE, log }, stop.signal);
+    let now = 0;
+    const done = pointToStore(
+      {
+        view,
+        peers: { pointToStore: tell },
+        node,
+        endpoints: () => HERE,
+        mayTell: () => true,
+        clock: () => (now += 60_000),
+        log,
+      },
+      stop.signal,
+    );
     await until(() => (tries.get(away.deps.node.id) ?? 0) >= 3, { what: 'the third telling', deadline: 20_000 });
     stop.abort();
     await done;
