@@ -50,6 +50,15 @@ export class Answers {
     return answer;
   }
 
+  get size(): number {
+    return this.#pending.size;
+  }
+
+  /** No answer will come. */
+  forget(sequence: number): void {
+    this.#pending.delete(sequence);
+  }
+
   /** Ends the wait with the error. With `drain`, the request is over only when the kernel has said so. */
   abandon(sequence: number, error: Error, drain = false): void {
     const pending = this.#pending.get(sequence);

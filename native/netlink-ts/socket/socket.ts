@@ -78,8 +78,9 @@ export class NetlinkSocket {
     const own = new Promise<void>((resolve) => {
       over = resolve;
     });
-    // Who comes next waits for those before too: this one may give up while it waits for them.
-    this.#dumps = Promise.all([before, own]);
+    // Who comes next waits for those before too: this one may give up while it waits for them. Without a value, which would
+    // hold that of the one before, and so those of all.
+    this.#dumps = Promise.all([before, own]).then(() => undefined);
     try {
       await unlessAborted(before, options.signal);
       return await this.#dumpNow(message, options);
@@ -125,6 +126,11 @@ export class NetlinkSocket {
 
   get closed(): boolean {
     return this.#closed;
+  }
+
+  /** Messages whose answer may still come. */
+  get pending(): number {
+    return this.#answers.size;
   }
 
   async #dumpNow(message: Outgoing, options: RequestOptions): Promise<NetlinkMessage[]> {
@@ -191,7 +197,10 @@ export class NetlinkSocket {
       options.signal?.throwIfAborted();
       this.#send(work);
       end = patience(options, (why) => abandon(why, work.isDump));
-      return await work.answers;
+      const answer = await work.answers;
+      // Of a batch, those that would have been answered by a refusal only.
+      for (const sequence of work.sequences) this.#answers.forget(sequence);
+      return answer;
     } catch (error) {
       // Of a batch, the others may still be pending; of what was not sent, everything is.
       if (!end || !work.isDump) abandon('nobody waits for it');

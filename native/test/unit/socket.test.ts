@@ -191,8 +191,11 @@ describe('a batch', () => {
 
   it('ends when all that asked for an acknowledgement have it', async () => {
     const { kernel, socket } = open(contented);
-    await socket.batch(batch);
+    const sent = socket.batch(batch);
+    expect(socket.pending).toBe(4);
+    await sent;
     expect(kernel.requests).toHaveLength(4);
+    expect(socket.pending).toBe(0);
   });
 
   it('rejects with the first refusal and its place, also of a message that asked for no acknowledgement', async () => {
@@ -202,6 +205,7 @@ describe('a batch', () => {
       message: 'commit [3]: stale (ERANGE)',
       index: 3,
     });
+    expect(socket.pending).toBe(0);
   });
 });
 
