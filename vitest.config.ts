@@ -4,7 +4,7 @@ import type { TestSpecification } from 'vitest/node';
 
 /** Labs have namespaces and a folder of their own, and mostly wait: so many stand at once, under different names. */
 const LABS = 2;
-/** All others take a quarter of an hour. */
+/** Of `npm test`: all others take a quarter of an hour. */
 const QUICK_FAULTS = ['test/faults/quick.test.ts', 'test/faults/soak/soak.test.ts'];
 
 /** They take minutes: begun first, so that none is left to run alone at the end. */

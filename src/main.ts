@@ -147,7 +147,8 @@ async function serve(host: Host, keeper: IdentityKeeper, opened: OpenedStore): P
   const authority = await openAuthority(config.pki);
   const renewal: Renewal = new Renewal({
     pki: config.pki,
-    ...{ keeper, api },
+    keeper,
+    api,
     name: owner.name,
     addresses: () => [underlay.current.address],
     state: () => view.current().state,
@@ -179,7 +180,8 @@ async function serve(host: Host, keeper: IdentityKeeper, opened: OpenedStore): P
     probes: { send: sendProbe, seen: () => kernel.seenProbes(underlay.current.address, settings.overlayPort) },
     engineShows: config.docker.enabled ? (until) => pictureOfEngine(dockerSelf(config, deps), until) : undefined,
     trust: trustPort(keeper, authority, renewal),
-    ...{ store, reachStoreAt },
+    store,
+    reachStoreAt,
     ...{ upkeep, underlay },
     view,
     reconciler: loop,

@@ -99,13 +99,13 @@ export class Renewal {
   }
 
   async #ask(csr: { node: string; client: string }, { signal }: CallContext) {
-    const { state, keeper, api: definitions } = this.#options;
+    const { state, keeper, api } = this.#options;
     const signing = [...state().nodes.values()].filter((node) => node.signs && node.api);
     let failure = new WeftError('not-signing', 'no node that can certify others is known');
-    for (const { id, name, api = '' } of signing) {
+    for (const { id, name, api: address = '' } of signing) {
       const peer = { checkServerIdentity: checkNodeIdentity(id) };
       const credentials = experimental.createCertificateProviderChannelCredentials(keeper, keeper, peer);
-      const remote = connect({ api: definitions, remote: { address: api, credentials } });
+      const remote = connect({ api, remote: { address, credentials } });
       try {
         const request = { nodeCsr: csr.node, clientCsr: csr.client };
         const answer: Membership = await remote.call('Renew', request, signal ? { signal } : {});

@@ -185,7 +185,7 @@ describe('weftd', () => {
     // A call that was cut off comes again without its body, which is refused: Docker fails that start.
     await starts;
     const running = await docker(2, 'ps', '--filter', 'name=busy', '--format', '{{.Names}}');
-    await Promise.all(running.split('\n').filter(Boolean).map(reachesPeers));
+    await settled(...running.split('\n').filter(Boolean));
     const ends = tryOn(2, 'docker', 'rm', '-f', ...names);
     await lab.host(2).kill('weftd');
     await lab.host(2).start('weftd');

@@ -50,17 +50,19 @@ async function endpointsIn(lab: Lab): Promise<StoredEndpoint[]> {
   return records.map(([, text]) => JSON.parse(text) as StoredEndpoint);
 }
 
-export interface Spared {
-  before: Before;
-  /** members whose connections the fault was to break */
-  touched?: ((member: Member) => boolean) | undefined;
-}
-
 /**
- * All of `unharmed`; what stands and what is recorded is what was there `before`; the auditor finds nothing.
+ * Every member is reached by every other within 10 s; no connection broke but those of `touched`; no address has two owners;
+ * what stands and what is recorded is what was there `before`; the auditor finds nothing.
  */
-export async function holds(world: World, streams: Streams, { before, touched }: Spared): Promise<void> {
-  await unharmed(world, streams, { before, touched });
+export async function holds(
+  world: World,
+  streams: Streams,
+  { before, touched = () => false }: { before: Before; touched?: (member: Member) => boolean },
+): Promise<void> {
+  await reachable(world);
+  await streams.progress(REACHABLE);
+  expect(lostConnections(streams, before, touched)).toEqual([]);
+  expect(await addressesTwice(world)).toEqual([]);
   let now: string[] = [];
   await until(async () => (now = await standing(world.lab)).join() === before.standing.join(), {
     what: 'what stands to be what stood',
@@ -69,16 +71,6 @@ export async function holds(world: World, streams: Streams, { before, touched }:
   }).catch(() => undefined);
   expect(now).toEqual(before.standing);
   expect(await findings(world.lab.host(1))).toEqual([]);
-}
-
-/**
- * Every member is reached by every other within 10 s; no connection broke but those of `touched`; no address has two owners.
- */
-export async function unharmed(world: World, streams: Streams, { before, touched }: Spared): Promise<void> {
-  await reachable(world);
-  await streams.progress(REACHABLE);
-  expect(lostConnections(streams, before, touched ?? (() => false))).toEqual([]);
-  expect(await addressesTwice(world)).toEqual([]);
 }
 
 /** Every member from every other, and from all at once. */

@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect } from 'vitest';
 import { labDown } from '../../src/lab/lab.ts';
 import type { LabHost } from '../../src/lab/lab.ts';
 import { attachesAndDetaches, makeSpare } from './attaching.ts';
-import { before, breaksOf, findings, holds, unharmed } from './invariants.ts';
+import { before, breaksOf, findings, holds } from './invariants.ts';
 import type { Before } from './invariants.ts';
 import { Streams } from './streams.ts';
 import { mend, raiseWorld } from './world.ts';
@@ -17,8 +17,6 @@ export interface Stage {
   standing: () => readonly string[];
   /** `touched`: members whose connections the fault was to break */
   settled: (touched?: (member: Member) => boolean) => Promise<void>;
-  /** `settled`, but for what has time to be collected */
-  unharmed: () => Promise<void>;
 }
 
 /** For the whole file that calls it. */
@@ -50,7 +48,6 @@ export function stage(lab: string): Stage {
     streams: () => streams,
     host: (number) => world.lab.host(number),
     standing: () => start.standing,
-    settled: (touched) => holds(world, streams, { before: start, touched }),
-    unharmed: () => unharmed(world, streams, { before: start }),
+    settled: (touched = () => false) => holds(world, streams, { before: start, touched }),
   };
 }
