@@ -1,27 +1,35 @@
-/** Many containers on one host. Those without an engine are namespaces: a hundred of an engine would cost two cores minutes. */
-import { fileURLToPath } from 'node:url';
+/** Many containers of one host's engine, which starts them again at each boot. */
 import { expect } from 'vitest';
 import type { LabHost } from '../../src/lab/lab.ts';
-import { run } from '../support/docker.ts';
 import { until } from '../support/until.ts';
-import { namespaceOf } from './world.ts';
+import { ENGINE_NETWORK, namespaceOf } from './world.ts';
 import type { Member, World } from './world.ts';
 
-const PROGRAM = fileURLToPath(new URL('crowd.mjs', import.meta.url));
+/** milliseconds, of two processors for a hundred containers */
+const MINUTES = 600_000;
+const OF_CROWD = '-q --filter label=crowd --filter status=running';
 
-/** What its host does at each boot; gives their addresses. */
-export async function attachCrowd(host: LabHost, count: number): Promise<string[]> {
-  const namespaces = Array.from({ length: count }, (_, i) => `netns add crowd${i}\n`).join('');
-  const made = await host.exec(['ip', '-batch', '-'], { input: namespaces });
-  expect(made.exitCode, made.stderr).toBe(0);
-  const attached = await host.exec(['node', PROGRAM, 'attach', String(count)], { timeout: 180_000 });
-  expect(attached.exitCode, attached.stderr).toBe(0);
-  return JSON.parse(attached.stdout) as string[];
+export async function runCrowd(host: LabHost, count: number): Promise<void> {
+  const options = `--restart always --label crowd --network ${ENGINE_NETWORK}`;
+  await inShell(host, `seq ${count} | xargs -P 4 -I @ docker run -d --name crowd@ ${options} box sleep 100000`);
 }
 
-export async function detachCrowd(host: LabHost, count: number): Promise<void> {
-  await run(host, 'node', PROGRAM, 'detach', String(count));
-  await run(host, 'sh', '-c', `for i in $(seq 0 ${count - 1}); do ip netns delete crowd$i; done`);
+/** Their addresses, once so many run. */
+export async function addressesOfCrowd(host: LabHost, count: number): Promise<string[]> {
+  let running: string[] = [];
+  const all = async () => {
+    running = (await inShell(host, `docker ps ${OF_CROWD}`)).split('\n').filter((id) => id !== '');
+    return running.length === count;
+  };
+  await until(all, { what: `${count} containers to run`, deadline: MINUTES, every: 1_000 }).catch((error: unknown) => {
+    throw new Error(`${String(error)}: ${running.length} do`);
+  });
+  const address = '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}';
+  return (await inShell(host, `docker inspect -f '${address}' ${running.join(' ')}`)).trim().split('\n');
+}
+
+export async function removeCrowd(host: LabHost): Promise<void> {
+  await inShell(host, 'docker ps -aq --filter label=crowd | xargs -P 4 -n 10 docker rm -f');
 }
 
 /** All of these from one member of another host. */
@@ -39,4 +47,10 @@ export async function reachesAll({ lab }: World, from: Member, addresses: string
   ).catch((error: unknown) => {
     throw new Error(`${String(error)}: ${failed.join(', ')}`);
   });
+}
+
+async function inShell(host: LabHost, script: string): Promise<string> {
+  const { exitCode, stdout, stderr } = await host.exec(['sh', '-c', script], { timeout: MINUTES });
+  expect(exitCode, `${script}: ${stderr}`).toBe(0);
+  return stdout;
 }

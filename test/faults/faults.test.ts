@@ -10,12 +10,13 @@ import { json, run } from '../support/docker.ts';
 import { Random } from '../support/random.ts';
 import { until } from '../support/until.ts';
 import { attach, attachesAndDetaches, detach, makeSpare } from './attaching.ts';
-import { attachCrowd, detachCrowd, reachesAll } from './crowd.ts';
+import { addressesOfCrowd, reachesAll, removeCrowd, runCrowd } from './crowd.ts';
 import { leaderOf } from './etcd-leader.ts';
 import { findings, reachable } from './invariants.ts';
 import { MEDDLINGS, meddle, standingOf } from './meddling.ts';
 import { fill, makeRoom, mountSmallDisk, unmountSmallDisk } from './small-disk.ts';
 import { stage } from './stage.ts';
+import { endAtSteps, SETS } from './steps.ts';
 import { boot } from './world.ts';
 import type { Member } from './world.ts';
 
@@ -132,18 +133,25 @@ describe('a program that takes away what weft has made', () => {
   });
 });
 
-test('a power cycle of a host with 100 containers', { timeout: 600_000 }, async () => {
+describe('weftd killed at', () => {
+  test.each(SETS)('$steps', async ({ acts }) => {
+    await endAtSteps(world(), acts);
+    await settled();
+  });
+});
+
+test('a power cycle of a host with 100 containers, which its engine starts again', { timeout: 1_800_000 }, async () => {
   const [three, count] = [host(3), 98];
-  await attachCrowd(three, count);
+  await runCrowd(three, count);
   await three.powerCycle();
   await boot(world(), 3);
   await makeSpare(three);
-  const addresses = await attachCrowd(three, count);
+  const addresses = await addressesOfCrowd(three, count);
   expect(new Set(addresses).size).toBe(count);
   await reachable(world());
   await reachesAll(world(), of(1)[1] as Member, addresses);
   expect(await findings(host(1))).toEqual([]);
   await streams().start(of(3));
-  await detachCrowd(three, count);
+  await removeCrowd(three);
   await settled((member) => member.host === 3);
 });

@@ -8,7 +8,7 @@ import { attachesAndDetaches } from './attaching.ts';
 import { chaos } from './chaos/run.ts';
 import { reachable } from './invariants.ts';
 import { stage } from './stage.ts';
-import { endAtEveryStep, PLAYED } from './steps.ts';
+import { endAtSteps, PLAYED } from './steps.ts';
 
 const SEED = Number(process.env.WEFT_SEED ?? 1);
 const { world, streams, host, standing, settled } = stage(`quick-${process.pid}`);
@@ -25,7 +25,7 @@ describe('weftd', () => {
 
   test('killed at every step of every call', { timeout: 600_000 }, async () => {
     expect([...PLAYED].sort()).toEqual([...FAILPOINTS].sort());
-    await endAtEveryStep(world());
+    await endAtSteps(world());
     await settled();
   });
 

@@ -22,55 +22,73 @@ const DETACH = 'weft endpoint detach acme/web/$(hostname)-brief';
 /** A command, and the steps at which weftd ends while it runs; without any, it is to succeed. */
 type Act = [command: string, ...steps: Failpoint[]];
 
+/** Acts that leave nothing behind. */
+type Scene = readonly Act[];
+
 /** Of each host, so that three play at once: networks; containers that come; containers that go. */
-const ACTS: readonly Act[][] = [
+const SCENES: readonly Scene[][] = [
   [
-    [CREATE, 'docker.RequestPool'],
-    [CREATE, 'pool.recorded'],
-    [CREATE, 'docker.CreateNetwork'],
-    [CREATE, 'network.recorded'],
-    [MAKE_AND_DROP, 'docker.ReleasePool', 'docker.DeleteNetwork'],
-    [MAKE_AND_DROP, 'network.unbound'],
-    [MAKE_AND_DROP, 'network.dropped'],
-    [MAKE_AND_DROP, 'pool.released'],
+    [[CREATE, 'docker.RequestPool']],
+    [[CREATE, 'pool.recorded']],
+    [[CREATE, 'docker.CreateNetwork']],
+    [[CREATE, 'network.recorded']],
+    [[MAKE_AND_DROP, 'docker.ReleasePool', 'docker.DeleteNetwork']],
+    [[MAKE_AND_DROP, 'network.unbound']],
+    [[MAKE_AND_DROP, 'network.dropped']],
+    [[MAKE_AND_DROP, 'pool.released']],
   ],
   [
-    [RUN, 'docker.RequestAddress'],
-    [RUN, 'address.recorded'],
-    [RUN, 'docker.CreateEndpoint'],
-    [RUN, 'endpoint.recorded'],
-    [RUN, 'docker.Join'],
-    [RUN, 'join.recorded'],
-    [RUN, 'join.plumbed'],
+    [[RUN, 'docker.RequestAddress']],
+    [[RUN, 'address.recorded']],
+    [[RUN, 'docker.CreateEndpoint']],
+    [[RUN, 'endpoint.recorded']],
+    [[RUN, 'docker.Join']],
+    [[RUN, 'join.recorded']],
+    [[RUN, 'join.plumbed']],
   ],
   [
-    [ATTACH, 'attach.recorded'],
-    [DETACH],
-    [ATTACH, 'attach.plumbed'],
-    [DETACH, 'detach.applied'],
-    [RUN, 'docker.ProgramExternalConnectivity'],
+    [[ATTACH, 'attach.recorded'], [DETACH]],
     [
-      COME_AND_GO,
-      ...(['docker.RevokeExternalConnectivity', 'docker.Leave', 'docker.DeleteEndpoint'] as const),
-      'docker.ReleaseAddress',
+      [ATTACH, 'attach.plumbed'],
+      [DETACH, 'detach.applied'],
     ],
-    [COME_AND_GO, 'detach.recorded'],
-    [COME_AND_GO, 'address.released'],
+    [[RUN, 'docker.ProgramExternalConnectivity']],
+    [
+      [
+        COME_AND_GO,
+        ...(['docker.RevokeExternalConnectivity', 'docker.Leave', 'docker.DeleteEndpoint'] as const),
+        'docker.ReleaseAddress',
+      ],
+    ],
+    [[COME_AND_GO, 'detach.recorded']],
+    [[COME_AND_GO, 'address.released']],
   ],
 ];
 
-export const PLAYED = ACTS.flat().flatMap(([, ...steps]) => steps);
+const stepsOf = (acts: readonly Act[]) => acts.flatMap(([, ...steps]) => steps);
 
-/** Every host has a namespace `spare`. */
-export async function endAtEveryStep(world: World): Promise<void> {
-  await Promise.all(ACTS.map((acts, index) => play(world, world.lab.host(index + 1), acts)));
+export const PLAYED = SCENES.flat().flatMap(stepsOf);
+
+/** A scene of each host, and the steps at which weftd ends in them. */
+export const SETS = Array.from({ length: Math.max(...SCENES.map(({ length }) => length)) }, (_, index) => {
+  const acts = SCENES.map((scenes) => scenes[index] ?? []);
+  return { steps: acts.flatMap(stepsOf).join(', '), acts };
+});
+
+/** Every host has a namespace `spare`. `acts`: of each host. */
+export async function endAtSteps(
+  world: World,
+  acts: readonly (readonly Act[])[] = SCENES.map((scenes) => scenes.flat()),
+): Promise<void> {
+  await Promise.all(acts.map((own, index) => play(world, world.lab.host(index + 1), own)));
 }
 
 const hasEnded = async (host: LabHost) => (await host.daemonStates()).weftd === 'stopped';
 
 /** Each life of weftd ends at the next step, and nobody misses it; the last one lives. */
 async function play(world: World, host: LabHost, acts: readonly Act[]): Promise<void> {
-  const steps = acts.flatMap(([, ...steps]) => steps);
+  if (acts.length === 0) return;
+  const steps = stepsOf(acts);
   const startNext = async () => {
     const step = steps.shift();
     const env: Record<string, string> = step ? { WEFT_TEST: '1', WEFT_FAILPOINTS: `${step}=kill` } : {};

@@ -21,7 +21,7 @@ export interface World {
 }
 
 export const NETWORK = 'acme/web';
-const ENGINE_NETWORK = 'acme.web';
+export const ENGINE_NETWORK = 'acme.web';
 const HOSTS = [1, 2, 3];
 
 export function namespaceOf({ name }: Member): string {

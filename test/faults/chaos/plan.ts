@@ -36,6 +36,8 @@ const TAKE_ETCD: readonly Kind[] = ['kill-etcd', 'freeze-etcd', 'cut', 'power-cy
 
 const LATEST = 3_000;
 const [SHORTEST, LONGEST] = [1_000, 12_000];
+/** of every fourth cut: longer than a lease lasts */
+const LONG_CUT = 60_000;
 const CLOCK = 6 * 3_600;
 
 /** Rounds without end: who plays them knows for how long. */
@@ -43,6 +45,7 @@ export function* plan(seed: number): Generator<Round, never> {
   const random = new Random(seed);
   // every kind comes once before any comes twice
   let coming: Kind[] = [];
+  let cuts = 0;
   for (;;) {
     const faults: Fault[] = [];
     const hosts = shuffled(random, HOSTS).slice(0, 1 + random.integer(HOSTS.length));
@@ -50,7 +53,9 @@ export function* plan(seed: number): Generator<Round, never> {
       if (coming.length === 0) coming = shuffled(random, KINDS);
       const index = coming.findIndex((kind) => bears(faults, kind));
       const [kind] = index < 0 ? [] : coming.splice(index, 1);
-      if (kind) faults.push(faultOf(random, kind, host));
+      if (!kind) continue;
+      const fault = faultOf(random, kind, host);
+      faults.push(kind === 'cut' && ++cuts % 4 === 0 ? { ...fault, lasts: LONG_CUT } : fault);
     }
     yield { faults: faults.sort((a, b) => a.at - b.at) };
   }
