@@ -62,11 +62,17 @@ export async function startDaemon(
   await until(hasPid, { what: `${daemon} of ${host.name} is not started`, deadline: START_DEADLINE });
 }
 
+export interface ReadyOptions {
+  signal?: AbortSignal;
+  /** milliseconds; an engine answers only once it has started all its containers again */
+  deadline?: number;
+}
+
 export async function untilReady(
   host: LabHost,
   lab: LabState,
   daemon: DaemonName,
-  signal: AbortSignal | undefined,
+  { signal, deadline = READY_DEADLINE[daemon] }: ReadyOptions,
 ): Promise<void> {
   const answers = {
     etcd: () => answersEtcd(host),
@@ -84,7 +90,7 @@ export async function untilReady(
     },
     {
       what: `${daemon} of ${host.name} does not answer`,
-      deadline: READY_DEADLINE[daemon],
+      deadline,
       host: host.name,
       signal,
       explain: () => lastWords(host, daemon),

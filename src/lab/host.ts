@@ -7,7 +7,7 @@ import { WeftError } from '../model/errors.ts';
 import { bootHost, hostEnvironment } from './boot.ts';
 import { removeControlGroups } from './control-groups.ts';
 import { DAEMONS, daemonsOf, endDaemon, findDaemon, signalDaemon, startDaemon, untilReady } from './daemons.ts';
-import type { DaemonName, DaemonState } from './daemons.ts';
+import type { DaemonName, DaemonState, ReadyOptions } from './daemons.ts';
 import { isRunning } from './process-table.ts';
 import { diskDirectory, saveState } from './state.ts';
 import type { HostState, LabState } from './state.ts';
@@ -18,6 +18,10 @@ export interface ExecOptions {
   input?: string | Buffer;
   /** milliseconds; a command that takes longer is ended, exit code 124 */
   timeout?: number;
+  env?: Record<string, string>;
+}
+
+export interface StartOptions extends ReadyOptions {
   env?: Record<string, string>;
 }
 
@@ -132,9 +136,9 @@ export class LabHost {
   }
 
   /** Ends when the daemon answers. `env`: variables for this life of it. */
-  async start(daemon: DaemonName, signal?: AbortSignal, env?: Record<string, string>): Promise<void> {
+  async start(daemon: DaemonName, { env, ...wait }: StartOptions = {}): Promise<void> {
     await startDaemon(this, this.#lab, daemon, env);
-    await untilReady(this, this.#lab, daemon, signal);
+    await untilReady(this, this.#lab, daemon, wait);
   }
 
   /** Cuts the power: nothing runs afterwards, the disk is as it was. */
@@ -157,10 +161,10 @@ export class LabHost {
   }
 
   /** Power off and on again; ends when all daemons of the host answer. As systemd orders them: an engine after weftd is ready. */
-  async powerCycle(signal?: AbortSignal): Promise<void> {
+  async powerCycle(wait: ReadyOptions = {}): Promise<void> {
     await this.powerOff();
     await this.powerOn();
-    for (const daemon of daemonsOf(this.#lab, this.#host.number)) await this.start(daemon, signal);
+    for (const daemon of daemonsOf(this.#lab, this.#host.number)) await this.start(daemon, wait);
   }
 
   async daemonStates(): Promise<Record<DaemonName, DaemonState>> {

@@ -161,7 +161,7 @@ async function raiseEngines(lab: Lab, state: LabState, options: LabOptions): Pro
     image,
     ...lab.hosts.map(async (host) => {
       await startDaemon(host, state, 'dockerd');
-      await untilReady(host, state, 'dockerd', options.signal);
+      await untilReady(host, state, 'dockerd', { signal: options.signal });
       await importImage(host, await image);
       options.onProgress?.(`${host.name}: Docker is up, with the image box`);
     }),
@@ -172,7 +172,7 @@ async function raiseDaemons(lab: Lab, state: LabState, options: LabOptions): Pro
   if (!state.daemon) return;
   const start = async (host: LabHost, daemon: DaemonName): Promise<void> => {
     await startDaemon(host, state, daemon);
-    await untilReady(host, state, daemon, options.signal);
+    await untilReady(host, state, daemon, { signal: options.signal });
     options.onProgress?.(`${host.name}: ${daemon} is up`);
   };
   if (state.etcd === 3) {

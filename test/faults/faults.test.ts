@@ -143,7 +143,7 @@ describe('weftd killed at', () => {
 test('a power cycle of a host with 100 containers, which its engine starts again', { timeout: 1_800_000 }, async () => {
   const [three, count] = [host(3), 98];
   await runCrowd(three, count);
-  await three.powerCycle();
+  await three.powerCycle({ deadline: 600_000 });
   await boot(world(), 3);
   await makeSpare(three);
   const addresses = await addressesOfCrowd(three, count);

@@ -93,7 +93,7 @@ async function play(world: World, host: LabHost, acts: readonly Act[]): Promise<
     const step = steps.shift();
     const env: Record<string, string> = step ? { WEFT_TEST: '1', WEFT_FAILPOINTS: `${step}=kill` } : {};
     // Docker may be waiting for it, and the next step be reached, before it has told anybody else that it is ready
-    await host.start('weftd', undefined, env).catch(async (error: unknown) => {
+    await host.start('weftd', { env }).catch(async (error: unknown) => {
       if (!step || !(await hasEnded(host))) throw error;
     });
   };

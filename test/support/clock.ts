@@ -40,7 +40,7 @@ export const CLOCK_ENVIRONMENT: Record<string, string> = hasClock
 export async function withOwnClock(host: LabHost, work: () => Promise<void>): Promise<void> {
   await setClock(host, 0);
   await host.kill('weftd');
-  await host.start('weftd', undefined, CLOCK_ENVIRONMENT);
+  await host.start('weftd', { env: CLOCK_ENVIRONMENT });
   await work();
   await host.kill('weftd');
   await host.start('weftd');

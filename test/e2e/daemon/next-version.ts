@@ -25,7 +25,7 @@ export function nextVersion(lab: () => Lab): void {
       const [one, two] = [lab().host(1), lab().host(2)];
       await two.kill('weftd');
       await setClock(two, 0);
-      await two.start('weftd', undefined, { ...NEXT, ...CLOCK_ENVIRONMENT });
+      await two.start('weftd', { env: { ...NEXT, ...CLOCK_ENVIRONMENT } });
       const web = (await json<{ id: string }>(one, 'weft', 'network', 'inspect', 'acme/web')).id;
       const marked = async (key: string) => (await record(key)).next !== undefined;
       await until(() => marked(`networks/${web}`), { what: 'the later version writes its field', deadline: 30_000 });
@@ -62,7 +62,7 @@ export function nextVersion(lab: () => Lab): void {
     it('is of the next level once every node is, and then refuses to start as what it was', async () => {
       const [one, two] = [lab().host(1), lab().host(2)];
       await one.kill('weftd');
-      await one.start('weftd', undefined, NEXT);
+      await one.start('weftd', { env: NEXT });
       await until(async () => (await json<StatusView>(two, 'weft', 'status')).level === 2, {
         what: 'the level rises',
         deadline: 30_000,
@@ -72,7 +72,7 @@ export function nextVersion(lab: () => Lab): void {
       await expect(one.start('weftd')).rejects.toThrow(/state-newer/);
       expect(await one.logs('weftd')).toMatch(/next: install weft \S+-level\.2 here, as on host2/);
       expect(await reaches(two, 'box2', '10.10.0.10')).toBe(true);
-      await one.start('weftd', undefined, NEXT);
+      await one.start('weftd', { env: NEXT });
       expect(await reaches(one, 'box1', '10.10.0.20')).toBe(true);
     });
   });

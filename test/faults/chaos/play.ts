@@ -55,7 +55,7 @@ export async function end(world: World, streams: Streams, fault: Fault): Promise
 export async function startWeftd({ lab }: World, number: number): Promise<void> {
   const host = lab.host(number);
   if (hasClock) await setClock(host, 0);
-  await host.start('weftd', undefined, CLOCK_ENVIRONMENT);
+  await host.start('weftd', { env: CLOCK_ENVIRONMENT });
 }
 
 function startAgain({ world, fault }: Scene): Promise<void> {
