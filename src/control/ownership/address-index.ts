@@ -86,6 +86,7 @@ export class AddressIndex {
       state: record.state,
       since: this.#own.sequence,
       ...(record.name && { former: record.name }),
+      ...(record.wanted && { wanted: true }),
     });
   }
 }

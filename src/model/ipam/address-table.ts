@@ -15,6 +15,8 @@ export interface AddressEntry {
   since: number;
   /** who had a resting address, and gets it back when it asks: the engine's record, or a name on this node */
   former?: string;
+  /** somebody has this one, and no other, by configuration */
+  wanted?: boolean;
 }
 
 export class AddressTable {
@@ -23,6 +25,10 @@ export class AddressTable {
   readonly #resting = new Set<number>();
   readonly #former = new Map<string, Set<number>>();
   readonly #taken = new Bitmap();
+  /** free ones too: who had it by configuration comes back for it, and can have no other */
+  readonly #wanted = new Set<number>();
+  /** taken or wanted */
+  readonly #spokenFor = new Bitmap();
 
   constructor(pool: Pool) {
     this.#base = pool.cidr.first;
@@ -37,6 +43,9 @@ export class AddressTable {
     this.#forget(offset);
     this.#entries.set(offset, entry);
     this.#taken.add(offset);
+    this.#spokenFor.add(offset);
+    if (entry.wanted) this.#wanted.add(offset);
+    else this.#wanted.delete(offset);
     if (entry.state !== 'resting') return;
     this.#resting.add(offset);
     if (entry.former === undefined) return;
@@ -51,6 +60,7 @@ export class AddressTable {
     this.#forget(offset);
     this.#entries.delete(offset);
     this.#taken.delete(offset);
+    if (!this.#wanted.has(offset)) this.#spokenFor.delete(offset);
   }
 
   /** Resting addresses, in the order in which they were set. */
@@ -69,6 +79,11 @@ export class AddressTable {
   /** The lowest free address from `low` to `high`. */
   firstFree(low: bigint, high: bigint): bigint | undefined {
     return this.#address(this.#taken.firstAbsent(this.#offset(low), this.#offset(high)));
+  }
+
+  /** The lowest free address from `low` to `high` that nobody had by configuration since this table was made. */
+  firstUnwanted(low: bigint, high: bigint): bigint | undefined {
+    return this.#address(this.#spokenFor.firstAbsent(this.#offset(low), this.#offset(high)));
   }
 
   /** The lowest address from `low` to `high` that is not free. */

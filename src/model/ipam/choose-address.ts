@@ -3,7 +3,8 @@
  * full, the caller gets more of it (candidateBlocks, claims) and asks again.
  *
  * In this order: the wish; an address that was the asker's and rests; a free one, going round the space, so that one just
- * given up is not the next one given; the one whose rest ended longest ago.
+ * given up is not the next one given; of free ones those last that somebody had by configuration, who would be refused when
+ * it comes back, as all do at a boot; the one whose rest ended longest ago.
  */
 import type { Address } from '../address/address.ts';
 import { contains } from '../address/cidr.ts';
@@ -50,7 +51,8 @@ export function chooseAddress(space: OwnedSpace, table: AddressTable, request: A
   };
   const own = formerOf(spans, table, request.former);
   if (own !== undefined) return given(own, 'former');
-  const free = nextFree(spans, table, request.after);
+  const free =
+    nextFree(spans, table, request.after, 'firstUnwanted') ?? nextFree(spans, table, request.after, 'firstFree');
   if (free !== undefined) return given(free, 'free');
   const resting = [...table.resting()].filter(({ address }) => isIn(spans, address));
   const rested = longestRested(resting, request.restOver);
@@ -82,16 +84,21 @@ function formerOf(spans: Span[], table: AddressTable, former: string | undefined
 }
 
 /** The first free address behind `after`, going on at the beginning of the space. */
-function nextFree(spans: Span[], table: AddressTable, after: bigint | undefined): bigint | undefined {
+function nextFree(
+  spans: Span[],
+  table: AddressTable,
+  after: bigint | undefined,
+  which: 'firstUnwanted' | 'firstFree',
+): bigint | undefined {
   const from = (after ?? -1n) + 1n;
   for (const { first, last } of spans) {
     if (last < from) continue;
-    const found = table.firstFree(first > from ? first : from, last);
+    const found = table[which](first > from ? first : from, last);
     if (found !== undefined) return found;
   }
   for (const { first, last } of spans) {
     if (first >= from) return undefined;
-    const found = table.firstFree(first, last < from ? last : from - 1n);
+    const found = table[which](first, last < from ? last : from - 1n);
     if (found !== undefined) return found;
   }
   return undefined;

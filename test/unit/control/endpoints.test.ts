@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Housekeeping } from '../../../src/control/housekeeping.ts';
 import type { ListFilter } from '../../../src/control/port.ts';
+import { formatAddress, parseAddress } from '../../../src/model/address/address.ts';
 import { WeftError } from '../../../src/model/errors.ts';
 import { keys } from '../../../src/model/keys.ts';
 import { HANDLER_DEADLINE, RESTING_TIME } from '../../../src/model/limits.ts';
@@ -191,5 +192,26 @@ describe('attach', () => {
     await housekeeping.round(new AbortController().signal);
     expect(await cluster.keys('addresses/')).toEqual([]);
     await two.control.attach(wish);
+  });
+
+  it('keeps an address that was asked for by itself from whoever wants any', async () => {
+    const { one } = await twoHosts();
+    await one.control.createNetwork({ tenant: 'acme', name: 'db', subnets: [{ cidr: '10.12.0.0/24' }] });
+    const attach = async (name: string, ...addresses: string[]) => {
+      const wish = { network: 'acme/db', netns: `/run/netns/${name}`, name, addresses };
+      return (await one.control.attach(wish)).addresses[0]?.split('/')[0] ?? '';
+    };
+    const first = parseAddress(await attach('a'))!;
+    const next = (count: bigint) => formatAddress({ ...first, value: first.value + count });
+    await attach('b', next(2n));
+    await attach('c', next(1n));
+    await one.control.detach('acme/db/b');
+    let clock = 0;
+    const housekeeping = new Housekeeping(one.deps, () => clock);
+    await housekeeping.round(new AbortController().signal);
+    clock = RESTING_TIME;
+    await housekeeping.round(new AbortController().signal);
+    expect(await attach('d')).toBe(next(3n));
+    expect(await attach('b', next(2n))).toBe(next(2n));
   });
 });

@@ -54,6 +54,20 @@ describe('an address of the owned space', () => {
     }
   });
 
+  it('is one that somebody had by configuration only where there is no other', () => {
+    const { ask, fill, table } = host({ '10.0.0.2': { wanted: true }, '10.0.0.3': {} });
+    table.delete(value('10.0.0.2'));
+    table.delete(value('10.0.0.3'));
+    expect(ask()).toBe('10.0.0.3');
+    expect(ask({ wanted: address('10.0.0.2') })).toBe('10.0.0.2');
+    for (let given = ask(); given !== '10.0.0.2'; given = ask()) table.set(value(given), { state: 'bound', since: 0 });
+    fill();
+    expect(ask()).toBe('exhausted-here');
+    for (const text of ['10.0.0.2', '10.0.0.3']) table.delete(value(text));
+    // its last holder had it by chance
+    expect(ask()).toBe('10.0.0.2');
+  });
+
   it('can be limited to a range', () => {
     const { ask } = host({ '10.0.0.32': {}, '10.0.0.33': { state: 'held' } });
     expect(ask({ range: cidr('10.0.0.32/28') })).toBe('10.0.0.34');
