@@ -4,7 +4,7 @@ import type { Cidr } from '../model/address/cidr.ts';
 import type { ClusterState } from '../model/cluster.ts';
 import type { Finding } from '../model/finding.ts';
 import { cidrFrom } from '../model/ipam/blocks.ts';
-import { deleteRecord, REPORT } from './commands.ts';
+import { BEGIN_ANEW, deleteRecord, REPORT } from './commands.ts';
 import { addressName, endpointName, networkName, nodeName } from './names.ts';
 import type { NodeAnswer, SilentNode } from './pictures.ts';
 
@@ -43,7 +43,7 @@ function behindFindings({ answers, revision }: ClusterPicture): Finding[] {
       node: name,
       object: name,
       evidence: `its kernel is at revision ${applied.revision} of the store, others have seen ${revision}`,
-      command: `weft status on ${name}`,
+      command: `on ${name}: ${BEGIN_ANEW}`,
     }));
 }
 

@@ -6,6 +6,12 @@ import { endpointName } from './names.ts';
 /** What no command of weft brings about, and no fault outside of it. */
 export const REPORT = 'weft doctor --bundle FILE, and report it';
 
+/** weftd begins anew with what etcd and the kernel have. What it cannot repair then either, it says with the reason. */
+export const BEGIN_ANEW = 'systemctl restart weftd; where that does not help, weft status says why';
+
+/** Of what waits for a node that is behind. */
+export const LET_GO = 'weft node ls; systemctl restart weftd on the one that is behind, or weft node forget it';
+
 const PKI = '/var/lib/weft/pki';
 const ETCDCTL = [
   'ETCDCTL_API=3 etcdctl --endpoints https://127.0.0.1:2379',

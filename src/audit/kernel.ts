@@ -1,7 +1,7 @@
 /** A node's kernel against its plan: what the loop would have repaired by now, and what it does not look at. Pure. */
 import type { Finding } from '../model/finding.ts';
 import type { Drift } from '../plan/kernel-picture.ts';
-import { attachAgain } from './commands.ts';
+import { attachAgain, BEGIN_ANEW } from './commands.ts';
 import { endpointName } from './names.ts';
 import type { NodePicture } from './pictures.ts';
 
@@ -15,16 +15,16 @@ export function auditKernel({ node, state, kernel }: NodePicture): Finding[] {
   return [
     ...gone.map(({ endpoint: id, path }) => {
       const endpoint = state.endpoints.get(id);
-      const command = endpoint ? attachAgain(state, endpoint) : 'weft endpoint ls -A';
+      const command = endpoint ? attachAgain(state, endpoint) : BEGIN_ANEW;
       const object = endpoint ? endpointName(state, endpoint) : id;
       return finding('sandbox-gone', object, `the network namespace ${path} of its container is gone`, command);
     }),
     ...kernel.drift
       // An interface cannot stand without its container: that is said above.
       .filter(({ endpoint }) => !withoutSandbox.has(endpoint))
-      .map((drift) => finding('kernel-drift', objectOf(drift), evidenceOf(drift), 'weft status')),
+      .map((drift) => finding('kernel-drift', objectOf(drift), evidenceOf(drift), BEGIN_ANEW)),
     ...kernel.missingNamespaces.map((name) =>
-      finding('namespace-missing', name, `there is no namespace for what ${name} has on this host`, 'weft status'),
+      finding('namespace-missing', name, `there is no namespace for what ${name} has on this host`, BEGIN_ANEW),
     ),
     ...kernel.staleNamespaces.map((name) =>
       finding('namespace-stale', name, 'nothing of this host belongs into that namespace', 'systemctl restart weftd'),
