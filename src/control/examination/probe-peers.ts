@@ -1,9 +1,10 @@
 /** Probes to every live node, by the overlay's own port: does what networks need, or will, arrive there? */
 import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { WayTried } from '../../doctor/paths.ts';
+import type { WayTried, WayUntried } from '../../doctor/paths.ts';
 import { overlayOverhead } from '../../model/cluster.ts';
 import type { ClusterState } from '../../model/cluster.ts';
+import { describeCause } from '../../model/errors.ts';
 import type { Node } from '../../model/objects.ts';
 import type { ControlDeps } from '../context.ts';
 import { largestMtu } from '../networks.ts';
@@ -16,11 +17,11 @@ const COPIES = 3;
 const LOOKS = [100, 300, 600, 1_000] as const;
 const ANSWER_DEADLINE = 2_000;
 
-type ProbeDeps = Pick<ControlDeps, 'settings' | 'probes' | 'examiners' | 'log'> & {
+type ProbeDeps = Pick<ControlDeps, 'settings' | 'probes' | 'examiners'> & {
   view: Pick<ControlDeps['view'], 'current'>;
 };
 
-export async function probePeers(deps: ProbeDeps, own: Node, signal?: AbortSignal): Promise<WayTried[]> {
+export async function probePeers(deps: ProbeDeps, own: Node, signal?: AbortSignal): Promise<(WayTried | WayUntried)[]> {
   const { state } = deps.view.current();
   const peers = [...state.nodes.values()].filter(({ id }) => id !== own.id && state.live.has(id));
   // What this host cannot send itself is said of its interface.
@@ -30,8 +31,7 @@ export async function probePeers(deps: ProbeDeps, own: Node, signal?: AbortSigna
       try {
         return await tryWay(deps, { own, peer, bytes, signal });
       } catch (error) {
-        deps.log.debug({ err: error, peer: peer.name }, 'the way to a node could not be tried');
-        return [];
+        return [{ node: peer.name, vtep: peer.vtep, reason: describeCause(error) }];
       }
     }),
   );

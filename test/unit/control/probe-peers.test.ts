@@ -1,5 +1,4 @@
 /** Which probes are sent to whom, before and after what, and what is made of those that the others have seen. */
-import pino from 'pino';
 import { describe, expect, it } from 'vitest';
 import { probePeers } from '../../../src/control/examination/probe-peers.ts';
 import type { ClusterState } from '../../../src/model/cluster.ts';
@@ -35,7 +34,7 @@ async function probe(
       return Promise.resolve({ guarded, macs: noted.filter(({ to }) => to === vtep).map(({ mac }) => mac) });
     },
   };
-  const deps = { view, settings: clusterSettings(), probes, examiners, log: pino({ level: 'silent' }) };
+  const deps = { view, settings: clusterSettings(), probes, examiners };
   const ways = await probePeers(deps, { ...state.nodes.get('host1')!, ...own });
   return { ways, sent, sizes: [...new Set(sent.map(({ bytes }) => bytes))] };
 }
@@ -62,9 +61,22 @@ describe('the ways to the other nodes', () => {
   it('are told apart: closed for all, or for what is large', async () => {
     const state = cluster().node('host3', '192.0.2.3').build();
     const { ways } = await probe(state, { passes: ({ to, bytes }) => to === '192.0.2.2' && bytes <= 1400 });
-    expect(ways.map(({ node, small, large }) => [node, small, large])).toEqual([
-      ['host2', true, false],
-      ['host3', false, false],
+    expect(ways).toMatchObject([
+      { node: 'host2', small: true, large: false },
+      { node: 'host3', small: false, large: false },
+    ]);
+  });
+
+  it('are told of with the reason where nothing can be sent', async () => {
+    const state = cluster().node('host3', '192.0.2.3').build();
+    const passes = ({ to }: Probe) => {
+      if (to === '192.0.2.3') throw new Error('send EPERM 192.0.2.3');
+      return true;
+    };
+    const { ways } = await probe(state, { passes });
+    expect(ways).toMatchObject([
+      { node: 'host2', large: true },
+      { node: 'host3', vtep: '192.0.2.3', reason: 'send EPERM 192.0.2.3' },
     ]);
   });
 

@@ -25,6 +25,13 @@ describe('the ways to other hosts', () => {
     expect(closed).toMatchObject({ code: 'overlay-blocked', object: 'the way to host3' });
     expect(closed?.evidence).toContain('UDP port 14789');
   });
+
+  it('are not called well when they could not be tried', () => {
+    const [finding] = checkWays('host1', 14789, [{ node: 'host2', vtep: '192.0.2.2', reason: 'send EPERM' }]);
+    expect(finding).toMatchObject({ code: 'way-untried', node: 'host1', object: 'the way to host2' });
+    expect(finding?.evidence).toContain('send EPERM');
+    expect(finding?.command).toContain('ip route get 192.0.2.2');
+  });
 });
 
 describe.each(['127.0.0.1', '::1'])('a probe to %s', (address) => {
