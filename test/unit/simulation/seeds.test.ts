@@ -3,14 +3,14 @@ import { trySeeds } from '../../support/sim-seeds.ts';
 import { trySeedsInThreads } from '../../support/sim-threads.ts';
 
 const long = process.env.WEFT_LONG !== undefined;
-const count = long ? 100_000 : 1_200;
+const { WEFT_SIM_SEED: only, WEFT_SIM_FIRST: first = 0, WEFT_SIM_COUNT: count = long ? 100_000 : 1_200 } = process.env;
 
 test(
   'invariants hold after every step, whatever happens to a cluster',
   { timeout: long ? 36_000_000 : 900_000 },
   async () => {
-    if (process.env.WEFT_SIM_SEED !== undefined) return trySeeds(0, 1);
-    await trySeedsInThreads({ first: 0, count }, (done) => {
+    if (only !== undefined) return trySeeds(0, 1);
+    await trySeedsInThreads({ first: Number(first), count: Number(count) }, (done) => {
       if (long) process.stdout.write(`simulation: ${done} of ${count} seeds\n`);
     });
   },
