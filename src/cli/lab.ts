@@ -5,6 +5,8 @@ import { WeftError } from '../model/errors.ts';
 import type { DaemonName, HostStatus, Lab, LabOptions } from '../lab/lab.ts';
 
 const DAEMON_NAMES: readonly DaemonName[] = ['weftd', 'dockerd', 'etcd'];
+/** milliseconds; an engine starts all its containers again before it answers */
+const BOOT_DEADLINE = 300_000;
 
 interface Named {
   name: string;
@@ -80,7 +82,7 @@ function addFaults(lab: Command): void {
   onHost('cut', 'take the host off the network between the hosts', (opened, host) => opened.cut(host));
   onHost('heal', 'put it back', (opened, host) => opened.heal(host));
   onHost('power-cycle', 'cut the power of the host and switch it on again; its disk is kept', (opened, host) =>
-    opened.host(host).powerCycle(),
+    opened.host(host).powerCycle({ deadline: BOOT_DEADLINE }),
   );
   const onDaemon = (verb: 'freeze' | 'thaw' | 'stop' | 'kill' | 'start', description: string): void => {
     named(lab.command(verb), `${verb} host2 weftd`)
