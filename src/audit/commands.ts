@@ -10,7 +10,7 @@ export const REPORT = 'weft doctor --bundle FILE, and report it';
 export const BEGIN_ANEW = 'systemctl restart weftd; where that does not help, weft status says why';
 
 /** Of what waits for a node that is behind. */
-export const LET_GO = 'weft node ls; systemctl restart weftd on the one that is behind, or weft node forget it';
+export const CATCH_UP = 'weft node ls; systemctl restart weftd on the one that is behind, or weft node forget it';
 
 const PKI = '/var/lib/weft/pki';
 const ETCDCTL = [

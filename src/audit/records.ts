@@ -3,7 +3,7 @@ import { bareAddress } from '../model/address/cidr.ts';
 import { keys, prefixes } from '../model/keys.ts';
 import type { Finding } from '../model/finding.ts';
 import type { AddressRecord, Endpoint } from '../model/objects.ts';
-import { attachAgain, deleteRecord, LET_GO, REPORT } from './commands.ts';
+import { attachAgain, deleteRecord, CATCH_UP, REPORT } from './commands.ts';
 import { addressName, endpointName } from './names.ts';
 import type { NodePicture, RecordDifference } from './pictures.ts';
 
@@ -61,7 +61,7 @@ function addressFindings({ node, state, journal, now }: NodePicture, record: Add
     case 'resting': {
       if (age < RESTING_LONG) return [];
       const evidence = `rests since ${record.since}, until every live node has applied its release`;
-      return [{ ...base, code: 'address-resting-long', evidence, command: LET_GO }];
+      return [{ ...base, code: 'address-resting-long', evidence, command: CATCH_UP }];
     }
   }
 }

@@ -22,8 +22,16 @@ function findings({ pictures, cluster }: AuditedCluster): Finding[] {
 const mutable = <T>(list: readonly T[]) => list as T[];
 const HOST2_FIRST = 'acme-net0-2-1';
 
+interface Fault {
+  plant: (cluster: AuditedCluster) => void;
+  object: string;
+  node?: string;
+  /** where the title says more */
+  code?: string;
+}
+
 /** A fault by the finding that must name it: code, node, object. */
-const FAULTS: Record<string, { plant: (cluster: AuditedCluster) => void; object: string; node?: string }> = {
+const FAULTS: Record<string, Fault> = {
   'address-leaked': {
     plant: ({ pictures: [, two], state }) => {
       const key = keys.address('acme-net0', '10.10.9.9');
@@ -33,6 +41,43 @@ const FAULTS: Record<string, { plant: (cluster: AuditedCluster) => void; object:
     },
     node: 'host2',
     object: 'acme/net0 10.10.9.9',
+  },
+  'address-leaked, in a journal': {
+    code: 'address-leaked',
+    plant: ({ pictures: [, two] }) =>
+      mutable(two!.journal.addresses).push({
+        ...{ network: 'acme-net0', address: '10.10.2.200', state: 'bound', endpoint: 'gone', node: 'host2' },
+        ...{ bootId: 'b', since: SINCE },
+      }),
+    node: 'host2',
+    object: 'acme/net0 10.10.2.200',
+  },
+  'address-astray': {
+    plant: ({ pictures: [, two] }) =>
+      mutable(two!.journal.addresses).push({
+        ...{ network: 'no-network', address: '10.10.2.200', state: 'resting', endpoint: null, node: 'host2' },
+        ...{ bootId: 'b', since: SINCE },
+      }),
+    node: 'host2',
+    object: 'no-network 10.10.2.200',
+  },
+  'endpoint-leaked': {
+    plant: ({ pictures: [, two] }) =>
+      mutable(two!.journal.differences).push({ key: keys.endpoint('acme-net0', HOST2_FIRST), state: 'unowned' }),
+    node: 'host2',
+    object: `acme/net0/${HOST2_FIRST}`,
+  },
+  'record-leaked': {
+    plant: ({ pictures: [, two] }) =>
+      mutable(two!.journal.differences).push({ key: keys.description('gone'), state: 'unowned' }),
+    node: 'host2',
+    object: keys.description('gone'),
+  },
+  'record-different': {
+    plant: ({ pictures: [, two] }) =>
+      mutable(two!.journal.differences).push({ key: keys.endpoint('acme-net0', HOST2_FIRST), state: 'different' }),
+    node: 'host2',
+    object: `acme/net0/${HOST2_FIRST}`,
   },
   'record-unpublished': {
     plant: ({ pictures: [, two] }) =>
@@ -174,8 +219,8 @@ describe('an audit', () => {
     );
   });
 
-  it.each(Object.keys(FAULTS))('finds %s, names it and nothing else, whatever the cluster’s shape', (code) => {
-    const { plant, node = '', object } = FAULTS[code]!;
+  it.each(Object.keys(FAULTS))('finds %s, names it and nothing else, whatever the cluster’s shape', (title) => {
+    const { plant, node = '', object, code = title } = FAULTS[title]!;
     fc.assert(
       fc.property(shapes, (shape) => {
         const cluster = auditedCluster(shape);
