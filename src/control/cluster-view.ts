@@ -300,18 +300,15 @@ export class ClusterView {
   }
 
   #build(): ClusterState {
-    return this.#entries.state({
-      revision: this.#revision,
-      sequence: this.#own?.sequence ?? 0,
-      unpublished: new Set([...(this.#own?.pending() ?? []), ...this.#hints.keys()].flatMap(endpointIn)),
-    });
+    const unpublished = new Set<string>();
+    for (const keys of [this.#own?.pending() ?? [], this.#hints.keys()]) {
+      for (const key of keys)
+        if (key.startsWith(prefixes.endpoints)) unpublished.add(key.slice(key.lastIndexOf('/') + 1));
+    }
+    return this.#entries.state({ revision: this.#revision, sequence: this.#own?.sequence ?? 0, unpublished });
   }
 }
 
 function keyOf(change: { type: 'put'; entry: Entry } | { type: 'delete'; key: string }): string {
   return change.type === 'put' ? change.entry.key : change.key;
-}
-
-function endpointIn(key: string): string[] {
-  return key.startsWith(prefixes.endpoints) ? [key.slice(key.lastIndexOf('/') + 1)] : [];
 }

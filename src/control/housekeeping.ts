@@ -123,10 +123,10 @@ export class Housekeeping {
       if (this.#age(key, entry.revision) >= limit) due.push({ entry, reason });
     };
     for (const record of this.#deps.view.list<AddressRecord>(prefixes.addresses)) {
+      if (record.state !== 'resting' || record.node !== this.#deps.node.id) continue;
       const key = keys.address(record.network, record.address);
       // Those of other drivers' networks, which no blocks stand for.
-      if (record.node !== this.#deps.node.id || isOwn(key)) continue;
-      if (record.state === 'resting') look(key, RESTING_TIME, 'a resting address is free again');
+      if (!isOwn(key)) look(key, RESTING_TIME, 'a resting address is free again');
     }
     for (const pool of this.#deps.view.list<PoolRecord>(prefixes.pools(this.#deps.node.id))) {
       const key = keys.pool(pool.node, pool.id);

@@ -74,6 +74,7 @@ export function requireLevel(deps: Pick<ControlDeps, 'view'>, level: number, fea
 
 /** To what all nodes read by now. Any node does it. */
 export async function raiseLevel(deps: ControlDeps, context: CallContext = {}): Promise<void> {
+  if (!decideRise(deps).result) return;
   const { result } = await commit(deps, () => decideRise(deps), context);
   if (result) deps.log.info(result, 'every node reads the next level: the cluster’s state is of it from now on');
 }

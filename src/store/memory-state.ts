@@ -135,7 +135,8 @@ export class MemoryState {
   /** A transaction that changes nothing leaves the revision as it is, as etcd does. */
   #commit(operations: EncodedOperation[]): void {
     const revision = this.#revision + 1;
-    const changes = operations.flatMap((operation) => this.#apply(operation, revision));
+    const changes: Change[] = [];
+    for (const operation of operations) changes.push(...this.#apply(operation, revision));
     if (changes.length === 0) return;
     this.#revision = revision;
     const commit = { revision, changes };

@@ -38,7 +38,9 @@ export class Space {
   readonly #blocks: Blocks;
   readonly #giving: Giving;
   readonly #background = new Set<Promise<void>>();
-  /** blocks of the picture with the record of the journal that has all that is said of this node in them */
+  /** blocks of the picture with what they say is this node's */
+  readonly #said = new WeakMap<BlockRecord, Cidr[]>();
+  /** the same with the record of the journal that has all of that */
   readonly #known = new WeakMap<BlockRecord, SpaceRecord>();
   readonly #looks = new Looks();
 
@@ -284,16 +286,21 @@ export class Space {
    * has may be given away before this is put down.
    */
   #unknownParts(record: BlockRecord): Cidr[] {
-    const { own, node } = this.#options;
-    const space = spaceOf(own, record.network);
-    if (this.#known.get(record) === space) return [];
-    const owned = ownedParts(record, node.id);
+    const owned = this.#partsIn(record);
     const [{ family } = {}] = owned;
     if (family === undefined) return [];
+    const space = spaceOf(this.#options.own, record.network);
+    if (this.#known.get(record) === space) return [];
     const known = [...space.parts, ...space.moving.map(({ cidr }) => cidr)].map(cidrFrom);
     const ofFamily = known.filter((cidr) => cidr.family === family);
     const unknown = cidrsOf(family, without(owned.map(spanOf), ofFamily.map(spanOf)));
     if (unknown.length === 0) this.#known.set(record, space);
     return unknown;
+  }
+
+  #partsIn(record: BlockRecord): Cidr[] {
+    let parts = this.#said.get(record);
+    if (!parts) this.#said.set(record, (parts = ownedParts(record, this.#options.node.id)));
+    return parts;
   }
 }

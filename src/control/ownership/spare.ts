@@ -6,6 +6,7 @@
 import { formatCidr } from '../../model/address/cidr.ts';
 import type { Cidr } from '../../model/address/cidr.ts';
 import { poolOf } from '../../model/ipam/pool.ts';
+import type { Pool } from '../../model/ipam/pool.ts';
 import type { OwnedSpace } from '../../model/ipam/owned-space.ts';
 import { ownedBlocks, spareBlocks } from '../../model/ipam/spare-blocks.ts';
 import type { OwnedBlock } from '../../model/ipam/spare-blocks.ts';
@@ -22,6 +23,7 @@ const EMPTY_TIME = 60_000;
 export class SpareSpace {
   readonly #own: OwnRecords;
   readonly #index: AddressIndex;
+  readonly #pools = new WeakMap<Network, Pool[]>();
   readonly #blocks = new WeakMap<OwnedSpace, OwnedBlock[]>();
   /** by network and block, by the caller's monotonic clock */
   #since = new Map<string, number>();
@@ -58,10 +60,16 @@ export class SpareSpace {
   }
 
   #spare(network: Network): OwnedBlock[] {
-    return network.subnets.map(poolOf).flatMap((pool) => {
+    return this.#poolsOf(network).flatMap((pool) => {
       const space = this.#index.space(network.id, pool);
       return spareBlocks(space, this.#blocksOf(network.id, space), this.#index.of(network.id, pool).table);
     });
+  }
+
+  #poolsOf(network: Network): Pool[] {
+    let pools = this.#pools.get(network);
+    if (!pools) this.#pools.set(network, (pools = network.subnets.map(poolOf)));
+    return pools;
   }
 
   #blocksOf(network: string, space: OwnedSpace): OwnedBlock[] {
