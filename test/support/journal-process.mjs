@@ -1,5 +1,5 @@
 /**
- * A process of its own with a journal on real files. `node journal-process.mjs MODULE MODE DIRECTORY`: MODULE is a compiled
+ * A process of its own with a journal on real files. `node journal-process.mjs FOLDER MODE DIRECTORY`: FOLDER has a bundled
  * src/store/journal; MODE is `loop` (appends until it is killed, and prints each sequence that is durable) or `full` (fills
  * the file system of DIRECTORY, and prints what it met).
  */
@@ -10,8 +10,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 
 const [, , module, mode, directory] = process.argv;
-const { openJournal } = await import(pathToFileURL(join(module, 'journal.js')).href);
-const { nodeFiles } = await import(pathToFileURL(join(module, 'node-files.js')).href);
+const { openJournal } = await import(pathToFileURL(join(module, 'journal.mjs')).href);
+const { nodeFiles } = await import(pathToFileURL(join(module, 'node-files.mjs')).href);
 const log = { debug: () => undefined, info: () => undefined, warn: () => undefined };
 const header = { node: 'n', machineId: 'm', bootId: 'b', epoch: 1 };
 const RESERVE = 2 ** 17;

@@ -1,37 +1,19 @@
 /**
- * Sources as plain modules of JavaScript, as `npm run build` would make them: for processes of their own, and for the simulation,
- * since where a test runner stands between modules each use of an import costs a look-up, and a run is made of those.
+ * Sources as plain modules of JavaScript: for processes of their own, and for the simulation, since where a test runner stands
+ * between modules each use of an import costs a look-up, and a run is made of those.
  */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { dirname, join, relative, resolve } from 'node:path';
+import { isAbsolute, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import ts from 'typescript';
+import { rolldown } from 'rolldown';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-const OPTIONS: ts.CompilerOptions = {
-  target: ts.ScriptTarget.ES2023,
-  module: ts.ModuleKind.ESNext,
-  verbatimModuleSyntax: true,
-  rewriteRelativeImportExtensions: true,
-};
-const IMPORT = /^(?:import|export)\b[^'"]*['"](\.{1,2}\/[^'"]+)\.js['"]/gm;
 
-/** Writes the module and all it imports of this repository below `folder`; returns where the module is. */
-export function writePlain(module: string, folder: string): string {
-  const written = new Set<string>();
-  const write = (source: string): string => {
-    const place = join(folder, relative(ROOT, source)).replace(/\.ts$/, '.js');
-    if (written.has(source)) return place;
-    written.add(source);
-    const { outputText } = ts.transpileModule(readFileSync(source, 'utf8'), { compilerOptions: OPTIONS });
-    mkdirSync(dirname(place), { recursive: true });
-    writeFileSync(place, outputText);
-    for (const [, imported] of outputText.matchAll(IMPORT)) write(resolve(dirname(source), `${imported}.ts`));
-    return place;
-  };
-  mkdirSync(folder, { recursive: true });
-  writeFileSync(join(folder, 'package.json'), '{ "type": "module" }\n');
-  return write(resolve(ROOT, module));
+/** Writes `<name>.mjs` below `folder` for each module by name, with all that they import of this repository. */
+export async function writePlain(modules: Record<string, string>, folder: string): Promise<void> {
+  const isPackage = (id: string): boolean => !id.startsWith('.') && !isAbsolute(id);
+  const bundle = await rolldown({ cwd: ROOT, input: modules, platform: 'node', external: isPackage });
+  await bundle.write({ dir: folder, entryFileNames: '[name].mjs', chunkFileNames: '[name].mjs' });
+  await bundle.close();
 }
 
 /** Below it packages are found as in the sources. */

@@ -250,11 +250,11 @@ export class SimStore implements Store {
     const commits = etcd.since(stream.told ?? 0);
     if (!commits) return this.#snapshot(stream.prefix);
     if (commits.length === 0) return undefined;
-    const changes = commits.flatMap((commit) =>
-      stream.prefix === ''
-        ? commit.changes
-        : commit.changes.filter((one) => (one.type === 'put' ? one.entry.key : one.key).startsWith(stream.prefix)),
-    );
+    const changes = [];
+    for (const commit of commits) {
+      for (const one of commit.changes)
+        if ((one.type === 'put' ? one.entry.key : one.key).startsWith(stream.prefix)) changes.push(one);
+    }
     return { kind: 'changes', revision: commits.at(-1)?.revision ?? 0, changes };
   }
 

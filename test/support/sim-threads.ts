@@ -1,6 +1,7 @@
 /** Thousands of simulations over all processors. */
 import { rmSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { plainFolder, writePlain } from './sim-plain.ts';
 import { assertHolds } from './sim-seeds.ts';
@@ -20,7 +21,8 @@ export async function trySeedsInThreads(
   const taken = new Int32Array(new SharedArrayBuffer(4));
   const told = setInterval(() => progress(Math.min(count, taken[0] ?? 0)), PROGRESS);
   try {
-    const module = writePlain('test/support/sim-worker.ts', folder);
+    await writePlain({ worker: 'test/support/sim-worker.ts' }, folder);
+    const module = join(folder, 'worker.mjs');
     const threads = Array.from({ length: availableParallelism() }, () => run(module, { first, count, taken }));
     const failed = (await Promise.all(threads)).find((one) => one !== undefined);
     if (failed) assertHolds(failed, failed.seed);

@@ -2,7 +2,7 @@
 import { execFile, spawn } from 'node:child_process';
 import { mkdir, mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -20,8 +20,9 @@ let compiled = '';
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'weft-journal-'));
-  const [journal = ''] = ['journal', 'node-files'].map((name) => writePlain(`src/store/journal/${name}.ts`, folder));
-  compiled = dirname(journal);
+  compiled = join(folder, 'compiled');
+  const modules = ['journal', 'node-files'].map((name) => [name, `src/store/journal/${name}.ts`]);
+  await writePlain(Object.fromEntries(modules) as Record<string, string>, compiled);
 }, 60_000);
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
