@@ -163,7 +163,7 @@ async function serve(host: Host, keeper: IdentityKeeper, opened: OpenedStore): P
     ...{ node: owner, store, records, view, peers, turns, clock, now, log, fits },
     machineId: machineId(),
     onStanding: (state) => loop.wake({ kind: 'all', reason: state }),
-    applied: () => loop.applied().sequence,
+    applied: () => loop.applied(),
     registration: () => [
       { put: keys.node(owner.id), value: view.value(keys.node(owner.id)) ?? nodeRecord(host, owner) },
       { put: keys.nodeName(owner.name), value: owner.id },

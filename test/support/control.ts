@@ -120,7 +120,7 @@ export class TestCluster {
     const ownership = new Ownership({
       ...{ node: { id, name, bootId }, store, records, view, peers: this.#peers(id), turns, clock, now, log, fits },
       machineId: 'm',
-      applied: () => reconciler.applied().sequence,
+      applied: () => reconciler.applied(),
       exhausted: (need) => poolExhausted(deps, need),
       refused: (need, holder) => addressTaken(deps, need, holder),
     });

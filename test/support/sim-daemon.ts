@@ -178,7 +178,7 @@ export class SimDaemon {
       ...{ node, store, records, view, peers, turns, now, log, fits },
       clock: () => world.clock.now,
       machineId: 'machine',
-      applied: () => reconciler.applied().sequence,
+      applied: () => reconciler.applied(),
       registration: () => [
         { put: keys.node(node.id), value: view.value(keys.node(node.id)) ?? host.record() },
         { put: keys.nodeName(node.name), value: node.id },

@@ -15,6 +15,7 @@ import { keys, prefixes } from '../../model/keys.ts';
 import type { Network } from '../../model/objects.ts';
 import type { Condition } from '../../model/status.ts';
 import { HANDLER_DEADLINE } from '../../model/limits.ts';
+import type { Reconciler } from '../../reconcile/port.ts';
 import type { CallOptions, Operation, Store } from '../../store/port.ts';
 import type { ClusterView } from '../cluster-view.ts';
 import type { Turns } from '../turns.ts';
@@ -52,8 +53,8 @@ export interface OwnershipOptions {
   machineId: string;
   /** told of each new standing of this node */
   onStanding?: (state: StandingState) => void;
-  /** the journal's sequence up to which this host's own kernel follows */
-  applied: () => number;
+  /** up to where this host's own kernel follows the store and the journal */
+  applied: Reconciler['applied'];
   /** what this node's registration consists of */
   registration?: () => Operation[];
   /** what use cases know of a need: see SpaceOptions */

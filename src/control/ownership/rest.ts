@@ -7,6 +7,7 @@ import type { Logger } from 'pino';
 import { prefixes } from '../../model/keys.ts';
 import { RESTING_TIME } from '../../model/limits.ts';
 import type { AddressRecord } from '../../model/objects.ts';
+import type { Reconciler } from '../../reconcile/port.ts';
 import type { ClusterView } from '../cluster-view.ts';
 import type { OwnRecords } from './own-records.ts';
 import type { PeerPort } from './ports.ts';
@@ -16,8 +17,8 @@ export interface RestOptions {
   own: OwnRecords;
   view: ClusterView;
   peers: PeerPort;
-  /** the journal's sequence up to which this host's own kernel follows */
-  applied: () => number;
+  /** up to where this host's own kernel follows the store and the journal */
+  applied: Reconciler['applied'];
   log: Logger;
 }
 
@@ -69,12 +70,15 @@ export class Rest {
     await this.#ask(this.#others(), newest, signal);
   }
 
-  /** Ids of the other nodes of the cluster, live or not, that have not applied the revision as far as can be learnt. */
+  /** Ids of the nodes of the cluster, live or not, that have not applied the revision as far as can be learnt. */
   async behind(revision: number, signal?: AbortSignal): Promise<string[]> {
-    const { view, node } = this.#options;
+    const { view, node, applied } = this.#options;
     const others = [...view.current().state.nodes.keys()].filter((id) => id !== node.id);
     await this.#ask(others, revision, signal);
-    return others.filter((id) => (this.#applied.get(id) ?? 0) < revision);
+    const behind = others.filter((id) => (this.#applied.get(id) ?? 0) < revision);
+    const own = applied().revision;
+    // More than the picture has is of a history before the store was put back.
+    return own < revision || own > view.revision ? [node.id, ...behind] : behind;
   }
 
   async #ask(nodes: string[], newest: number, signal: AbortSignal | undefined): Promise<void> {
@@ -93,7 +97,7 @@ export class Rest {
   }
 
   #isApplied({ revision, sequence }: Resting): boolean {
-    if (revision === undefined || this.#options.applied() < sequence) return false;
+    if (revision === undefined || this.#options.applied().sequence < sequence) return false;
     return this.#others().every((node) => (this.#applied.get(node) ?? 0) >= revision);
   }
 
