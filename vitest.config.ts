@@ -8,7 +8,18 @@ const LABS = 2;
 const QUICK_FAULTS = ['test/faults/quick.test.ts', 'test/faults/soak/soak.test.ts'];
 
 /** They take minutes: begun first, so that none is left to run alone at the end. */
-const LONGEST = ['faults/quick', 'e2e/daemon', 'e2e/dockerd-start', 'e2e/tutorial', 'e2e/docker', 'e2e/dockerd-life'];
+const LONGEST = [
+  ...[
+    'faults/quick',
+    'e2e/daemon',
+    'e2e/dockerd-start',
+    'e2e/living',
+    'e2e/docker',
+    'e2e/dockerd-life',
+    'e2e/tutorial',
+  ],
+  ...['e2e/step', 'e2e/compose', 'e2e/addresses', 'e2e/join', 'e2e/overlay', 'e2e/demo', 'faults/soak/soak'],
+];
 
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {

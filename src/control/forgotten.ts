@@ -1,7 +1,7 @@
 /**
  * What a forgotten node left behind. It writes nothing any more, since each of its transactions compares its epoch, and members
- * drop its packets as soon as they know. Its addresses and space go to others when every other node has applied that, and after
- * the time that addresses rest; a node that is not heard from is waited for, or forgotten itself.
+ * drop its packets as soon as they know. Its addresses and space go to others when every node has applied that, and after the
+ * time that addresses rest; a node that is not heard from is waited for, or forgotten itself.
  */
 import { RESTING_TIME } from '../model/limits.ts';
 import { keys, prefixes } from '../model/keys.ts';
