@@ -3,7 +3,7 @@ import { formatCidr } from '../../src/model/address/cidr.ts';
 import { cidrFrom } from '../../src/model/ipam/blocks.ts';
 import type { BlockRecord } from '../../src/model/ipam/blocks.ts';
 import { cidrsOf, spanOf } from '../../src/model/ipam/spans.ts';
-import { prefixes } from '../../src/model/keys.ts';
+import { keys, prefixes } from '../../src/model/keys.ts';
 import { SPACE } from '../../src/control/ownership/keys.ts';
 import type { SpaceRecord } from '../../src/control/ownership/space-records.ts';
 import { Violation } from './sim-judge.ts';
@@ -45,6 +45,8 @@ export class Ending {
       hosts.every(({ daemon }) => daemon?.deps?.ownership.publisher.idle === true),
     );
     await this.#untilNone('nothing is left of forgotten nodes', () => this.#ofTheForgotten());
+    // What its node learnt late, it collects after a grace.
+    await this.#untilNone('no journal has anything of a network that is gone', () => this.#ofTheGone());
     await this.#time.pass(6_000);
   }
 
@@ -81,6 +83,17 @@ export class Ending {
       etcd.list(prefix).filter(({ value }) => judge.fenced.has((value as { node: string }).node)),
     );
     return [...blocks, ...records].map(({ key }) => key);
+  }
+
+  #ofTheGone(): string[] {
+    const { etcd, hosts } = this.#world;
+    return hosts.flatMap(({ daemon, name }) =>
+      [prefixes.endpoints, SPACE].flatMap((prefix) =>
+        [...(daemon?.deps?.ownership.records.entries(prefix) ?? [])]
+          .filter(([, value]) => etcd.read(keys.network((value as { network: string }).network)) === undefined)
+          .map(([key]) => `${key} of ${name}`),
+      ),
+    );
   }
 
   /** etcd holds what the journals hold. */

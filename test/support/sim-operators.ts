@@ -1,5 +1,8 @@
 /** Those who run the cluster: networks come, grow and go, nodes are forgotten, etcd is put back from a backup. */
+import { prefixes } from '../../src/model/keys.ts';
+import type { Network } from '../../src/model/objects.ts';
 import type { MemoryBackup } from '../../src/store/memory-state.ts';
+import type { Entry } from '../../src/store/port.ts';
 import type { Calls } from './sim-calls.ts';
 import type { SimWorld } from './sim-world.ts';
 
@@ -16,9 +19,24 @@ export class Operators {
   /** of etcd; none while something was made since that is in no journal */
   #backup: MemoryBackup | undefined;
 
+  /** how many each network has, as etcd has it */
+  readonly #subnets = new Map<string, number>();
+
   constructor(calls: Calls) {
     this.#calls = calls;
     this.#world = calls.world;
+    calls.world.etcd.onCommit(({ changes }) => {
+      for (const change of changes) if (change.type === 'put') this.#made(change.entry);
+    });
+  }
+
+  /** What was asked for before a backup may have come after it. */
+  #made({ key, value }: Entry): void {
+    if (key.startsWith(prefixes.forgotten)) this.#backup = undefined;
+    if (!key.startsWith(prefixes.networks)) return;
+    const { length } = (value as Network).subnets;
+    if (this.#subnets.get(key) !== length) this.#backup = undefined;
+    this.#subnets.set(key, length);
   }
 
   createNetwork(): Promise<void> {
