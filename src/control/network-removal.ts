@@ -139,8 +139,8 @@ async function letGo(deps: ControlDeps, id: string, context: CallContext): Promi
   const network = state.networks.get(id);
   if (!network?.leaving) return;
   const options = { deadline: HANDLER_DEADLINE, ...context };
-  const unused = () => !deps.ownership.isUsed(id, true);
-  if (unused()) await deps.ownership.giving.giveBack(id, unused, options);
+  const left = () => deps.ownership.isLeft(id);
+  if (left()) await deps.ownership.giving.giveBack(id, left, options);
   if (!network.leaving.force && !(await commit(deps, () => decideForGood(deps, id), context)).result) return;
   const silent = ownersOf(state, network).filter((node) => !isHeardFrom(deps, node));
   for (const node of silent) await deps.ownership.giving.giveBackOf(id, node, options);

@@ -194,7 +194,7 @@ export async function unbindNetwork(deps: ControlDeps, engineId: string, context
 export async function dropUnused(deps: ControlDeps, id: string, context: CallContext = {}): Promise<void> {
   if (!isUnused(deps, id)) return;
   const options = { deadline: HANDLER_DEADLINE, ...context };
-  const unused = () => !deps.ownership.isUsed(id, true);
+  const unused = () => isUnused(deps, id) && !deps.ownership.isUsed(id, true);
   if (unused()) await deps.ownership.giving.giveBack(id, unused, options);
   const decide = () => {
     const { state } = deps.view.current();

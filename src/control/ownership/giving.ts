@@ -52,8 +52,10 @@ export class Giving {
 
   /** Lets go of everything in a network in which nothing of this node is left. Throws `store-away`. */
   giveBack(network: string, unused: () => boolean, options: Options): Promise<void> {
-    const { turns, own } = this.#options;
+    const { turns, own, view } = this.#options;
     return turns.take(turnOf(network), async () => {
+      // A network that somebody took for leaving a moment ago may stay after all, and what rests in it with it.
+      await view.sync(options);
       const parts = ownedIn(own, network);
       const space = spaceOf(own, network);
       // An attach may have come first.

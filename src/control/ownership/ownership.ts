@@ -217,14 +217,10 @@ export class Ownership {
     if (!this.standing.isProven()) return;
     for (const [, value] of this.records.entries(SPACE)) {
       const { network } = value as SpaceRecord;
-      if (
-        !view.value<Network>(keys.network(network))?.leaving ||
-        this.isUsed(network, true) ||
-        this.#leaving.has(network)
-      )
-        continue;
+      const leaving = view.value<Network>(keys.network(network))?.leaving;
+      if (!leaving || this.#leaving.has(network) || !this.isLeft(network)) continue;
       const work = this.giving
-        .giveBack(network, () => !this.isUsed(network, true), { deadline: HANDLER_DEADLINE })
+        .giveBack(network, () => this.isLeft(network), { deadline: HANDLER_DEADLINE })
         .catch((error: unknown) =>
           log.debug({ err: error, network }, 'the space in a network that goes is left to the next round'),
         )
@@ -245,6 +241,12 @@ export class Ownership {
       if (!leaving && bound.has(network)) return [];
       return this.isUsed(network, leaving) ? [] : [network];
     });
+  }
+
+  /** The network goes, or is gone, and no endpoint of this node's is in it. A mark that it goes may be taken back at any moment. */
+  isLeft(network: string): boolean {
+    const record = this.#options.view.value<Network>(keys.network(network));
+    return (!record || record.leaving !== undefined) && !this.isUsed(network, true);
   }
 
   /** Something of this node's is in the network; one that goes takes with it what no endpoint has. */

@@ -1,8 +1,10 @@
-/** A network goes while a node that owns space in it is down; what that node finds when it is back. */
+/** A network goes while nodes own space in it, some of which are down; what those find when they are back. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Housekeeping } from '../../../src/control/housekeeping.ts';
+import { turnOf } from '../../../src/control/ownership/blocks.ts';
 import { keys } from '../../../src/model/keys.ts';
 import { LEAK_GRACE } from '../../../src/model/limits.ts';
+import type { Network } from '../../../src/model/objects.ts';
 import { TestCluster } from '../../support/control.ts';
 import { until } from '../../support/until.ts';
 
@@ -39,6 +41,50 @@ async function isBack(): Promise<void> {
   await two.store.transact({ compare: [], then: [{ put: keys.live(life.node), value: life }] });
   await two.deps.view.sync({ deadline: 1_000 });
 }
+
+/** What nobody has any more, and is not anybody's yet. */
+const restingOn = (node: TestNode) => [...node.deps.ownership.records.entries('addresses/')].length;
+
+/** As a deletion does that meets an endpoint which it had not seen yet. */
+async function mark(leaving: Network['leaving']): Promise<void> {
+  const { value } = (await one.store.get(keys.network(network))).entry ?? {};
+  const marked: Network = { ...(value as Network), ...(leaving && { leaving }) };
+  if (!leaving) delete marked.leaving;
+  await one.store.transact({ compare: [], then: [{ put: keys.network(network), value: marked }] });
+}
+
+describe('a network that is marked as leaving', () => {
+  const leaving = { since: '2026-01-01T00:00:00Z', force: false };
+
+  it('takes the space of a node in it as soon as its last endpoint is gone, with what rests there', async () => {
+    const { id } = await attach(two);
+    await mark(leaving);
+    await two.deps.view.sync({ deadline: 1_000 });
+    await two.control.detach(id);
+    await two.deps.ownership.settled();
+    expect([spaceOf(two), restingOn(two)]).toEqual([[], 0]);
+  });
+
+  it.each([
+    ['as that node has seen', false],
+    ['which that node, cut off, has not seen', true],
+  ])('keeps it when the mark was taken back before, %s', async (_, cutOff) => {
+    const { id } = await attach(two);
+    await mark(leaving);
+    await two.deps.view.sync({ deadline: 1_000 });
+    let done = (): void => undefined;
+    const others = new Promise<void>((resolve) => (done = resolve));
+    const turn = two.deps.turns.take(turnOf(network), () => others);
+    await two.control.detach(id);
+    two.store.setAway(cutOff);
+    await mark(undefined);
+    if (!cutOff) await two.deps.view.sync({ deadline: 1_000 });
+    done();
+    await turn;
+    await two.deps.ownership.settled();
+    expect([spaceOf(two), restingOn(two)]).toEqual([[`space/${network}`], 1]);
+  });
+});
 
 describe('a network in which a node that is down owns space', () => {
   it('is deleted at once; the node drops its space when it is back, and gives nothing out', async () => {
