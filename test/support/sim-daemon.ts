@@ -141,7 +141,7 @@ export class SimDaemon {
     this.#world.judge.journalOpened(this, journal);
     if (bug === 'skip-reread') await asIfNotRebooted(journal, header);
     this.store = await SimStore.open({
-      ...{ clock, network, etcd, process: signal, keeper: host.lineage },
+      ...{ clock, network, etcd, process: signal, keeper: host.lineage(signal) },
       writer: { host: host.name, node: node.id },
       ...(bug === 'skip-fence' ? { compares: withoutFences } : {}),
     });

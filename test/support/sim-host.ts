@@ -13,7 +13,6 @@ import type { SimWorld } from './sim-world.ts';
 export class SimHost {
   readonly name: string;
   readonly index: number;
-  readonly lineage: LineageKeeper;
   nodeId: string;
   disk = new JournalDisk();
   daemon: SimDaemon | undefined;
@@ -37,10 +36,14 @@ export class SimHost {
     this.index = index;
     this.name = `h${index}`;
     this.nodeId = nodeId;
-    this.lineage = {
+  }
+
+  /** As one process keeps it: what a dead one still wants to write is never written. */
+  lineage(process: AbortSignal): LineageKeeper {
+    return {
       load: () => Promise.resolve(this.#seen),
       save: (record) => {
-        this.#seen = record;
+        if (!process.aborted) this.#seen = record;
         return Promise.resolve();
       },
     };

@@ -133,6 +133,8 @@ class Simulation {
     await this.#pass(20_000);
     await this.#recover();
     const lost = hosts.filter(isLost);
+    if (lost.length > 0 && this.#options.peril !== 'identity')
+      throw new Violation(`nothing happened to who they are, and yet: ${this.#standings()}`);
     const control = hosts.find(isProven)?.daemon?.control;
     if (!control) return false;
     for (const host of lost) {

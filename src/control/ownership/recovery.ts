@@ -121,7 +121,7 @@ export class Recovery {
       const record: EpochRecord = { ...before, node: node.id, epoch };
       await this.#write([{ put: keys.epoch(node.id), value: record }], options);
     }
-    const { sequence } = own;
+    const sequence = await standing.vouch();
     await this.#strike(options);
     const operations = [...(this.#options.registration?.() ?? []), ...this.#missing()];
     for (let at = 0; at < operations.length; at += BATCH) await this.#write(operations.slice(at, at + BATCH), options);

@@ -234,6 +234,20 @@ export class Standing {
     return sequence;
   }
 
+  /**
+   * The fence is about to be written again as the journal has it, without a proof: the boot that comes next must not take that for
+   * more than this disk knows. Returns the sequence that the fence may bear.
+   */
+  async vouch(): Promise<number> {
+    const { own, node } = this.#options;
+    const { header } = own.journal;
+    if (header.bootId === node.bootId) return own.sequence;
+    const mark: BootMark = { after: header.bootId, sequence: own.sequence + 1 };
+    const { sequence, durable } = own.append([{ put: BOOT, value: mark }], 'release');
+    await durable;
+    return sequence;
+  }
+
   /** A batch was written with the fence moved on. */
   advanced(record: FenceRecord, revision: number): void {
     this.#fence = { record, revision };

@@ -19,26 +19,35 @@ const log = pino({ level: 'silent' });
 
 let state: MemoryState;
 let store: MemoryStore;
+let journal: MemoryJournal;
 let own: OwnRecords;
 let recovery: Recovery;
+let standing: Standing;
 let stop: AbortController;
-let run: Promise<void>;
+let runs: Promise<void>[];
+
+/** A process of this boot over the one journal. */
+function begin(bootId: string): void {
+  own = new OwnRecords(journal);
+  const view = new ClusterView(store, own);
+  runs.push(view.run(stop.signal));
+  const shared = { node: { ...node, bootId }, store, own, now: () => new Date(), log };
+  standing = new Standing({ ...shared, machineId: 'this', clock: () => 0 });
+  recovery = new Recovery({ ...shared, view, standing, topsOf: () => [], beginAnew: () => undefined });
+}
 
 beforeEach(() => {
   stop = new AbortController();
+  runs = [];
   state = new MemoryState();
   store = new MemoryStore(state);
-  own = new OwnRecords(new MemoryJournal({ node: node.id, machineId: 'this', bootId: 'boot', epoch: 1 }));
-  const view = new ClusterView(store, own);
-  run = view.run(stop.signal);
-  const shared = { node, store, own, now: () => new Date(), log };
-  const standing = new Standing({ ...shared, machineId: 'this', clock: () => 0 });
-  recovery = new Recovery({ ...shared, view, standing, topsOf: () => [], beginAnew: () => undefined });
+  journal = new MemoryJournal({ node: node.id, machineId: 'this', bootId: node.bootId, epoch: 1 });
+  begin(node.bootId);
 });
 
 afterEach(async () => {
   stop.abort();
-  await run;
+  await Promise.all(runs);
 });
 
 /** `record`: as the backup has it. */
@@ -90,4 +99,21 @@ it('what another node has begun for this restore is joined, and over when it say
   await store.transact({ compare: [], then: [{ put: keys.restoration, value: resumed }] });
   expect(await recovery.round(OPTIONS)).toBe(true);
   expect(store.restored()).toBeUndefined();
+});
+
+it('a host that is switched off again and again meanwhile has not lost anything', async () => {
+  await own.append([{ put: 'space/n', value: { network: 'n', parts: ['10.0.0.0/30'], moving: [] } }]).durable;
+  await standing.prove(OPTIONS);
+  await restoreWith({ ...finished, cluster: 'another' });
+  journal.fresh = false;
+  for (const bootId of ['second', 'third', 'fourth']) {
+    begin(bootId);
+    expect(await recovery.round(OPTIONS)).toBe(false);
+    expect(await read<FenceRecord>(keys.fence(node.id))).toMatchObject({ bootId: 'second' });
+  }
+  const begun = await read<RestorationRecord>(keys.restoration);
+  await store.transact({ compare: [], then: [{ put: keys.restoration, value: { ...begun, resumedAt: 'now' } }] });
+  begin('last');
+  expect(await recovery.round(OPTIONS)).toBe(true);
+  expect(standing.state).toBe('proven');
 });
