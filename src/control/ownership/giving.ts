@@ -95,6 +95,8 @@ export class Giving {
       return false;
     }
     for (let tried = 0; tried < TRIES; tried++) {
+      // Somebody else may have seen it there meanwhile, and the part may have come back.
+      if (!spaceOf(own, network).moving.some((one) => one.cidr === move.cidr && one.to === move.to)) return true;
       const record = this.#blocks.around(network, cidr);
       const claim = carve(record, {
         from: this.#options.node.id,

@@ -2,7 +2,7 @@
  * How this node comes by space in a pool. Space is owned, never lent: the store's `blocks/` say by whom, and each change of a
  * block is one compare-and-swap. What comes is put down in the journal after the store has it (see giving.ts for what leaves).
  */
-import { formatCidr, parseCidr } from '../../model/address/cidr.ts';
+import { formatCidr, overlaps, parseCidr } from '../../model/address/cidr.ts';
 import type { Cidr } from '../../model/address/cidr.ts';
 import { parseAddress } from '../../model/address/address.ts';
 import { toWeftError } from '../../model/errors.ts';
@@ -222,11 +222,24 @@ export class Space {
   async #take(need: PoolNeed, before: BlockRecord, claim: Claim, options: Options): Promise<boolean> {
     if (!claim.ok) return false;
     const { own, view } = this.#options;
+    const { moving } = spaceOf(own, need.network.id);
+    const underWay = moving.filter(({ cidr }) => overlaps(cidrFrom(cidr), claim.part));
+    if (underWay.length > 0) return await this.#hasLeft(need.network.id, underWay, options);
     const networkKey = keys.network(need.network.id);
     const compare = [{ key: networkKey, revision: view.revisionOf(networkKey) }];
     if (!(await this.#blocks.swap(before, claim.record, options, compare))) return false;
     await own.append([writeSpace(withPart(spaceOf(own, need.network.id), claim.part))]).durable;
     return true;
+  }
+
+  /**
+   * What was on its way from here and is free again has arrived, though the answer that said so was lost. That is put down before
+   * it is claimed: looked at afterwards, the journey would take away what is in use here by then. False: the block is to be read
+   * again, since others may have written it meanwhile.
+   */
+  async #hasLeft(network: string, underWay: Moving[], options: Options): Promise<false> {
+    for (const move of underWay) await this.#giving.finish(network, move, options);
+    return false;
   }
 
   /** Those that own most of the pool first; only who is heard from can give. */
