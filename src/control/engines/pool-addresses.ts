@@ -15,6 +15,7 @@ import { commit } from '../commit.ts';
 import type { Decision } from '../commit.ts';
 import type { ControlDeps } from '../context.ts';
 import type { CallContext } from '../port.ts';
+import { assertStays } from '../references.ts';
 import { DEFAULT_TENANT } from '../tenants.ts';
 import { releaseLoose, requestLoose } from './loose-pools.ts';
 import { findPool, mustCidr, namedNetwork } from './pools.ts';
@@ -46,13 +47,15 @@ export async function requestAddress(
 }
 
 function decideWithin(deps: ControlDeps, pool: PoolRecord, wish: AddressWish): Decision<{ address: string }> {
-  const network = pool.taken === null ? undefined : deps.view.current().state.networks.get(pool.taken);
+  const { state } = deps.view.current();
+  const network = pool.taken === null ? undefined : state.networks.get(pool.taken);
   const subnet = network?.subnets.find((one) => one.cidr === pool.cidr);
   if (!network || !subnet) {
     throw new WeftError('pool-not-found', `pool ${pool.cidr} belongs to a network that is gone`, { object: pool.id });
   }
   const cidr = mustCidr(pool.cidr);
   if (wish.gateway) return { compare: [], then: [], result: { address: `${subnet.gateway}/${cidr.prefix}` } };
+  assertStays(state, network);
   const wanted = wish.address && checkAddressIn('Address', wish.address, cidr);
   const grant = grantAddress(deps, {
     network,

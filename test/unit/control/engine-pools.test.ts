@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { keys } from '../../../src/model/keys.ts';
 import { HOLD_TIME, RESTING_TIME } from '../../../src/model/limits.ts';
 import { TestCluster } from '../../support/control.ts';
 import { POOL, bind, endpoint, later, pool } from '../../support/engine-requests.ts';
@@ -22,6 +23,22 @@ describe('an address', () => {
       code: 'address-taken',
       message: expect.stringContaining('docker-e1') as string,
     });
+  });
+
+  it('of a network that is being deleted is given to nobody', async () => {
+    const { control, deps } = await cluster.node('host1');
+    const { engines } = control;
+    const one = await pool(engines);
+    await bind(engines, 'a', [one]);
+    const [network] = deps.view.current().state.networks.values();
+    if (!network) throw new Error('a network is bound');
+    const leaving = { since: '2026-01-01T00:00:00Z', force: false };
+    const value = { ...network, leaving };
+    await deps.store.transact({ compare: [], then: [{ put: keys.network(network.id), value }] });
+    await deps.view.sync({ deadline: 1_000 });
+    const ask = (gateway: boolean) => engines.requestAddress({ poolId: one.id, address: '', gateway });
+    await expect(ask(false)).rejects.toMatchObject({ code: 'network-leaving' });
+    expect((await ask(true)).address).toBe(`${one.gateway}/16`);
   });
 
   it('that is the gateway is the same to each who asks for it', async () => {
