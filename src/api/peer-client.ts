@@ -39,7 +39,8 @@ export class PeerClient implements PeerPort, ExaminationPeers {
 
   async hint(...[node, hint, options]: Parameters<PeerPort['hint']>): Promise<void> {
     const put = hint.put.map(({ key, value }) => ({ key, value: JSON.stringify(value) }));
-    await this.#to(node).call('Hint', { sequence: hint.sequence, put, delete: hint.delete }, options);
+    const { sequence, delete: gone, bootId } = hint;
+    await this.#to(node).call('Hint', { sequence, put, delete: gone, bootId }, options);
   }
 
   /** `endpoints`: by which others reach the etcd that this host runs */

@@ -79,6 +79,7 @@ const SCHEMAS: { [M in MethodName]: z.ZodType<Methods[M]['request']> } = {
     sequence: revision,
     put: z.array(z.object({ key: required, value: z.string().max(64 * 1024) })).max(256),
     delete: z.array(required).max(256),
+    bootId: text,
   }),
   PointToStore: z.object({ endpoints: z.array(required.max(256)).max(16) }),
   Examine: z.object({ audit: z.boolean() }),

@@ -5,7 +5,7 @@
  */
 import type { ClusterState } from '../model/cluster.ts';
 import { keys, prefixes } from '../model/keys.ts';
-import type { FenceRecord } from '../model/objects.ts';
+import type { FenceRecord, NodeLife } from '../model/objects.ts';
 import { WeftError } from '../model/errors.ts';
 import type { Entry, Store, StoreEvent } from '../store/port.ts';
 import { Hints } from './hints.ts';
@@ -255,7 +255,8 @@ export class ClusterView {
 
   /** What another node says of its own records before the store shows it; the store's word ends it. */
   hint(hint: Hint): void {
-    const keys = this.#hints.take(hint, (key) => this.#entries.get(key), this.#fenceOf(hint.node));
+    const connected = this.#complete && this.#store.state() === 'ok';
+    const keys = this.#hints.take(hint, (key) => this.#entries.get(key), this.#fenceOf(hint.node), connected);
     for (const key of keys) {
       const value = this.#hints.value(key);
       const before = this.#entries.get(key);
@@ -278,7 +279,9 @@ export class ClusterView {
   /** The store's word is the last of a node that was forgotten: what it told others and did not write never comes. */
   #fenceOf(node: string): KnownFence {
     const { sequence = 0, bootId = '' } = this.value<FenceRecord>(keys.fence(node)) ?? {};
-    return { sequence: this.entry(keys.forgotten(node)) ? Infinity : sequence, bootId };
+    const entry = this.entry(keys.live(node));
+    const life = entry && { bootId: (entry.value as NodeLife).bootId, revision: entry.revision };
+    return { sequence: this.entry(keys.forgotten(node)) ? Infinity : sequence, bootId, life };
   }
 
   #layOverAll(): void {

@@ -9,12 +9,18 @@ import type { Hint } from './ownership/ports.ts';
 export interface KnownFence {
   sequence: number;
   bootId: string;
+  /** what the store says of who is heard from, and since which revision; undefined: nobody */
+  life: { bootId: string; revision: number } | undefined;
 }
 
 interface Hinted {
   node: string;
   /** of the fence that the picture had: another boot may run from another disk, and never write what this one told */
   bootId: string;
+  /** of whoever told it; '' where it did not say */
+  toldBy: string;
+  /** of the record of who was heard from then; 0 for none */
+  life: number;
   sequence: number;
   /** undefined: deleted */
   value: unknown;
@@ -25,15 +31,24 @@ interface Hinted {
 export class Hints {
   readonly #hinted = new Map<string, Hinted>();
 
-  /** The keys whose hinted value is new. */
-  take(hint: Hint, stored: (key: string) => Entry | undefined, { sequence: known, bootId }: KnownFence): string[] {
-    const { node, sequence } = hint;
-    if (sequence <= known) return [];
+  /** The keys whose hinted value is new. `connected`: what is known of who is heard from is so now. */
+  take(
+    hint: Hint,
+    stored: (key: string) => Entry | undefined,
+    { sequence: known, bootId, life }: KnownFence,
+    connected: boolean,
+  ): string[] {
+    const { node, sequence, bootId: toldBy } = hint;
+    if (sequence <= known || (connected && isAnother(life, toldBy))) return [];
     const changed: string[] = [];
     const note = (key: string, value: unknown) => {
       const before = this.#hinted.get(key);
       if (before && before.sequence >= sequence) return;
-      this.#hinted.set(key, { node, bootId, sequence, value, stored: before ? before.stored : stored(key) });
+      this.#hinted.set(key, {
+        ...{ node, bootId, toldBy, sequence, value },
+        life: life?.revision ?? 0,
+        stored: before ? before.stored : stored(key),
+      });
       changed.push(key);
     };
     for (const { key, value } of hint.put) note(key, value);
@@ -71,8 +86,9 @@ export class Hints {
   confirmed(fenceOf: (node: string) => KnownFence): { key: string; entry: Entry | undefined }[] {
     const found: { key: string; entry: Entry | undefined }[] = [];
     for (const [key, hinted] of this.#hinted) {
-      const { sequence, bootId } = fenceOf(hinted.node);
-      if (sequence >= hinted.sequence || bootId !== hinted.bootId) {
+      const { sequence, bootId, life } = fenceOf(hinted.node);
+      const ofCopy = isAnother(life, hinted.toldBy) && (life?.revision ?? 0) > hinted.life;
+      if (sequence >= hinted.sequence || bootId !== hinted.bootId || ofCopy) {
         this.#hinted.delete(key);
         found.push({ key, entry: hinted.stored });
       } else if (hinted.value !== undefined) {
@@ -82,4 +98,12 @@ export class Hints {
     }
     return found;
   }
+}
+
+/**
+ * Who told it is not who the store hears from: a copy of the host's disk, which writes nothing to the store, so that nothing would
+ * ever confirm it. A host that was switched off while the store was away is another too, until its former boot's lease has ended.
+ */
+function isAnother(life: KnownFence['life'], toldBy: string): boolean {
+  return life !== undefined && toldBy !== '' && toldBy !== life.bootId;
 }

@@ -25,6 +25,7 @@ export function peerControl(deps: ControlDeps): Pick<Control, 'splitSpace' | 'hi
       const hinted = new Set(known);
       deps.view.hint({
         node,
+        bootId: request.bootId,
         sequence: request.sequence,
         put: put.filter(({ key, value }) => hinted.has(key) && key.endsWith(`/${value.network}/${value.id}`)),
         delete: gone.filter((key) => hinted.has(key)),

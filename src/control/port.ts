@@ -180,6 +180,8 @@ export interface HintRequest {
   /** values as JSON */
   put: { key: string; value: string }[];
   delete: string[];
+  /** of the caller; '' from one that does not tell */
+  bootId: string;
 }
 
 export interface PointToStoreRequest {

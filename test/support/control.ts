@@ -189,9 +189,9 @@ export class TestCluster {
         return answer as SplitAnswer;
       },
       applied: async (node) => (await to(node).status()).applied,
-      hint: (node, { sequence, put, delete: gone }) => {
+      hint: (node, { sequence, put, delete: gone, bootId }) => {
         const encoded = put.map(({ key, value }) => ({ key, value: JSON.stringify(value) }));
-        return to(node).hint({ sequence, put: encoded, delete: gone }, context);
+        return to(node).hint({ sequence, put: encoded, delete: gone, bootId }, context);
       },
     };
   }

@@ -252,9 +252,9 @@ export class SimDaemon {
         return answer as 'split' | 'none' | 'moving';
       },
       applied: async (to, { deadline = 4_000 }) => (await ask(to, deadline, (control) => control.status())).applied,
-      hint: (to, { sequence, put, delete: gone }, { deadline = 4_000 }) => {
+      hint: (to, { sequence, put, delete: gone, bootId }, { deadline = 4_000 }) => {
         const encoded = put.map(({ key, value }) => ({ key, value: JSON.stringify(value) }));
-        return ask(to, deadline, (control) => control.hint({ sequence, put: encoded, delete: gone }, context));
+        return ask(to, deadline, (control) => control.hint({ sequence, put: encoded, delete: gone, bootId }, context));
       },
     };
   }

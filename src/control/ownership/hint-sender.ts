@@ -10,7 +10,7 @@ import type { OwnRecords } from './own-records.ts';
 import type { Hint, PeerPort } from './ports.ts';
 
 export interface HintSenderOptions {
-  node: { id: string };
+  node: { id: string; bootId: string };
   own: OwnRecords;
   view: ClusterView;
   peers: PeerPort;
@@ -60,7 +60,7 @@ export class HintSender {
       }
       const keys = [...this.#waiting].slice(0, MOST);
       for (const key of keys) this.#waiting.delete(key);
-      const hint: Hint = { node: node.id, sequence: own.sequence, put: [], delete: [] };
+      const hint: Hint = { node: node.id, bootId: node.bootId, sequence: own.sequence, put: [], delete: [] };
       for (const key of keys) {
         const value = own.get(key);
         if (value === undefined) hint.delete.push(key);

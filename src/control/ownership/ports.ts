@@ -25,6 +25,8 @@ export interface Hint {
   sequence: number;
   put: { key: string; value: unknown }[];
   delete: string[];
+  /** of the owner; '' where it does not tell */
+  bootId: string;
 }
 
 export interface PeerPort {
