@@ -47,10 +47,11 @@ export function acknowledgedAtOnce(peers: PeerPort): PeerPort {
 const LAG = 400;
 
 /** Splits reach the journal late; nothing else does. */
-export function splitsLate(journal: Journal, clock: SimClock): Journal {
+export function splitsLate(journal: Journal, clock: SimClock, process: AbortSignal): Journal {
   const append = (operations: JournalOperation[], kind?: 'normal' | 'release') => {
     if (!operations.some((one) => gives(journal, one))) return journal.append(operations, kind);
     clock.schedule(LAG, () => {
+      if (process.aborted) return;
       // Only what the split took; what else was written to the record meanwhile stays.
       for (const one of operations) if ('put' in one) later(journal, one.put, one.value as SpaceRecord);
     });

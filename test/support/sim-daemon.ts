@@ -145,7 +145,10 @@ export class SimDaemon {
       writer: { host: host.name, node: node.id },
       ...(bug === 'skip-fence' ? { compares: withoutFences } : {}),
     });
-    const deps = this.#compose(bug === 'split-before-journal' ? splitsLate(journal, clock) : journal, this.store);
+    const deps = this.#compose(
+      bug === 'split-before-journal' ? splitsLate(journal, clock, signal) : journal,
+      this.store,
+    );
     void deps.view.run(signal);
     await this.#untilStore(() => deps.view.sync({ deadline: RETRY, signal }));
     this.deps = deps;
