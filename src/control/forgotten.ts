@@ -15,12 +15,16 @@ const BATCH = 40;
 
 const OF_NODES = [prefixes.endpoints, prefixes.addresses, prefixes.descriptions, prefixes.bindings, prefixes.engines];
 
-/** One node at a time does it: the first of those whose lease lives. `age`: milliseconds since the record was first seen. */
+/**
+ * One node at a time does it: the first of those whose lease lives. A copy of its disk bears the same name and asks its own kernel
+ * for the other's: who is not proven waits. `age`: milliseconds since the record was first seen.
+ */
 export async function tendForgotten(
   deps: ControlDeps,
   age: (key: string) => number,
   context: CallContext = {},
 ): Promise<void> {
+  if (!deps.ownership.standing.isProven()) return;
   const { state } = deps.view.current();
   const [first] = [...state.live].filter((id) => state.nodes.has(id)).sort();
   for (const node of deps.view.list<ForgottenNode>(prefixes.forgotten)) {

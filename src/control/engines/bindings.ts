@@ -1,8 +1,7 @@
 /** Tying an engine's network to ours: it takes the pools asked for before, and makes or shares tenant and network. */
 import { isDeepStrictEqual } from 'node:util';
 import { WeftError } from '../../model/errors.ts';
-import { keys } from '../../model/keys.ts';
-import { HANDLER_DEADLINE } from '../../model/limits.ts';
+import { keys, prefixes } from '../../model/keys.ts';
 import type { Binding, Network, StaticRoute, Subnet } from '../../model/objects.ts';
 import { poolOf } from '../../model/ipam/pool.ts';
 import { checkRoutes } from '../../model/routes.ts';
@@ -190,23 +189,27 @@ export async function unbindNetwork(deps: ControlDeps, engineId: string, context
   if (network !== undefined) await dropUnused(deps, network, context);
 }
 
-/** A network that an engine's create made goes with its last binding and endpoint, on whatever host that was. */
+/**
+ * A network that an engine's create made goes with its last binding and endpoint, on whatever host that was. Marked first, as in
+ * network-removal.ts, and by this node too nothing is let go of before: until the mark stands, somebody may bind it again, and
+ * what rests in it would be given out too early.
+ */
 export async function dropUnused(deps: ControlDeps, id: string, context: CallContext = {}): Promise<void> {
   if (!isUnused(deps, id)) return;
-  const options = { deadline: HANDLER_DEADLINE, ...context };
-  const unused = () => isUnused(deps, id) && !deps.ownership.isUsed(id, true);
-  if (unused()) await deps.ownership.giving.giveBack(id, unused, options);
   const decide = () => {
     const { state } = deps.view.current();
     const network = state.networks.get(id);
-    if (!network || !isUnused(deps, id)) return { compare: [], then: [], result: undefined };
+    if (!network || network.leaving || !isUnused(deps, id)) return { compare: [], then: [], result: undefined };
     if (ownersOf(state, network).length === 0) return { ...decideRemoval(deps, state, network), result: undefined };
-    // Others let go of their space first; whoever is last removes it (network-removal.ts).
     const key = keys.network(id);
     const leaving = { since: deps.now().toISOString(), force: false };
     return {
-      compare: [{ key, revision: deps.view.revisionOf(key) }],
-      then: network.leaving ? [] : [{ put: key, value: { ...network, leaving } }],
+      compare: [
+        { key, revision: deps.view.revisionOf(key) },
+        { emptyPrefix: prefixes.endpointsOf(id) },
+        { emptyPrefix: prefixes.bindingsOf(id) },
+      ],
+      then: [{ put: key, value: { ...network, leaving } }],
       result: undefined,
     };
   };

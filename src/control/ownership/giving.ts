@@ -52,14 +52,14 @@ export class Giving {
 
   /** Lets go of everything in a network in which nothing of this node is left. Throws `store-away`. */
   giveBack(network: string, unused: () => boolean, options: Options): Promise<void> {
-    const { turns, own, view } = this.#options;
+    const { turns, own, view, standing } = this.#options;
     return turns.take(turnOf(network), async () => {
       // A network that somebody took for leaving a moment ago may stay after all, and what rests in it with it.
       await view.sync(options);
       const parts = ownedIn(own, network);
       const space = spaceOf(own, network);
-      // An attach may have come first.
-      if (parts.length === 0 || !unused()) return;
+      // An attach may have come first. What an older disk calls its own may be in use by whoever has the newer one.
+      if (parts.length === 0 || !unused() || !standing.isProven()) return;
       const left = [...own.entries(prefixes.addressesOf(network))].map(([key]) => ({ delete: key }));
       await this.#letGo(network, [...left, writeSpace({ ...space, parts: [] })], options);
     });

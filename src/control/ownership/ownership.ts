@@ -239,18 +239,18 @@ export class Ownership {
       if (spaceOf(this.records, network).parts.length === 0) return [];
       const leaving = !state.networks.has(network) || state.networks.get(network)?.leaving !== undefined;
       if (!leaving && bound.has(network)) return [];
-      return this.isUsed(network, leaving) ? [] : [network];
+      return this.#isUsed(network, leaving) ? [] : [network];
     });
   }
 
   /** The network goes, or is gone, and no endpoint of this node's is in it. A mark that it goes may be taken back at any moment. */
   isLeft(network: string): boolean {
     const record = this.#options.view.value<Network>(keys.network(network));
-    return (!record || record.leaving !== undefined) && !this.isUsed(network, true);
+    return (!record || record.leaving !== undefined) && !this.#isUsed(network, true);
   }
 
   /** Something of this node's is in the network; one that goes takes with it what no endpoint has. */
-  isUsed(network: string, leaving: boolean): boolean {
+  #isUsed(network: string, leaving: boolean): boolean {
     const prefix = leaving ? prefixes.endpointsOf(network) : prefixes.addressesOf(network);
     return (
       !this.records.entries(prefix)[Symbol.iterator]().next().done || spaceOf(this.records, network).moving.length > 0

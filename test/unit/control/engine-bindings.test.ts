@@ -97,6 +97,36 @@ describe('a network', () => {
   });
 });
 
+describe('a network that an engine made', () => {
+  it('is left as it is, with what rests in it, when another host binds it while its last binding goes', async () => {
+    const [one, two] = [await cluster.node('host1'), await cluster.node('host2')];
+    const known = await pool(one.control.engines);
+    const network = await bind(one.control.engines, 'aaaa', [known]);
+    const { address } = await one.control.engines.requestAddress({ poolId: known.id, address: '', gateway: false });
+    await endpoint(one.control.engines, 'aaaa', 'e1', [address]);
+    await one.control.engines.deleteEndpoint({ engine: 'docker', engineId: 'aaaa', endpointId: 'e1' });
+    await one.control.engines.releaseAddress({ poolId: known.id, address: address.split('/')[0] ?? '' });
+    const others = await pool(two.control.engines);
+    one.deps.at = async () => {
+      one.deps.at = undefined;
+      await cluster.published();
+      const transact = one.store.transact.bind(one.store);
+      one.store.transact = async (...what) => {
+        one.store.transact = transact;
+        await bind(two.control.engines, 'bbbb', [others]);
+        return transact(...what);
+      };
+    };
+    await one.control.engines.unbindNetwork({ engine: 'docker', engineId: 'aaaa' });
+    const [kept] = await one.control.listNetworks({});
+    expect(kept).toMatchObject({ id: network.id, state: 'ready' });
+    expect(await cluster.keys('addresses/', 'bindings/')).toEqual([
+      `addresses/${network.id}/${address.split('/')[0]}`,
+      expect.stringContaining('/bbbb'),
+    ]);
+  });
+});
+
 describe('a network that weft has an engine make', () => {
   it('and that a user removes at once, before anybody looked, is declined', async () => {
     const { control } = await cluster.node('host1');

@@ -1,7 +1,7 @@
 /** What a node leaves behind that the cluster forgot. */
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { Housekeeping } from '../../../src/control/housekeeping.ts';
-import { prefixes } from '../../../src/model/keys.ts';
+import { keys, prefixes } from '../../../src/model/keys.ts';
 import { RESTING_TIME } from '../../../src/model/limits.ts';
 import { TestCluster } from '../../support/control.ts';
 
@@ -63,6 +63,16 @@ it('is kept while a kernel follows what was before the store was put back', asyn
   const { reconciler } = collector;
   const follows = reconciler.applied.bind(reconciler);
   reconciler.applied = () => ({ ...follows(), revision: Number.MAX_SAFE_INTEGER });
+  await look();
+  expect(await left()).toHaveLength(3);
+});
+
+it('is kept by one that runs from an older disk, whose kernel is not that of the node it is taken for', async () => {
+  const { id } = collector.deps.node;
+  const fence = { node: id, bootId: 'newer', sequence: 99 };
+  await collector.store.transact({ compare: [], then: [{ put: keys.fence(id), value: fence }] });
+  await collector.deps.ownership.standing.prove({ deadline: 1_000 });
+  expect(collector.deps.ownership.standing.state).toBe('behind');
   await look();
   expect(await left()).toHaveLength(3);
 });

@@ -84,6 +84,20 @@ describe('a network that is marked as leaving', () => {
     await two.deps.ownership.settled();
     expect([spaceOf(two), restingOn(two)]).toEqual([[`space/${network}`], 1]);
   });
+
+  it('takes no space from a node at the word of its older disk', async () => {
+    await two.control.detach((await attach(two)).id);
+    await cluster.published();
+    const { id } = two.deps.node;
+    const fence = { node: id, bootId: 'newer', sequence: 99 };
+    await two.store.transact({ compare: [], then: [{ put: keys.fence(id), value: fence }] });
+    await two.deps.ownership.standing.prove({ deadline: 1_000 });
+    await mark(leaving);
+    await two.deps.view.sync({ deadline: 1_000 });
+    await new Housekeeping(two.deps, () => 0).round(new AbortController().signal);
+    expect(two.deps.ownership.standing.state).toBe('behind');
+    expect((await one.store.list('blocks/')).entries).toHaveLength(1);
+  });
 });
 
 describe('a network in which a node that is down owns space', () => {
