@@ -51,7 +51,7 @@ export class Housekeeping {
   async round(signal: AbortSignal): Promise<void> {
     // From what was kept nothing is concluded; what this node owns is told to its peers all the same.
     if (!this.#deps.view.complete) {
-      if (this.#deps.view.usable) await this.#deps.ownership.round(this.#clock(), signal);
+      if (this.#deps.view.usable) await this.#deps.ownership.round(this.#clock, signal);
       return;
     }
     this.#looked.clear();
@@ -60,7 +60,7 @@ export class Housekeeping {
   }
 
   async #look(signal: AbortSignal): Promise<void> {
-    await this.#deps.ownership.round(this.#clock(), signal);
+    await this.#deps.ownership.round(this.#clock, signal);
     if (this.#deps.ownership.isRecovering()) return;
     for (const key of this.#deps.ownership.rest.over(this.#clock()))
       this.#release(key, 'a resting address is free again');

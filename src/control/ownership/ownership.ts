@@ -160,8 +160,11 @@ export class Ownership {
     if (!this.standing.isProven()) throw this.standing.refusal();
   }
 
-  /** One look at all that time, crashes and others' changes leave to do. `now`: monotonic, milliseconds. Never throws for a store that is away. */
-  async round(now: number, signal: AbortSignal): Promise<void> {
+  /**
+   * One look at all that time, crashes and others' changes leave to do. `clock`: monotonic, milliseconds; read where it counts, since
+   * a round may take seconds, and what begins to rest meanwhile began after it. Never throws for a store that is away.
+   */
+  async round(clock: () => number, signal: AbortSignal): Promise<void> {
     const options = { deadline: HANDLER_DEADLINE, signal };
     await this.records.journal.regain();
     // While the store is away, peers hear of it from here alone.
@@ -177,8 +180,8 @@ export class Ownership {
         await this.giving.giveBack(network, () => this.#unused().includes(network), options);
       }
       const { networks } = this.#options.view.current().state;
-      for (const id of this.#spare.due(networks, now)) await this.#giveBackSpare(id, now, options);
-      await this.rest.round(now, signal);
+      for (const id of this.#spare.due(networks, clock())) await this.#giveBackSpare(id, clock, options);
+      await this.rest.round(clock(), signal);
     } catch (error) {
       const failure = toWeftError(error);
       if (failure.code !== 'store-away') throw failure;
@@ -203,10 +206,10 @@ export class Ownership {
     return found;
   }
 
-  #giveBackSpare(id: string, now: number, options: CallOptions & { deadline: number }): Promise<void> {
+  #giveBackSpare(id: string, clock: () => number, options: CallOptions & { deadline: number }): Promise<void> {
     const spare = () => {
       const network = this.#options.view.current().state.networks.get(id);
-      return network && !network.leaving ? this.#spare.parts(network, now) : [];
+      return network && !network.leaving ? this.#spare.parts(network, clock()) : [];
     };
     return this.giving.giveBackBlocks(id, spare, options);
   }

@@ -60,6 +60,6 @@ it('that there is room is noticed by itself', async () => {
   const { ownership } = node.deps;
   expect(ownership.conditions().map(({ type }) => type)).toEqual(['journal-full']);
   disk.capacity = Infinity;
-  await ownership.round(0, new AbortController().signal);
+  await ownership.round(() => 0, new AbortController().signal);
   expect(ownership.conditions()).toEqual([]);
 });

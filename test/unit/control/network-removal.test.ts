@@ -110,7 +110,7 @@ describe('a network in which a node that is down owns space', () => {
     expect(spaceOf(two)).toEqual([`space/${network}`]);
     await isBack();
     await expect(attach(two)).rejects.toMatchObject({ code: 'network-not-found' });
-    await two.deps.ownership.round(0, new AbortController().signal);
+    await two.deps.ownership.round(() => 0, new AbortController().signal);
     expect(spaceOf(two)).toEqual([]);
     expect(await cluster.keys('addresses/', 'blocks/')).toEqual([]);
   });
