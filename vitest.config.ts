@@ -21,6 +21,9 @@ const LONGEST = [
   ...['e2e/step', 'e2e/compose', 'e2e/addresses', 'e2e/join', 'e2e/overlay', 'e2e/demo', 'faults/soak/soak'],
 ];
 
+/** Of the simulation: a process of its own tries them beside the others (src/setup/test.mjs). */
+const SEEDS = ['test/unit/simulation/seeds.test.ts'];
+
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     const place = ({ moduleId }: TestSpecification) => {
@@ -52,8 +55,10 @@ export default defineConfig({
           // No module has state of its own: all files of a worker may share what was loaded once.
           isolate: false,
           include: ['test/unit/**/*.test.ts', 'native/test/unit/**/*.test.ts'],
+          exclude: SEEDS,
         },
       },
+      { extends: true, test: { name: 'simulation', sequence: { groupOrder: 0 }, maxWorkers: 2, include: SEEDS } },
       {
         extends: true,
         test: {

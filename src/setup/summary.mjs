@@ -1,19 +1,18 @@
 #!/usr/bin/env node
 /**
- * The last line of `.ci/run`: `N passed, N failed, N skipped`, from vitest's JSON report. A test file that could not even
+ * The last line of `.ci/run`: `N passed, N failed, N skipped`, from vitest's JSON reports. A test file that could not even
  * be loaded has no tests to count and is counted as one failure; so is a report that was never written.
  */
 
 import { existsSync, readFileSync } from 'node:fs';
+import { REPORTS } from './reports.mjs';
 import { ROOT } from './run.mjs';
 
-const REPORT = `${ROOT}/test/report/vitest.json`;
-
-function count() {
-  if (!existsSync(REPORT)) return { passed: 0, failed: 1, skipped: 0 };
-  const report = JSON.parse(readFileSync(REPORT, 'utf8'));
+function count(file) {
+  if (!existsSync(file)) return { passed: 0, failed: 1, skipped: 0 };
+  const report = JSON.parse(readFileSync(file, 'utf8'));
   const unloaded = report.testResults.filter(
-    (file) => file.status === 'failed' && file.assertionResults.every((test) => test.status !== 'failed'),
+    (one) => one.status === 'failed' && one.assertionResults.every((test) => test.status !== 'failed'),
   );
   return {
     passed: report.numPassedTests,
@@ -22,5 +21,6 @@ function count() {
   };
 }
 
-const { passed, failed, skipped } = count();
-console.log(`${passed} passed, ${failed} failed, ${skipped} skipped`);
+const counts = Object.values(REPORTS).map((report) => count(`${ROOT}/${report}`));
+const sum = (of) => counts.reduce((total, one) => total + one[of], 0);
+console.log(`${sum('passed')} passed, ${sum('failed')} failed, ${sum('skipped')} skipped`);

@@ -30,7 +30,7 @@ export function assertHolds({ failure, trace }: SimResult, seed: number): void {
   if (failure === undefined) return;
   const lines = trace.split('\n').slice(-SHOWN).join('\n');
   throw new Error(
-    `seed ${seed}: ${failure}\n${lines}\nagain: WEFT_SIM_SEED=${seed} npx vitest run --project unit test/unit/simulation/seeds.test.ts`,
+    `seed ${seed}: ${failure}\n${lines}\nagain: WEFT_SIM_SEED=${seed} npx vitest run --project simulation`,
   );
 }
 

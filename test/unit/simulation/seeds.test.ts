@@ -3,7 +3,7 @@ import { trySeeds } from '../../support/sim-seeds.ts';
 import { trySeedsInThreads } from '../../support/sim-threads.ts';
 
 const long = process.env.WEFT_LONG !== undefined;
-const { WEFT_SIM_SEED: only, WEFT_SIM_FIRST: first = 0, WEFT_SIM_COUNT: count = long ? 100_000 : 1_200 } = process.env;
+const { WEFT_SIM_SEED: only, WEFT_SIM_FIRST: first = 0, WEFT_SIM_COUNT: count = long ? 100_000 : 2_000 } = process.env;
 
 test(
   'invariants hold after every step, whatever happens to a cluster',
