@@ -7,7 +7,8 @@ const { WEFT_SIM_SEED: only, WEFT_SIM_FIRST: first = 0, WEFT_SIM_COUNT: count = 
 
 test(
   'invariants hold after every step, whatever happens to a cluster',
-  { timeout: long ? 36_000_000 : 900_000 },
+  // Beside the other tests they may wait for all of those.
+  { timeout: long ? 36_000_000 : 3_600_000 },
   async () => {
     if (only !== undefined) return trySeeds(0, 1);
     await trySeedsInThreads({ first: Number(first), count: Number(count) }, (done) => {
