@@ -15,8 +15,11 @@ import { commit } from './commit.ts';
 import type { Decision } from './commit.ts';
 import type { ControlDeps } from './context.ts';
 import { removeEndpoint } from './endpoints.ts';
+import { bindingsOf, ownersOf, usersOf } from './network-users.ts';
+import type { User } from './network-users.ts';
 import { decideRemoval } from './networks.ts';
 import type { CallContext } from './port.ts';
+import type { Compare } from '../store/port.ts';
 import { endpointName, findNetwork, networkName } from './references.ts';
 
 /** for the nodes to end what they have, in milliseconds: of a forced deletion, and of one that nobody stands in the way of */
@@ -52,8 +55,13 @@ function decideLeave(deps: ControlDeps, request: { ref: string; force: boolean }
   }
   const key = keys.network(network.id);
   const leaving = { since: deps.now().toISOString(), force: request.force };
+  // This picture may be old; only where weft itself put the network into engines there are bindings all the same.
+  const unused: Compare[] = [
+    { emptyPrefix: prefixes.endpointsOf(network.id) },
+    ...(bindingsOf(state, network).length === 0 ? [{ emptyPrefix: prefixes.bindingsOf(network.id) }] : []),
+  ];
   return {
-    compare: [{ key, revision: deps.view.revisionOf(key) }],
+    compare: [{ key, revision: deps.view.revisionOf(key) }, ...(request.force ? [] : unused)],
     then: [{ put: key, value: { ...network, leaving } }],
     result: network.id,
   };
@@ -192,25 +200,6 @@ async function until(deps: ControlDeps, { id, deadline, context, done }: Waiting
     const owners = ownersOf(state, network).filter((node) => isHeardFrom(deps, node));
     if (done({ users: usersOf(state, network).length, owners: owners.length })) return;
   }
-}
-
-/** Ids of the nodes that own space in it. */
-export function ownersOf(state: ClusterState, network: Network): string[] {
-  const records = [...state.blocks.values()].filter((record) => record.network === network.id);
-  return [...new Set(records.flatMap(({ parts }) => parts.map(({ owner }) => owner)))];
-}
-
-type User = Endpoint | Binding;
-
-/** Endpoints, and bindings that users of an engine made. */
-function usersOf(state: ClusterState, network: Network): User[] {
-  const endpoints = [...state.endpoints.values()].filter((endpoint) => endpoint.network === network.id);
-  const bindings = bindingsOf(state, network).filter((binding) => binding.synced === undefined);
-  return [...endpoints, ...bindings];
-}
-
-function bindingsOf(state: ClusterState, network: Network): Binding[] {
-  return [...state.bindings.values()].filter((binding) => binding.network === network.id);
 }
 
 function keyOf(binding: Binding): string {

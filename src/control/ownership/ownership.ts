@@ -18,6 +18,7 @@ import { HANDLER_DEADLINE } from '../../model/limits.ts';
 import type { Reconciler } from '../../reconcile/port.ts';
 import type { CallOptions, Operation, Store } from '../../store/port.ts';
 import type { ClusterView } from '../cluster-view.ts';
+import { usersOf } from '../network-users.ts';
 import type { Turns } from '../turns.ts';
 import { AddressIndex } from './address-index.ts';
 import { Giving } from './giving.ts';
@@ -240,21 +241,29 @@ export class Ownership {
     return [...this.records.entries(SPACE)].flatMap(([, value]) => {
       const { network } = value as SpaceRecord;
       if (spaceOf(this.records, network).parts.length === 0) return [];
-      const leaving = !state.networks.has(network) || state.networks.get(network)?.leaving !== undefined;
-      if (!leaving && bound.has(network)) return [];
-      return this.#isUsed(network, leaving) ? [] : [network];
+      const going = this.#isGoing(network);
+      if (!going && bound.has(network)) return [];
+      return this.#isUsed(network, going) ? [] : [network];
     });
   }
 
   /** The network goes, or is gone, and no endpoint of this node's is in it. A mark that it goes may be taken back at any moment. */
   isLeft(network: string): boolean {
-    const record = this.#options.view.value<Network>(keys.network(network));
-    return (!record || record.leaving !== undefined) && !this.#isUsed(network, true);
+    return this.#isGoing(network) && !this.#isUsed(network, true);
+  }
+
+  /** A network that somebody uses who was faster than the mark stays, with what is held in it. */
+  #isGoing(id: string): boolean {
+    const { view } = this.#options;
+    const network = view.value<Network>(keys.network(id));
+    if (!network) return true;
+    const { leaving } = network;
+    return leaving !== undefined && (leaving.force || usersOf(view.current().state, network).length === 0);
   }
 
   /** Something of this node's is in the network; one that goes takes with it what no endpoint has. */
-  #isUsed(network: string, leaving: boolean): boolean {
-    const prefix = leaving ? prefixes.endpointsOf(network) : prefixes.addressesOf(network);
+  #isUsed(network: string, going: boolean): boolean {
+    const prefix = going ? prefixes.endpointsOf(network) : prefixes.addressesOf(network);
     return (
       !this.records.entries(prefix)[Symbol.iterator]().next().done || spaceOf(this.records, network).moving.length > 0
     );

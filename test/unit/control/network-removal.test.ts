@@ -6,6 +6,7 @@ import { keys } from '../../../src/model/keys.ts';
 import { LEAK_GRACE } from '../../../src/model/limits.ts';
 import type { Network } from '../../../src/model/objects.ts';
 import { TestCluster } from '../../support/control.ts';
+import { bind, pool } from '../../support/engine-requests.ts';
 import { until } from '../../support/until.ts';
 
 type TestNode = Awaited<ReturnType<TestCluster['node']>>;
@@ -53,6 +54,31 @@ async function mark(leaving: Network['leaving']): Promise<void> {
   await one.store.transact({ compare: [], then: [{ put: keys.network(network), value: marked }] });
 }
 
+/** An engine on host2 has bound the network, and asked for an address; its key. */
+async function holdThere(): Promise<string> {
+  const known = await pool(two.control.engines, { cidr: '10.10.0.0/24' });
+  await bind(two.control.engines, 'aaaa', [known]);
+  const { address } = await two.control.engines.requestAddress({ poolId: known.id, address: '', gateway: false });
+  return keys.address(network, address.split('/')[0] ?? '');
+}
+
+it('is not marked when somebody binds it in the meantime', async () => {
+  await one.control.detach((await attach(one)).id);
+  await cluster.published();
+  const record = async () => (await one.store.get(keys.network(network))).entry;
+  const before = await record();
+  const transact = one.store.transact.bind(one.store);
+  one.store.transact = async (...what) => {
+    one.store.transact = transact;
+    await holdThere();
+    return transact(...what);
+  };
+  await expect(one.control.deleteNetwork({ ref: 'acme/web', force: false })).rejects.toMatchObject({
+    code: 'network-in-use',
+  });
+  expect(await record()).toEqual(before);
+});
+
 describe('a network that is marked as leaving', () => {
   const leaving = { since: '2026-01-01T00:00:00Z', force: false };
 
@@ -83,6 +109,16 @@ describe('a network that is marked as leaving', () => {
     await turn;
     await two.deps.ownership.settled();
     expect([spaceOf(two), restingOn(two)]).toEqual([[`space/${network}`], 1]);
+  });
+
+  it('keeps what is held for an engine that bound it before the mark, which did not know', async () => {
+    const hold = await holdThere();
+    await mark(leaving);
+    await two.deps.view.sync({ deadline: 1_000 });
+    await two.deps.ownership.settled();
+    await two.deps.ownership.round(() => 0, new AbortController().signal);
+    expect(two.deps.ownership.records.has(hold)).toBe(true);
+    expect(spaceOf(two)).toEqual([`space/${network}`]);
   });
 
   it('takes no space from a node at the word of its older disk', async () => {
