@@ -104,10 +104,10 @@ export class SimEtcd {
     this.state.endLease(id);
   }
 
-  /** Nobody renews it from now on, or somebody does again. */
+  /** Nobody renews it from now on, or somebody does again. Its time runs from when the last one did. */
   renewed(id: string, renewed: boolean): void {
     const lease = this.#leases.get(id);
-    if (!lease) return;
+    if (!lease || (!renewed && lease.expiry)) return;
     this.#clock.cancel(lease.expiry);
     lease.expiry = renewed ? undefined : this.#clock.schedule(lease.ttl, () => this.endLease(id));
   }
@@ -116,7 +116,7 @@ export class SimEtcd {
     return this.state.backup();
   }
 
-  /** As `etcdctl snapshot restore` leaves it: another cluster id, an older revision, leases that nobody renews. */
+  /** As `etcdctl snapshot restore` leaves it: another cluster id, an older revision, leases of full time that nobody renews. */
   restore(backup: MemoryBackup): void {
     this.incarnation++;
     this.state.restore(backup, { newCluster: true });
@@ -125,7 +125,10 @@ export class SimEtcd {
     for (const entry of this.state.list('')) this.#entries.set(entry.key, frozen(entry));
     for (const [id] of backup.leaseKeys)
       if (!this.#leases.has(id)) this.#leases.set(id, { ttl: 10_000, expiry: undefined });
-    for (const id of this.#leases.keys()) this.renewed(id, false);
+    for (const id of this.#leases.keys()) {
+      this.renewed(id, true);
+      this.renewed(id, false);
+    }
     for (const listener of this.#restarted) listener();
   }
 
