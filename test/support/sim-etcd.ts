@@ -104,12 +104,14 @@ export class SimEtcd {
     this.state.endLease(id);
   }
 
-  /** Nobody renews it from now on, or somebody does again. Its time runs from when the last one did. */
-  renewed(id: string, renewed: boolean): void {
+  /** Nobody renews it from now on, or somebody does again. Its time runs from when the last one did. False: it has ended. */
+  renewed(id: string, renewed: boolean): boolean {
     const lease = this.#leases.get(id);
-    if (!lease || (!renewed && lease.expiry)) return;
+    if (!lease) return false;
+    if (!renewed && lease.expiry) return true;
     this.#clock.cancel(lease.expiry);
     lease.expiry = renewed ? undefined : this.#clock.schedule(lease.ttl, () => this.endLease(id));
+    return true;
   }
 
   backup(): MemoryBackup {

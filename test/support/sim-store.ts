@@ -118,7 +118,8 @@ export class SimStore implements Store {
   }
 
   async lease(ttlSeconds: number, options: CallOptions = {}): Promise<Lease> {
-    const { etcd, process } = this.#options;
+    const { etcd, clock } = this.#options;
+    const asked = clock.now;
     const id = await this.#call('grant a lease', options, () => {
       const granted = etcd.grantLease(ttlSeconds);
       // Until its holder is heard from again.
@@ -127,7 +128,7 @@ export class SimStore implements Store {
     });
     const held: HeldLease = { id, ttl: 1_000 * ttlSeconds, lost: new AbortController(), expiry: undefined };
     this.#leases.add(held);
-    etcd.renewed(id, !process.aborted && this.#connected());
+    this.#renew(held, asked);
     const { replaced } = this.#lineage.question();
     replaced.addEventListener('abort', () => this.#drop(held, replaced.reason));
     const revoke = async (revokeOptions: CallOptions = {}): Promise<void> => {
@@ -167,18 +168,8 @@ export class SimStore implements Store {
 
   /** The wire to etcd was cut, or is whole again. */
   linkChanged(): void {
-    const { clock, etcd } = this.#options;
-    const connected = this.#connected();
-    for (const lease of this.#leases) {
-      etcd.renewed(lease.id, connected);
-      clock.cancel(lease.expiry);
-      lease.expiry = connected
-        ? undefined
-        : clock.schedule(lease.ttl - MARGIN, () =>
-            this.#drop(lease, new WeftError('store-away', 'the lease ran out while the store was away')),
-          );
-    }
-    if (connected) for (const stream of this.#streams) this.#pump(stream);
+    for (const lease of this.#leases) this.#renew(lease, this.#options.clock.now);
+    if (this.#connected()) for (const stream of this.#streams) this.#pump(stream);
   }
 
   /** The process is gone: nobody renews its leases. */
@@ -204,6 +195,21 @@ export class SimStore implements Store {
     process.addEventListener('abort', () => {
       for (const stop of stops) stop();
     });
+  }
+
+  /** As long as the wire is whole; else its time has run since `since`. */
+  #renew(lease: HeldLease, since: number): void {
+    const { clock, etcd, process } = this.#options;
+    const connected = !process.aborted && this.#connected();
+    const stands = etcd.renewed(lease.id, connected);
+    if (!connected && lease.expiry) return;
+    clock.cancel(lease.expiry);
+    lease.expiry = undefined;
+    if (connected && !stands) this.#drop(lease, new WeftError('store-away', 'the lease has run out'));
+    if (connected) return;
+    lease.expiry = clock.schedule(since + lease.ttl - MARGIN - clock.now, () =>
+      this.#drop(lease, new WeftError('store-away', 'the lease ran out while the store was away')),
+    );
   }
 
   #connected(): boolean {
