@@ -1,9 +1,10 @@
 /** A real etcd on free loopback ports, with a data directory of its own, for tests that kill, freeze and restart it. */
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer, type AddressInfo } from 'node:net';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -13,13 +14,29 @@ import { until } from './until.ts';
 export const ETCD_BINARY = '/usr/bin/etcd';
 export const hasEtcd = existsSync(ETCD_BINARY);
 
+/** Below those that the kernel gives to outgoing connections (ip_local_port_range), any of which may take a free one at any time. */
+const PORTS = { first: 15_000, count: 17_000 };
+
+/** A port of loopback on which nobody listens. */
 export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
+  for (let tried = 0; tried < 100; tried++) {
+    const port = PORTS.first + randomInt(PORTS.count);
+    if (await isFree(port)) return port;
+  }
+  throw new Error(`none of 100 ports from ${PORTS.first} on is free`);
+}
+
+async function isFree(port: number): Promise<boolean> {
+  const server = createServer();
+  const listening = once(server, 'listening').then(
+    () => true,
+    () => false,
+  );
+  server.listen(port, '127.0.0.1');
+  if (!(await listening)) return false;
   server.close();
   await once(server, 'close');
-  return port;
+  return true;
 }
 
 /** What it prints; rejects with its stderr. */
