@@ -19,7 +19,6 @@ import { bindingsOf, ownersOf, usersOf } from './network-users.ts';
 import type { User } from './network-users.ts';
 import { decideRemoval } from './networks.ts';
 import type { CallContext } from './port.ts';
-import type { Compare } from '../store/port.ts';
 import { endpointName, findNetwork, networkName } from './references.ts';
 
 /** for the nodes to end what they have, in milliseconds: of a forced deletion, and of one that nobody stands in the way of */
@@ -53,17 +52,23 @@ function decideLeave(deps: ControlDeps, request: { ref: string; force: boolean }
   if (!refusal && bindingsOf(state, network).length === 0 && ownersOf(state, network).length === 0) {
     return { ...decideRemoval(deps, state, network), result: undefined };
   }
+  return { ...markLeaving(deps, network, request.force), result: network.id };
+}
+
+/**
+ * Without force only while nobody uses it, which this picture may be too old to know. Where weft itself put the network into
+ * engines there are bindings all the same.
+ */
+export function markLeaving(deps: ControlDeps, network: Network, force: boolean): Omit<Decision<unknown>, 'result'> {
+  const { state } = deps.view.current();
   const key = keys.network(network.id);
-  const leaving = { since: deps.now().toISOString(), force: request.force };
-  // This picture may be old; only where weft itself put the network into engines there are bindings all the same.
-  const unused: Compare[] = [
-    { emptyPrefix: prefixes.endpointsOf(network.id) },
-    ...(bindingsOf(state, network).length === 0 ? [{ emptyPrefix: prefixes.bindingsOf(network.id) }] : []),
-  ];
+  const leaving = { since: deps.now().toISOString(), force };
+  const endpoints = { emptyPrefix: prefixes.endpointsOf(network.id) };
+  const bindings = { emptyPrefix: prefixes.bindingsOf(network.id) };
+  const unused = bindingsOf(state, network).length === 0 ? [endpoints, bindings] : [endpoints];
   return {
-    compare: [{ key, revision: deps.view.revisionOf(key) }, ...(request.force ? [] : unused)],
+    compare: [{ key, revision: deps.view.revisionOf(key) }, ...(force ? [] : unused)],
     then: [{ put: key, value: { ...network, leaving } }],
-    result: network.id,
   };
 }
 

@@ -188,8 +188,6 @@ export class Judge {
     for (const other of hosts) {
       // The one that released it follows its own journal.
       if ([host.nodeId, released.node].includes(other.nodeId) || other.isCopy || !other.daemon?.deps) continue;
-      // What it sends goes nowhere.
-      if (this.fenced.has(other.nodeId)) continue;
       const since = this.#liveSince.get(other.nodeId);
       if (since === undefined || since > (released.shownAt || clock.now) - NEWS) continue;
       other.daemon.deps.reconciler.applied();

@@ -1,7 +1,7 @@
 /** Tying an engine's network to ours: it takes the pools asked for before, and makes or shares tenant and network. */
 import { isDeepStrictEqual } from 'node:util';
 import { WeftError } from '../../model/errors.ts';
-import { keys, prefixes } from '../../model/keys.ts';
+import { keys } from '../../model/keys.ts';
 import type { Binding, Network, StaticRoute, Subnet } from '../../model/objects.ts';
 import { poolOf } from '../../model/ipam/pool.ts';
 import { checkRoutes } from '../../model/routes.ts';
@@ -10,7 +10,7 @@ import type { Operation } from '../../store/port.ts';
 import { commit } from '../commit.ts';
 import type { Decision } from '../commit.ts';
 import type { ControlDeps } from '../context.ts';
-import { awaitRemoval } from '../network-removal.ts';
+import { awaitRemoval, markLeaving } from '../network-removal.ts';
 import { ownersOf } from '../network-users.ts';
 import { decideNetwork, decideRemoval } from '../networks.ts';
 import type { BindRequest } from './port.ts';
@@ -202,17 +202,7 @@ export async function dropUnused(deps: ControlDeps, id: string, context: CallCon
     const network = state.networks.get(id);
     if (!network || network.leaving || !isUnused(deps, id)) return { compare: [], then: [], result: undefined };
     if (ownersOf(state, network).length === 0) return { ...decideRemoval(deps, state, network), result: undefined };
-    const key = keys.network(id);
-    const leaving = { since: deps.now().toISOString(), force: false };
-    return {
-      compare: [
-        { key, revision: deps.view.revisionOf(key) },
-        { emptyPrefix: prefixes.endpointsOf(id) },
-        { emptyPrefix: prefixes.bindingsOf(id) },
-      ],
-      then: [{ put: key, value: { ...network, leaving } }],
-      result: undefined,
-    };
+    return { ...markLeaving(deps, network, false), result: undefined };
   };
   await commit(deps, decide, context);
   if (deps.view.current().state.networks.get(id)?.leaving) await awaitRemoval(deps, id, context);

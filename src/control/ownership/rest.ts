@@ -70,10 +70,14 @@ export class Rest {
     await this.#ask(this.#others(), newest, signal);
   }
 
-  /** Ids of the nodes of the cluster, live or not, that have not applied the revision as far as can be learnt. */
+  /**
+   * Ids of the nodes of the cluster, live or not, that have not applied the revision as far as can be learnt; also of those that were
+   * forgotten and are still heard from.
+   */
   async behind(revision: number, signal?: AbortSignal): Promise<string[]> {
     const { view, node, applied } = this.#options;
-    const others = [...view.current().state.nodes.keys()].filter((id) => id !== node.id);
+    const { nodes, live } = view.current().state;
+    const others = [...new Set([...nodes.keys(), ...live])].filter((id) => id !== node.id);
     await this.#ask(others, revision, signal);
     const behind = others.filter((id) => (this.#applied.get(id) ?? 0) < revision);
     const own = applied().revision;

@@ -11,6 +11,7 @@ let cluster: TestCluster;
 /** of those that stay, the one that collects what is left, and another */
 let collector: Node;
 let other: Node;
+let gone: Node;
 let clock = 0;
 
 beforeEach(async () => {
@@ -18,7 +19,7 @@ beforeEach(async () => {
   cluster = new TestCluster();
   const stay = [await cluster.node('host1'), await cluster.node('host2')];
   [collector, other] = stay.sort((a, b) => (a.deps.node.id < b.deps.node.id ? -1 : 1)) as [Node, Node];
-  const gone = await cluster.node('host3');
+  gone = await cluster.node('host3');
   await gone.control.createTenant({ name: 'acme' });
   await gone.control.createNetwork({ tenant: 'acme', name: 'web', subnets: [{ cidr: '10.10.0.0/24' }] });
   await gone.control.attach({ network: 'acme/web', netns: '/run/netns/c1', name: 'c1' });
@@ -48,6 +49,7 @@ it('is collected', async () => {
 it.each([
   ['the one that collects', () => collector],
   ['another', () => other],
+  ['one that was forgotten, and is still heard from', () => gone],
 ])('is kept while the kernel of a node follows no more: %s', async (_, pick) => {
   const { reconciler } = pick();
   const follows = reconciler.applied.bind(reconciler);
