@@ -46,7 +46,7 @@ export interface SigningRequests {
   client: string;
 }
 
-/** What every use case needs; made once by main.ts. */
+/** What every use case needs; made once by composition.ts. */
 export interface ControlDeps {
   store: Store;
   /** who looks after the etcd that this host runs, if it runs one */

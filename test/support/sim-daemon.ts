@@ -1,4 +1,4 @@
-/** One weftd of the simulation: the product's own parts, put together as main.ts does, over simulated ports. */
+/** One weftd of the simulation: the product's own parts, put together as composition.ts does, over simulated ports. */
 import pino from 'pino';
 import { addressTaken, fits, poolExhausted } from '../../src/control/addresses.ts';
 import { ClusterView } from '../../src/control/cluster-view.ts';
