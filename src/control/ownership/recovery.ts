@@ -30,7 +30,7 @@ export interface RecoveryOptions {
   registration?: () => Operation[];
   /** the top blocks of the network's pools that the part meets */
   topsOf: (network: string, part: string) => string[];
-  /** before what this node wrote is counted in the restored store's revisions */
+  /** forgets what was counted in the revisions of the store before it was restored */
   beginAnew: () => void;
   now: () => Date;
   log: Logger;
@@ -80,6 +80,8 @@ export class Recovery {
     await own.append([{ put: RESTORATION, value: restoration.id }]).durable;
     // Once more, in the meantime: what was resumed is not this.
     if (store.restored() !== restored) return false;
+    // Before a proof can count what this node wrote. Not where it was written: that answer may have been lost.
+    this.#options.beginAnew();
     await store.acceptRestored();
     await standing.prove(options);
     return standing.isProven();
@@ -133,7 +135,6 @@ export class Recovery {
       options,
     );
     standing.advanced(fence, revision);
-    this.#options.beginAnew();
     own.publishedUpTo(fence.sequence, revision);
     log.warn({ records: operations.length }, 'wrote again to the restored store what this node owns');
   }

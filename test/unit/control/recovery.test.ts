@@ -4,8 +4,11 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 import { ClusterView } from '../../../src/control/cluster-view.ts';
 import { RECOVERING } from '../../../src/control/ownership/keys.ts';
 import { OwnRecords } from '../../../src/control/ownership/own-records.ts';
+import type { PeerPort } from '../../../src/control/ownership/ports.ts';
 import { Recovery } from '../../../src/control/ownership/recovery.ts';
+import { Rest } from '../../../src/control/ownership/rest.ts';
 import { Standing } from '../../../src/control/ownership/standing.ts';
+import { WeftError } from '../../../src/model/errors.ts';
 import { keys } from '../../../src/model/keys.ts';
 import { newId } from '../../../src/model/names.ts';
 import type { FenceRecord, RestorationRecord } from '../../../src/model/objects.ts';
@@ -21,7 +24,11 @@ let state: MemoryState;
 let store: MemoryStore;
 let journal: MemoryJournal;
 let own: OwnRecords;
+let view: ClusterView;
 let recovery: Recovery;
+let rest: Rest;
+/** a revision that the other node has applied */
+let applied: number;
 let standing: Standing;
 let stop: AbortController;
 let runs: Promise<void>[];
@@ -29,11 +36,14 @@ let runs: Promise<void>[];
 /** A process of this boot over the one journal. */
 function begin(bootId: string): void {
   own = new OwnRecords(journal);
-  const view = new ClusterView(store, own);
+  view = new ClusterView(store, own);
   runs.push(view.run(stop.signal));
   const shared = { node: { ...node, bootId }, store, own, now: () => new Date(), log };
   standing = new Standing({ ...shared, machineId: 'this', clock: () => 0 });
-  recovery = new Recovery({ ...shared, view, standing, topsOf: () => [], beginAnew: () => undefined });
+  const peers = { applied: () => Promise.resolve({ revision: applied }) } as unknown as PeerPort;
+  const followed = () => ({ revision: view.revision, sequence: own.sequence });
+  rest = new Rest({ ...shared, view, own, peers, applied: followed });
+  recovery = new Recovery({ ...shared, view, standing, topsOf: () => [], beginAnew: () => rest.beginAnew() });
 }
 
 beforeEach(() => {
@@ -116,4 +126,41 @@ it('a host that is switched off again and again meanwhile has not lost anything'
   begin('last');
   expect(await recovery.round(OPTIONS)).toBe(true);
   expect(standing.state).toBe('proven');
+});
+
+it('what rests is not judged by revisions of before, also when the answer to the last of what was written again is lost', async () => {
+  const other = newId();
+  await standing.prove(OPTIONS);
+  await store.transact({ compare: [], then: [{ put: keys.live(other), value: { node: other, bootId: 'its' } }] });
+  const key = keys.address('n', '10.0.0.5');
+  const { sequence, durable } = own.append([
+    { put: key, value: { network: 'n', address: '10.0.0.5', state: 'resting' } },
+  ]);
+  await durable;
+  expect(rest.over(0)).toEqual([]);
+  own.publishedUpTo(sequence, 1_000);
+  applied = 1_000;
+  await view.sync(OPTIONS);
+  await rest.round(40_000, stop.signal);
+  expect(rest.over(40_000)).toEqual([key]);
+  await restoreWith({ ...finished, cluster: 'another' });
+
+  const transact = store.transact.bind(store);
+  store.transact = async (transaction, options) => {
+    const result = await transact(transaction, options);
+    if (transaction.then.every((one) => !('put' in one) || one.put !== keys.fence(node.id))) return result;
+    store.transact = transact;
+    throw new WeftError('store-away', 'the answer is lost');
+  };
+  await expect(recovery.round(OPTIONS)).rejects.toMatchObject({ code: 'store-away' });
+  const begun = await read<RestorationRecord>(keys.restoration);
+  await store.transact({ compare: [], then: [{ put: keys.restoration, value: { ...begun, resumedAt: 'now' } }] });
+  expect(await recovery.round(OPTIONS)).toBe(true);
+
+  applied = 1;
+  await rest.round(80_000, stop.signal);
+  expect(rest.over(80_000)).toEqual([]);
+  applied = state.revision;
+  await rest.round(80_000, stop.signal);
+  expect(rest.over(80_000)).toEqual([key]);
 });

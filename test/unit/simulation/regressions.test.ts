@@ -5,7 +5,7 @@ import { trySeeds } from '../../support/sim-seeds.ts';
 const SEEDS = [
   ...[
     6, 18, 28, 53, 148, 459, 477, 1009, 1028, 2049, 2147, 3060, 4519, 9008, 10186, 11177, 30327, 53859, 56886, 57370,
-    66585,
+    66585, 73618,
   ],
 ];
 /** The same, of those that meet a restored etcd; 5119: more than once, from backups made in between; 1223: with an endpoint that ended since. */
