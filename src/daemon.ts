@@ -5,7 +5,7 @@
 import { loadApi } from './api/definition.ts';
 import { clock, compose } from './composition.ts';
 import type { Foundation, Host, Parts } from './composition.ts';
-import { keepHouse } from './control/housekeeping.ts';
+import { keepHouse, repeatHints } from './control/housekeeping.ts';
 import type { Start } from './control/kept/start.ts';
 import { assertReadable, whenUnreadable } from './control/level.ts';
 import { updateNode } from './control/nodes.ts';
@@ -133,6 +133,7 @@ function work(host: Host, parts: Parts, until: AbortSignal): Promise<void>[] {
     underlay.run(until),
     loop.run(until),
     keepHouse(deps, until),
+    repeatHints(deps, until),
     renewal.run(until),
     pictureWriter.run(until),
     followClaims(deps, kernel.claims(until), until),

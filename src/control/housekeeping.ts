@@ -199,3 +199,11 @@ export async function keepHouse(deps: ControlDeps, signal: AbortSignal): Promise
     await delay(PAUSE, undefined, { signal }).catch(() => undefined);
   }
 }
+
+/** Peers that did not take a hint hear it each second until the signal: a round may wait longer than that for the store. */
+export async function repeatHints({ ownership }: ControlDeps, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    ownership.repeatHints();
+    await delay(PAUSE, undefined, { signal }).catch(() => undefined);
+  }
+}

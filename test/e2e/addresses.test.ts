@@ -10,7 +10,7 @@ import { Forger } from '../support/forge.ts';
 import { ethernet, ipv4, udp } from '../support/frames.ts';
 import { until } from '../support/until.ts';
 
-const LAB = 'e2e-addresses';
+const LAB = `addresses-${process.pid}`;
 const HOSTS = [1, 2, 3];
 /** in a UDP header */
 const UDP_CHECKSUM = 6;

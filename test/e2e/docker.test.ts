@@ -4,7 +4,7 @@ import { labDown, labUp } from '../../src/lab/lab.ts';
 import type { ExecResult, Lab } from '../../src/lab/lab.ts';
 import { until } from '../support/until.ts';
 
-const LAB = 'e2e-docker';
+const LAB = `docker-${process.pid}`;
 const SUBNETS = ['--subnet', '10.10.0.0/16', '--ipv6', '--subnet', 'fd00:10::/64'];
 let lab: Lab;
 

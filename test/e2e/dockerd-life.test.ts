@@ -7,7 +7,7 @@ import { reaches } from '../support/docker.ts';
 import { standing } from '../support/standing.ts';
 import { until } from '../support/until.ts';
 
-const LAB = 'e2e-life';
+const LAB = `life-${process.pid}`;
 /** By host; those of host2 are what comes and goes. */
 const PEERS = { 1: ['10.5.0.9', 'fd00:5::9'], 3: ['10.5.0.10', 'fd00:5::10'] } as const;
 let lab: Lab;

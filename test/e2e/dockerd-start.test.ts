@@ -8,7 +8,7 @@ import { engineApi } from '../support/engine-api.ts';
 import { standing } from '../support/standing.ts';
 import { until } from '../support/until.ts';
 
-const LAB = 'e2e-start';
+const LAB = `start-${process.pid}`;
 const SOCKET = '/run/docker/plugins/weft.sock';
 let lab: Lab;
 let host: LabHost;

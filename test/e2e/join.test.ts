@@ -6,7 +6,7 @@ import { labDown, labUp } from '../../src/lab/lab.ts';
 import type { ExecResult, Lab } from '../../src/lab/lab.ts';
 import { until } from '../support/until.ts';
 
-const LAB = 'e2e-join';
+const LAB = `join-${process.pid}`;
 const PKI = '/var/lib/weft/pki';
 const CONFIG = '/etc/weft/weft.yaml';
 let lab: Lab;

@@ -27,7 +27,7 @@ import type { Talkers } from './living/ways.ts';
 import { ReachCluster } from './reach/cluster.ts';
 import { ReachJudge } from './reach/judge.ts';
 
-const LAB = 'e2e-living';
+const LAB = `living-${process.pid}`;
 let lab: Lab;
 let one: LabHost;
 let talkers: Talkers;

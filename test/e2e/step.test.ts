@@ -5,7 +5,7 @@ import type { ExecResult, Lab } from '../../src/lab/lab.ts';
 import { engineGet } from '../support/engine-api.ts';
 import { until } from '../support/until.ts';
 
-const LAB = 'e2e-step';
+const LAB = `step-${process.pid}`;
 const ALL = [1, 2, 3];
 let lab: Lab;
 

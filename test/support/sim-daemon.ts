@@ -157,6 +157,7 @@ export class SimDaemon {
     // A store from a backup is told of this node with all that it owns.
     if (!deps.ownership.isRecovering()) await this.#untilStore(() => registerNode(deps, host.record(), signal));
     this.#housekeep(deps);
+    this.#repeatHints(deps);
     await this.#untilStore(() => deps.ownership.standing.prove({ deadline: RETRY, signal }));
     while (!deps.ownership.standing.isProven()) await this.#pause();
     await keepAlive(
@@ -219,6 +220,12 @@ export class SimDaemon {
       if (this.alive) clock.schedule(HOUSEKEEPING, () => void round());
     };
     void round();
+  }
+
+  #repeatHints(deps: ControlDeps): void {
+    if (!this.alive) return;
+    deps.ownership.repeatHints();
+    this.#world.clock.schedule(RETRY, () => this.#repeatHints(deps));
   }
 
   /** As calls between daemons go: lost on the way there, or back; a request may come twice. */

@@ -146,6 +146,11 @@ export class Ownership {
     ]);
   }
 
+  /** What peers did not take of this node's endpoints is told to them once more. */
+  repeatHints(): void {
+    this.#hints.repeat();
+  }
+
   /** Three quarters of what is owned of the pool are used. */
   isShort(network: string, pool: Pool): boolean {
     const space = this.index.space(network, pool);
