@@ -22,10 +22,9 @@ const DEADLINE = 1_000;
 /** records of one message */
 const MOST = 200;
 
-/** What a peer is to be told. */
+/** What a peer is to be told. That nothing runs is said in the same step as the last look at what is left. */
 interface Telling {
   keys: Set<string>;
-  /** ends when it knows them, or at the first message that it does not take */
   running: Promise<void> | undefined;
 }
 
@@ -43,9 +42,7 @@ export class HintSender {
   announce(keys: Iterable<string>): void {
     for (const key of keys) if (key.startsWith(prefixes.endpoints)) this.#changed.add(key);
     if (this.#changed.size === 0) return;
-    this.#spreading ??= this.#spread().finally(() => {
-      this.#spreading = undefined;
-    });
+    this.#spreading ??= this.#spread();
   }
 
   /** Whatever the store may not have yet, to all: a peer that was started again knows nothing of it. */
@@ -58,7 +55,8 @@ export class HintSender {
     for (const [peer, telling] of this.#tellings) {
       if (telling.running) continue;
       for (const key of telling.keys) if (!this.#options.own.isPending(key)) telling.keys.delete(key);
-      this.#tell(peer, telling);
+      if (telling.keys.size === 0) this.#tellings.delete(peer);
+      else telling.running = this.#tell(peer, telling);
     }
   }
 
@@ -74,41 +72,40 @@ export class HintSender {
         const telling = this.#tellings.get(peer) ?? { keys: new Set(), running: undefined };
         for (const key of keys) telling.keys.add(key);
         this.#tellings.set(peer, telling);
-        this.#tell(peer, telling);
+        telling.running ??= this.#tell(peer, telling);
       }
       this.#changed.clear();
       await this.#options.own.untilDurable().catch(() => undefined);
     }
+    this.#spreading = undefined;
   }
 
-  #tell(peer: string, telling: Telling): void {
-    telling.running ??= this.#tellAll(peer, telling).finally(() => {
-      telling.running = undefined;
-      if (telling.keys.size === 0) this.#tellings.delete(peer);
-    });
+  /** Ends when the peer knows all, or at the first message that it does not take. */
+  async #tell(peer: string, telling: Telling): Promise<void> {
+    while (telling.keys.size > 0 && (await this.#tellSome(peer, telling.keys)));
+    telling.running = undefined;
   }
 
-  async #tellAll(peer: string, { keys }: Telling): Promise<void> {
+  async #tellSome(peer: string, keys: Set<string>): Promise<boolean> {
     const { own, peers, log } = this.#options;
-    while (keys.size > 0) {
-      const told = [...keys].slice(0, MOST);
-      for (const key of told) keys.delete(key);
-      const hint = this.#hintOf(told);
-      try {
-        // What was appended since is in the next one: nobody hears of what a crash would undo.
-        await own.untilDurable();
-      } catch {
-        keys.clear();
-        return;
-      }
-      try {
-        await peers.hint(peer, hint, { deadline: DEADLINE });
-      } catch (error) {
-        for (const key of told) keys.add(key);
-        log.debug({ peer, reason: describeCause(error) }, 'a hint was not taken');
-        return;
-      }
+    const told = [...keys].slice(0, MOST);
+    for (const key of told) keys.delete(key);
+    const hint = this.#hintOf(told);
+    try {
+      // What was appended since is in the next one: nobody hears of what a crash would undo.
+      await own.untilDurable();
+    } catch {
+      keys.clear();
+      return false;
     }
+    try {
+      await peers.hint(peer, hint, { deadline: DEADLINE });
+    } catch (error) {
+      for (const key of told) keys.add(key);
+      log.debug({ peer, reason: describeCause(error) }, 'a hint was not taken');
+      return false;
+    }
+    return true;
   }
 
   #hintOf(keys: string[]): Hint {

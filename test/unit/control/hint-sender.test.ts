@@ -125,6 +125,16 @@ it('waits for no other peer', async () => {
   expect(toldTo('one')).toEqual([[web('a')], [web('b')]]);
 });
 
+it('is missed by nobody, in whichever moment of another it comes', async () => {
+  for (let moment = 0; moment < 16; moment++) {
+    attach(web(`first-${moment}`));
+    for (let i = 0; i < moment; i++) await Promise.resolve();
+    attach(web(`second-${moment}`));
+    await sender.settled();
+    expect(toldTo('one').flat()).toContain(web(`second-${moment}`));
+  }
+});
+
 it('is told of nothing that a crash would undo', async () => {
   journal.slow = true;
   attach(web('a'));
