@@ -16,7 +16,7 @@ import { faultsOf, type History } from './history-model.ts';
 const isLong = process.env.WEFT_LONG !== undefined;
 /** milliseconds; a busy machine, or faults that let nobody write for long, make it longer, up to the limit */
 const DURATION = isLong ? 120_000 : 8_000;
-const LIMIT = DURATION + 90_000;
+const LIMIT = DURATION + 40_000;
 /** less than this, and the check is of little */
 const ENOUGH = { commits: 50, told: 10 };
 const WRITERS = 3;
@@ -38,7 +38,7 @@ describe.skipIf(!hasEtcd)('histories, with /usr/bin/etcd', () => {
 
   it.each(seeds())(
     'of random writers, watchers and faults are those of one store (seed %i)',
-    { timeout: LIMIT + 120_000 },
+    { timeout: DURATION + 120_000 },
     async (seed) => {
       const run = new Run(cluster, seed);
       const history = await run.record();
