@@ -160,10 +160,11 @@ export class FakeDockerd {
 
   async connect(name: string, networkName: string, wish: AttachWish = {}): Promise<FakeEndpoint> {
     const container = this.#container(name);
-    const network = this.networks.get(networkName);
-    if (!network) throw new Error(`network ${networkName} not found`);
+    const network = this.#network(networkName);
     if (container.endpoints.some((one) => one.network === network)) throw new Error(`${name} is on ${networkName}`);
     await this.#look(container);
+    // libnetwork makes an endpoint under the network's lock, and reads first whether the network is still there
+    if (this.#network(networkName) !== network) throw new Error(`network ${network.id} not found`);
     const endpoint: FakeEndpoint = {
       ...{ network, id: randomBytes(32).toString('hex'), addresses: [], mac: wish.mac ?? '' },
       ...{ gateway4: '', gateway6: '', forgotten: false },
@@ -332,6 +333,12 @@ export class FakeDockerd {
     const container = this.containers.get(name);
     if (!container) throw new Error(`no container ${name}`);
     return container;
+  }
+
+  #network(name: string): FakeNetwork {
+    const network = this.networks.get(name);
+    if (!network) throw new Error(`network ${name} not found`);
+    return network;
   }
 
   async #call(method: string, body?: object): Promise<Record<string, unknown>> {

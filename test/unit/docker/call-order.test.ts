@@ -176,6 +176,17 @@ test('containers start side by side', async () => {
   expect(new Set(endpoints.flatMap(({ addresses }) => addresses)).size).toBe(48);
 });
 
+test('a network that is removed while a container is on its way to it has it refused, without a call', async () => {
+  const { dockerd, since } = await host('host1', 28);
+  for (const wish of [WEB, BACK]) await dockerd.createNetwork(wish);
+  await dockerd.run('one', ['back']);
+  since();
+  const [connected, removed] = await Promise.allSettled([dockerd.connect('one', 'web'), dockerd.removeNetwork('web')]);
+  expect(removed.status).toBe('fulfilled');
+  expect(connected).toMatchObject({ reason: { message: 'network web not found' } });
+  expect(since().filter((call) => ['RequestAddress', 'CreateEndpoint', 'Join'].includes(call))).toEqual([]);
+});
+
 test('one network of two engines of different versions is one', async () => {
   const [old, young] = [await host('host1', 20), await host('host2', 29)];
   const [a, b] = await Promise.all([old.dockerd.createNetwork(WEB), young.dockerd.createNetwork(WEB)]);
