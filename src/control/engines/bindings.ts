@@ -30,34 +30,56 @@ interface Target {
   network: string;
 }
 
+/** What is bound, or the id of what has to go before. */
+type Bound = { network: Network } | { going: string };
+
+/** Throws `network-leaving` of a network that somebody deletes, or that is not gone in time. */
 export async function bindNetwork(deps: ControlDeps, request: BindRequest, context?: CallContext): Promise<Network> {
-  const decide = () => {
-    const bound = findBinding(deps, request.engineId);
-    const before = bound && deps.view.current().state.networks.get(bound.network);
-    if (before) return { compare: [], then: [], result: before };
-    if (request.subnets.length === 0) throw invalid('IPv4Data', 'no subnet is given', OUR_IPAM);
-    const taken = request.subnets.map((subnet) => takePool(deps, subnet, request));
-    const pools = taken.map(({ pool }) => pool);
-    const target = nameTarget(request, pools);
-    const subnets = request.subnets.map((subnet, i) => checkSubnet(`subnets[${i}]`, subnet));
-    const existing = lookupNetwork(deps.view.current().state, `${target.tenant}/${target.network}`);
-    if (existing) assertStays(deps.view.current().state, existing);
-    const routes = request.routes && checkRoutes('-o routes', request.routes, existing?.subnets ?? subnets);
-    const wish = { ...request, subnets, routes };
-    const decision = existing ? shareNetwork(existing, wish, target) : makeNetwork(deps, wish, target);
-    return bind(deps, decision, request, taken);
-  };
-  const { result, revision } = await commit(deps, decide, context);
-  await deps.at?.('network.recorded');
-  deps.reconciler.wake({ kind: 'tenant', tenant: result.tenant, reason: `bind at ${revision}` });
-  // So that the first container does not wait for it.
-  for (const pool of result.subnets.map(poolOf)) {
-    if (deps.ownership.isShort(result.id, pool)) deps.ownership.space.prefetch({ network: result, pools: [pool] });
+  let awaited: string | undefined;
+  for (;;) {
+    const known = awaited;
+    const { result, revision } = await commit(deps, () => decideBind(deps, request, known), context);
+    if ('network' in result) return await begin(deps, result.network, revision);
+    awaited = result.going;
+    await awaitRemoval(deps, awaited, context);
   }
-  return result;
 }
 
-function bind(deps: ControlDeps, decision: Decision<Network>, request: BindRequest, taken: Taken[]): Decision<Network> {
+async function begin(deps: ControlDeps, network: Network, revision: number): Promise<Network> {
+  await deps.at?.('network.recorded');
+  deps.reconciler.wake({ kind: 'tenant', tenant: network.tenant, reason: `bind at ${revision}` });
+  // So that the first container does not wait for it.
+  for (const pool of network.subnets.map(poolOf)) {
+    if (deps.ownership.isShort(network.id, pool)) deps.ownership.space.prefetch({ network, pools: [pool] });
+  }
+  return network;
+}
+
+/**
+ * A network that only its engines kept goes with the last of them, in a moment in which another host may create it anew: its
+ * user deleted nothing there, so the new one waits for the old one's end. `awaited` was waited for already.
+ */
+function decideBind(deps: ControlDeps, request: BindRequest, awaited: string | undefined): Decision<Bound> {
+  const { state } = deps.view.current();
+  const bound = findBinding(deps, request.engineId);
+  const before = bound && state.networks.get(bound.network);
+  if (before) return { compare: [], then: [], result: { network: before } };
+  if (request.subnets.length === 0) throw invalid('IPv4Data', 'no subnet is given', OUR_IPAM);
+  const taken = request.subnets.map((subnet) => takePool(deps, subnet, request));
+  const pools = taken.map(({ pool }) => pool);
+  const target = nameTarget(request, pools);
+  const subnets = request.subnets.map((subnet, i) => checkSubnet(`subnets[${i}]`, subnet));
+  const existing = lookupNetwork(state, `${target.tenant}/${target.network}`);
+  const goes = existing?.leaving !== undefined && existing.origin === 'engine';
+  if (goes && existing.id !== awaited) return { compare: [], then: [], result: { going: existing.id } };
+  if (existing) assertStays(state, existing);
+  const routes = request.routes && checkRoutes('-o routes', request.routes, existing?.subnets ?? subnets);
+  const wish = { ...request, subnets, routes };
+  const decision = existing ? shareNetwork(existing, wish, target) : makeNetwork(deps, wish, target);
+  return bind(deps, decision, request, taken);
+}
+
+function bind(deps: ControlDeps, decision: Decision<Network>, request: BindRequest, taken: Taken[]): Decision<Bound> {
   const network = decision.result;
   const key = keys.binding(network.id, deps.node.id, request.engine, request.engineId);
   const networkKey = keys.network(network.id);
@@ -88,7 +110,7 @@ function bind(deps: ControlDeps, decision: Decision<Network>, request: BindReque
       ...pools.map((one): Operation => ({ put: one.key, value: one.value })),
       ...loose.flatMap((part) => part.then),
     ],
-    result: network,
+    result: { network },
   };
 }
 

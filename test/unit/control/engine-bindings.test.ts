@@ -1,6 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { turnOf } from '../../../src/control/ownership/blocks.ts';
 import { TestCluster } from '../../support/control.ts';
 import { bind, endpoint, pool } from '../../support/engine-requests.ts';
+import { until } from '../../support/until.ts';
 
 let cluster: TestCluster;
 beforeEach(() => {
@@ -124,6 +126,42 @@ describe('a network that an engine made', () => {
       `addresses/${network.id}/${address.split('/')[0]}`,
       expect.stringContaining('/bbbb'),
     ]);
+  });
+});
+
+describe('a network that goes with its last engine, while a node has not let go of it yet,', () => {
+  /** `end` has that node let go of it. */
+  async function goes() {
+    const [one, two] = [await cluster.node('host1'), await cluster.node('host2')];
+    const { id } = await bind(one.control.engines, 'aaaa', [await pool(one.control.engines)]);
+    const known = await pool(two.control.engines);
+    await bind(two.control.engines, 'bbbb', [known]);
+    const { address } = await two.control.engines.requestAddress({ poolId: known.id, address: '', gateway: false });
+    await two.control.engines.releaseAddress({ poolId: known.id, address: address.split('/')[0] ?? '' });
+    await two.control.engines.unbindNetwork({ engine: 'docker', engineId: 'bbbb' });
+    let end = (): void => undefined;
+    const turn = two.deps.turns.take(turnOf(id), () => new Promise<void>((resolve) => (end = resolve)));
+    const gone = one.control.engines.unbindNetwork({ engine: 'docker', engineId: 'aaaa' });
+    const isLeaving = () => two.deps.view.current().state.networks.get(id)?.leaving !== undefined;
+    await until(isLeaving, { what: 'the mark' });
+    const three = await cluster.node('host3');
+    const again = bind(three.control.engines, 'cccc', [await pool(three.control.engines)]);
+    return { three, id, again, end: () => (end(), Promise.all([turn, gone])) };
+  }
+
+  it('is made anew by who binds it meanwhile, once it is gone', async () => {
+    const { three, id, again, end } = await goes();
+    await end();
+    const made = await again;
+    expect(made.id).not.toBe(id);
+    expect(await three.control.listNetworks({})).toMatchObject([{ id: made.id, state: 'ready' }]);
+    expect(await cluster.keys('bindings/')).toEqual([expect.stringContaining('/cccc')]);
+  });
+
+  it('is refused to who binds it meanwhile when that takes too long', async () => {
+    const { again, end } = await goes();
+    await expect(again).rejects.toMatchObject({ code: 'network-leaving' });
+    await end();
   });
 });
 
