@@ -219,7 +219,7 @@ describe('beside others on its host, weft', () => {
     const { ipv4, ipv6 } = scene.party('v2');
     const pings = [ipv4, ipv6].map((to) => pingMeanwhile(scene, 'v1', to));
     sendFloods(scene, FLOOD);
-    const lost = await Promise.all(pings.map(async (end) => (await end()).lost));
+    const lost = await Promise.all(pings.map(async ({ end }) => (await end()).lost));
     const after = await fill(scene);
     await one.thaw('weftd');
     await ways.expectBack(Date.now());

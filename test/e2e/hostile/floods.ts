@@ -104,22 +104,26 @@ export async function fill(
   };
 }
 
-/** Somebody who pings another until the returned function is called: how many were sent, and how many had no answer. */
-export function pingMeanwhile(
-  scene: HostileScene,
-  from: Name,
-  to: string,
-): () => Promise<{ sent: number; lost: number }> {
-  const [command, ...words] = [...scene.enter(from), 'ping', '-q', '-n', '-i', '0.02', to] as const;
+/** Somebody who pings another until the end: how many were sent by then, and how many had no answer. */
+export interface Pings {
+  answered: () => number;
+  end: () => Promise<{ sent: number; lost: number }>;
+}
+
+export function pingMeanwhile(scene: HostileScene, from: Name, to: string): Pings {
+  const [command, ...words] = [...scene.enter(from), 'ping', '-n', '-i', '0.02', to] as const;
   const ping = spawn(command, words, { stdio: ['ignore', 'pipe', 'inherit'] });
   let text = '';
   ping.stdout.on('data', (data: Buffer) => (text += data.toString()));
   const ended = once(ping, 'close');
-  return async () => {
-    ping.kill('SIGINT');
-    await ended;
-    const [, sent, received] = /(\d+) packets transmitted, (\d+) received/.exec(text) ?? [];
-    // The answer to the last may be on its way.
-    return { sent: Number(sent), lost: Math.max(0, Number(sent) - Number(received) - 1) };
+  return {
+    answered: () => text.split(' bytes from ').length - 1,
+    end: async () => {
+      ping.kill('SIGINT');
+      await ended;
+      const [, sent, received] = /(\d+) packets transmitted, (\d+) received/.exec(text) ?? [];
+      // The answer to the last may be on its way.
+      return { sent: Number(sent), lost: Math.max(0, Number(sent) - Number(received) - 1) };
+    },
   };
 }
