@@ -3,12 +3,13 @@
  * of our own doing wake too; the round that follows finds nothing to do and makes no events, so that ends by itself.
  */
 import { AttributeReader, monitorRoutes, NETLINK_NETFILTER, NETLINK_ROUTE, openMonitor } from 'netlink-ts';
-import type { MonitorEvent, Namespace, RouteEvent, RouteTopic } from 'netlink-ts';
+import type { InterfaceAddress, MonitorEvent, Namespace, RouteEvent, RouteTopic } from 'netlink-ts';
 import { UPLINK_CHANGED } from '../plan/kernel-port.ts';
 import type { KernelEvent } from '../plan/kernel-port.ts';
 import { FollowedNamespaces } from './followed.ts';
 import { UPLINKS } from './host-egress.ts';
 import { Mailbox } from './mailbox.ts';
+import { isPinned } from './pinned-addresses.ts';
 import { ROUTE_PROTOCOL } from './uplinks.ts';
 
 const NFNLGRP_NFTABLES = 7;
@@ -19,6 +20,8 @@ const RTNLGRP_IPV6_NETCONF = 25;
 const NETCONF_HEADER = 4;
 const NETCONFA_IFINDEX = 1;
 const MISSED = 'missed events';
+/** What an address has left when its time is over: the kernel rounds, and comes up to a quarter of a second early. */
+const LAST_SECOND = 1;
 
 export class KernelEvents {
   readonly #followed = new FollowedNamespaces();
@@ -92,7 +95,7 @@ export class KernelEvents {
   }
 }
 
-/** In the host's namespace, where only the ends of uplinks are ours; others' links, addresses and routes come and go without end. */
+/** In the host's namespace, where only the ends of uplinks and pinned addresses are ours; others' links, addresses and routes come and go without end. */
 function describeUplink(event: RouteEvent): string | undefined {
   if (event.kind === 'overrun') return UPLINK_CHANGED;
   if (event.kind === 'link') return event.link.name.startsWith(UPLINKS) ? UPLINK_CHANGED : undefined;
@@ -101,8 +104,13 @@ function describeUplink(event: RouteEvent): string | undefined {
     const ours = event.route.protocol === ROUTE_PROTOCOL || isTransit(event.route.destination);
     return ours && event.change === 'delete' ? UPLINK_CHANGED : undefined;
   }
-  const transit = event.kind === 'address' && isTransit(event.address.address);
-  return transit && event.change === 'delete' ? UPLINK_CHANGED : undefined;
+  return event.kind === 'address' && event.change === 'delete' ? describeLost(event.address) : undefined;
+}
+
+/** A pinned address that the kernel took away at the end of its lifetime is not missed: who leads would have renewed it. */
+function describeLost(address: InterfaceAddress): string | undefined {
+  if (isPinned(address)) return (address.lifetime ?? Infinity) > LAST_SECOND ? 'pinned address' : undefined;
+  return isTransit(address.address) ? UPLINK_CHANGED : undefined;
 }
 
 /** Of IPv6 all ULAs are taken for it: a wake too many costs little. */

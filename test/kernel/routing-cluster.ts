@@ -14,9 +14,12 @@ import { ReconcileLoop } from '../../src/reconcile/loop.ts';
 import { clusterSettings, StateBuilder } from '../support/cluster-state.ts';
 import { inside, TestUnderlay } from '../support/host-namespaces.ts';
 import type { TestHost } from '../support/host-namespaces.ts';
+import { until } from '../support/until.ts';
 import { SERVER } from '../support/who-am-i.ts';
 
 const DEADLINE = 10_000;
+/** milliseconds without a wake or a round */
+const REST = 500;
 
 export const OUTSIDE = { ipv4: '192.0.2.100', ipv6: '2001:db8::100' } as const;
 
@@ -48,6 +51,7 @@ export class RoutingCluster {
   /** milliseconds that every host may lead what the state says it leads */
   leads = 60_000;
   #current = this.states.build();
+  #lastLook = 0;
   readonly #stop = new AbortController();
   readonly #children: ChildProcess[] = [];
 
@@ -78,7 +82,12 @@ export class RoutingCluster {
         sysctls: SYSCTLS.map(([path]) => path),
         onMonitorFailure: () => undefined,
       });
-      const source = { current: () => ({ state: this.#current, complete: true }) };
+      const source = {
+        current: () => {
+          this.#lastLook = performance.now();
+          return { state: this.#current, complete: true };
+        },
+      };
       const log = pino({ level: process.env.WEFT_TEST_LOG ?? 'silent' });
       const leads = () => this.leads;
       const loop = new ReconcileLoop({ source, kernel, node: host.name, settings: clusterSettings(), leads, log });
@@ -108,6 +117,12 @@ export class RoutingCluster {
       }),
     );
     await Promise.all(waits);
+  }
+
+  /** The hosts have nothing to do any more: what is built wakes them a few times. */
+  async settled(): Promise<void> {
+    const rests = () => performance.now() - this.#lastLook > REST;
+    await until(rests, { what: 'the hosts to come to rest', deadline: 20_000 });
   }
 
   tenantPath(host: number, tenant: string): string {
