@@ -4,7 +4,7 @@ import { request } from 'node:http';
 import { connect } from 'node:net';
 import { WeftError } from '../model/errors.ts';
 import type { LabHost } from './host.ts';
-import { processIds, processStatus } from './process-table.ts';
+import { isHalted, processIds, processStatus } from './process-table.ts';
 import type { LabState } from './state.ts';
 import { until } from './wait.ts';
 
@@ -26,6 +26,7 @@ const COMMANDS: Record<DaemonName, string[]> = {
 const READY_DEADLINE: Record<DaemonName, number> = { etcd: 60_000, weftd: 60_000, dockerd: 60_000 };
 const START_DEADLINE = 5000;
 const KILL_DEADLINE = 5000;
+const HALT_DEADLINE = 10_000;
 /** dockerd gives its containers 15 s to stop. */
 const STOP_DEADLINE = 30_000;
 /** The daemon becomes a child of the host's pid 1; its pid is in a file before its program runs. */
@@ -120,6 +121,13 @@ export async function signalDaemon(
   const sent = await host.exec(['kill', `-${signal}`, String(found.pid)]);
   if (sent.exitCode !== 0) throw new WeftError('lab-failed', sent.stderr.trim(), { host: host.name });
   return found;
+}
+
+/** Returns when it does nothing any more. */
+export async function haltDaemon(host: LabHost, daemon: DaemonName): Promise<void> {
+  const { pid } = await signalDaemon(host, daemon, 'STOP');
+  const halted = (): Promise<boolean> => isHalted(pid, procOf(host));
+  await until(halted, { what: `${daemon} of ${host.name} still runs`, deadline: HALT_DEADLINE, host: host.name });
 }
 
 /** Returns when it is gone. */

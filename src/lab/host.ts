@@ -6,7 +6,16 @@ import type { ResultPromise } from 'execa';
 import { WeftError } from '../model/errors.ts';
 import { bootHost, hostEnvironment } from './boot.ts';
 import { removeControlGroups } from './control-groups.ts';
-import { DAEMONS, daemonsOf, endDaemon, findDaemon, signalDaemon, startDaemon, untilReady } from './daemons.ts';
+import {
+  DAEMONS,
+  daemonsOf,
+  endDaemon,
+  findDaemon,
+  haltDaemon,
+  signalDaemon,
+  startDaemon,
+  untilReady,
+} from './daemons.ts';
 import type { DaemonName, DaemonState, ReadyOptions } from './daemons.ts';
 import { isRunning } from './process-table.ts';
 import { diskDirectory, saveState } from './state.ts';
@@ -115,9 +124,9 @@ export class LabHost {
     }
   }
 
-  /** SIGSTOP. */
+  /** SIGSTOP; ends when it has taken effect. */
   async freeze(daemon: DaemonName): Promise<void> {
-    await signalDaemon(this, daemon, 'STOP');
+    await haltDaemon(this, daemon);
   }
 
   /** SIGCONT. */

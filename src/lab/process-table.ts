@@ -28,6 +28,13 @@ export async function isRunning(process: ProcessId | undefined): Promise<boolean
   return (await processStatus(process.pid))?.started === process.started;
 }
 
+/** None of its threads runs: a halt reaches them one by one, and the others go on meanwhile. True when it is gone. */
+export async function isHalted(pid: number, proc = '/proc'): Promise<boolean> {
+  const threads = await processIds(`${proc}/${pid}/task`).catch(() => []);
+  const statuses = await Promise.all(threads.map((thread) => processStatus(thread, `${proc}/${pid}/task`)));
+  return statuses.every((status) => status === undefined || status.state === 'T');
+}
+
 export async function processIds(proc = '/proc'): Promise<number[]> {
   return (await readdir(proc)).filter((name) => /^\d+$/.test(name)).map(Number);
 }

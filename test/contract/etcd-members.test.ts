@@ -127,7 +127,7 @@ describe.skipIf(!hasEtcd)('the store over three members of etcd', () => {
   });
   afterEach(async () => {
     for (const each of cleanup.splice(0).reverse()) await each();
-    cluster.signalAll('SIGCONT');
+    cluster.thawAll();
     cluster.heal();
     await cluster.startAll();
     count += 1;
@@ -142,7 +142,7 @@ describe.skipIf(!hasEtcd)('the store over three members of etcd', () => {
         cluster.launch(member);
       },
     ],
-    ['stands still', (member) => member.signal('SIGSTOP'), (member) => member.signal('SIGCONT')],
+    ['stands still', (member) => member.freeze(), (member) => member.thaw()],
     ['is cut off from its peers, not from its clients', (member) => cluster.cutFromPeers(member), () => cluster.heal()],
     ['is cut off from its clients', (member) => member.clients.set('silent'), (member) => member.clients.set('open')],
   ])('goes on with writing, watching and its lease when the member it uses %s', async (_, fail, mend) => {
@@ -183,10 +183,10 @@ describe.skipIf(!hasEtcd)('the store over three members of etcd', () => {
     const [member, ...majority] = cluster.members as [ClusterMember, ClusterMember, ClusterMember];
     const store = await open(member, ...majority);
     await store.transact({ compare: [], then: [{ put: 'a', value: 1 }] });
-    for (const other of majority) other.signal('SIGSTOP');
+    await Promise.all(majority.map((other) => other.freeze()));
     await isIn(store, 'away');
     await expect(store.get('a', { deadline: 500 })).rejects.toMatchObject({ code: 'store-away' });
-    for (const other of majority) other.signal('SIGCONT');
+    for (const other of majority) other.thaw();
     await isIn(store, 'ok');
     expect((await store.get('a')).entry?.value).toBe(1);
   });

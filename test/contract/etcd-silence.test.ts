@@ -99,11 +99,11 @@ describe
       const holder = await stage.direct();
       const lease = await holder.lease(TTL);
       const times = await observe(stage, lease, holder);
+      await stage.etcd.freeze();
       const frozenAt = performance.now();
-      await stage.etcd.signal('SIGSTOP');
       await until(() => lease.lost.aborted, { deadline: 10_000, what: 'the lease to be lost' });
       expect(times.lost - frozenAt).toBeLessThanOrEqual(TTL * 1_000);
-      await stage.etcd.signal('SIGCONT');
+      stage.etcd.thaw();
       await until(() => times.vanished < Infinity, { deadline: 20_000, what: 'the key to vanish' });
       expect(lease.held()).toBe(false);
     });

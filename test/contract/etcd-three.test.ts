@@ -18,8 +18,8 @@ describe.skipIf(!hasEtcd)('with /usr/bin/etcd', () => {
       open: (prefix, keeper) => open(cluster.endpoints, prefix, keeper),
       kill: () => cluster.killAll(),
       start: () => cluster.startAll(),
-      freeze: () => Promise.resolve(cluster.signalAll('SIGSTOP')),
-      thaw: () => Promise.resolve(cluster.signalAll('SIGCONT')),
+      freeze: () => cluster.freezeAll(),
+      thaw: () => Promise.resolve(cluster.thawAll()),
       unseen: async (prefix, write, { compact }) => {
         hide(true);
         await cluster.startAll();

@@ -157,9 +157,9 @@ class Run {
   }
 
   async #freeze(members: ClusterMember[], lasting: number): Promise<void> {
-    for (const member of members) member.signal('SIGSTOP');
+    await Promise.all(members.map((member) => member.freeze()));
     await sleep(lasting);
-    for (const member of members) member.signal('SIGCONT');
+    for (const member of members) member.thaw();
   }
 
   async #cut(cut: () => void, lasting: number): Promise<void> {
@@ -169,7 +169,7 @@ class Run {
   }
 
   async #mend(): Promise<void> {
-    this.#cluster.signalAll('SIGCONT');
+    this.#cluster.thawAll();
     this.#cluster.heal();
     await this.#cluster.startAll();
   }

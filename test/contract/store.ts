@@ -48,6 +48,8 @@ export function describeStore(name: string, create: () => Promise<StoreHarness>)
       harness = await create();
     });
     afterEach(async () => {
+      // a failure of one test is no other's
+      await harness.thaw();
       await Promise.all(readers.splice(0).map((reader) => reader.stop()));
       await Promise.all(opened.splice(0).map((each) => each.close()));
     });

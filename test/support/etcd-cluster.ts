@@ -11,7 +11,7 @@ import { Etcd3 } from 'etcd3';
 import type { TlsFiles } from '../../src/store/channel.ts';
 import { createAuthority, issueClientCertificate, issueMemberCertificate } from '../../src/trust/authority.ts';
 import { saveMember } from '../../src/trust/identity.ts';
-import { ETCD_BINARY, etcdctl, freePort } from './etcd.ts';
+import { ETCD_BINARY, etcdctl, freePort, halt } from './etcd.ts';
 import { ownerOf } from './socket-owner.ts';
 import { TcpProxy } from './tcp-proxy.ts';
 import { until } from './until.ts';
@@ -73,8 +73,12 @@ export class ClusterMember {
     await exited;
   }
 
-  signal(name: 'SIGSTOP' | 'SIGCONT'): void {
-    this.#process?.kill(name);
+  async freeze(): Promise<void> {
+    if (this.#process) await halt(this.#process);
+  }
+
+  thaw(): void {
+    this.#process?.kill('SIGCONT');
   }
 }
 
@@ -150,8 +154,12 @@ export class EtcdCluster {
     await Promise.all(this.members.map((member) => member.kill()));
   }
 
-  signalAll(name: 'SIGSTOP' | 'SIGCONT'): void {
-    for (const member of this.members) member.signal(name);
+  async freezeAll(): Promise<void> {
+    await Promise.all(this.members.map((member) => member.freeze()));
+  }
+
+  thawAll(): void {
+    for (const member of this.members) member.thaw();
   }
 
   /** Takes a member's peers away from it, without a word to either; its clients still reach it. */

@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { Etcd3 } from 'etcd3';
+import { isHalted } from '../../src/lab/process-table.ts';
 import { until } from './until.ts';
 
 export const ETCD_BINARY = '/usr/bin/etcd';
@@ -37,6 +38,13 @@ async function isFree(port: number): Promise<boolean> {
   server.close();
   await once(server, 'close');
   return true;
+}
+
+/** Ends when it has taken effect: other threads of the process serve on until the one that got the signal has run. */
+export async function halt(child: ChildProcess): Promise<void> {
+  const { pid } = child;
+  if (pid === undefined || !child.kill('SIGSTOP')) return;
+  await until(() => isHalted(pid), { what: `process ${pid} to stand still` });
 }
 
 /** What it prints; rejects with its stderr. */
@@ -86,9 +94,12 @@ export class TestEtcd {
     await until(() => answers(client), { deadline: 15_000, what: 'etcd to answer' });
   }
 
-  signal(name: 'SIGSTOP' | 'SIGCONT'): Promise<void> {
-    this.#process?.kill(name);
-    return Promise.resolve();
+  async freeze(): Promise<void> {
+    if (this.#process) await halt(this.#process);
+  }
+
+  thaw(): void {
+    this.#process?.kill('SIGCONT');
   }
 
   async kill(): Promise<void> {
