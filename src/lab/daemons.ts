@@ -56,8 +56,10 @@ export async function startDaemon(
     throw new WeftError('lab-failed', `${daemon} of ${host.name} runs already`, { host: host.name });
   }
   await host.exec(['rm', '-f', `/run/weft-lab/${daemon}.pid`]);
-  const launch = ['setsid', '--fork', 'sh', '-c', LAUNCH, 'sh', daemon, ...COMMANDS[daemon]];
-  const launched = await host.exec(launch, { env });
+  // Not for what launches it: a library that is loaded by LD_PRELOAD may expect to be in one lasting process.
+  const variables = Object.entries(env).map(([name, value]) => `${name}=${value}`);
+  const command = ['env', ...variables, ...COMMANDS[daemon]];
+  const launched = await host.exec(['setsid', '--fork', 'sh', '-c', LAUNCH, 'sh', daemon, ...command]);
   if (launched.exitCode !== 0) throw new WeftError('lab-failed', `${daemon}: ${launched.stderr}`, { host: host.name });
   const hasPid = async (): Promise<boolean> => (await recordedPid(host, daemon)) !== undefined;
   await until(hasPid, { what: `${daemon} of ${host.name} is not started`, deadline: START_DEADLINE });
