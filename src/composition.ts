@@ -141,7 +141,7 @@ export function compose(host: Host, foundation: Foundation): Parts {
   };
   const revocation = opened.revocationOf?.(() => revokedSerials(deps));
   listen({ view, loop, revocation });
-  const kept = { view, keeper: pictures, node: owner.id, cluster: settings.id };
+  const kept = { view, store, keeper: pictures, node: owner.id, cluster: settings.id };
   const pictureWriter = new PictureWriter({ ...kept, now, log });
   return {
     ...{ ...foundation, deps, records, view, loop, lead, peers, renewal, ownership },

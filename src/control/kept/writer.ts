@@ -1,15 +1,18 @@
 /**
  * Keeps on disk what the store said last, for a start while it is away. What changes is written a moment later, all changes of
- * that moment together; what others' endpoints do in a large cluster less often, so that writing does not fill the time.
+ * that moment together; what others' endpoints do in a large cluster less often, so that writing does not fill the time. All of
+ * it at once when the store goes away: nothing follows that could be written together.
  */
 import type { Logger } from 'pino';
 import { describeCause } from '../../model/errors.ts';
 import { prefixes } from '../../model/keys.ts';
 import type { PictureKeeper } from '../../store/picture/port.ts';
+import type { Store } from '../../store/port.ts';
 import type { ClusterView } from '../cluster-view.ts';
 
 export interface PictureWriterOptions {
   view: ClusterView;
+  store: Pick<Store, 'states'>;
   keeper: PictureKeeper;
   node: string;
   /** id */
@@ -36,6 +39,7 @@ export class PictureWriter {
   #wake: () => void = () => undefined;
   #dirty = false;
   #urgent = false;
+  #away = false;
   #failing = false;
   /** revision */
   #written = 0;
@@ -55,15 +59,25 @@ export class PictureWriter {
   /** Until the signal, and a last time then. Never rejects: a picture that cannot be kept is missed at a later start only. */
   async run(signal: AbortSignal): Promise<void> {
     const { pause = PAUSE } = this.#options;
+    const following = this.#followStore(signal);
     while (!signal.aborted) {
       await this.#until(() => this.#dirty, Infinity, signal);
-      await this.#until(() => false, pause, signal);
+      await this.#until(() => this.#away, pause, signal);
       const began = performance.now();
       if (this.#dirty) await this.#write();
       const rest = Math.min(SHARE * (performance.now() - began), LONGEST);
       await this.#until(() => this.#urgent, this.#failing ? RETRY : rest, signal);
     }
+    await following;
     if (this.#dirty) await this.#write();
+  }
+
+  async #followStore(signal: AbortSignal): Promise<void> {
+    for await (const state of this.#options.store.states(signal)) {
+      this.#away = state === 'away';
+      this.#urgent ||= this.#away;
+      this.#wake();
+    }
   }
 
   async #write(): Promise<void> {

@@ -191,9 +191,14 @@ describe('the writer of the picture', () => {
       save: (picture: Picture) => Promise.resolve(void saved.push(picture)),
       discard: () => Promise.resolve(),
     };
-    const { view, node } = one.deps;
+    const { view, store, node } = one.deps;
     const now = () => new Date('2026-01-02T00:00:00Z');
-    const writer = new PictureWriter({ ...{ view, keeper, now, log }, node: node.id, cluster: settings.id, pause: 20 });
+    const writer = new PictureWriter({
+      ...{ view, store, keeper, now, log },
+      node: node.id,
+      cluster: settings.id,
+      pause: 20,
+    });
     const running = writer.run(stop.signal);
     await one.store.transact({ compare: [], then: [{ put: keys.token('t'), value: { hash: 'secret' } }] });
     await Promise.all(['a', 'b', 'c'].map((name) => attach(one, name)));
@@ -216,6 +221,29 @@ describe('the writer of the picture', () => {
     );
   });
 
+  it('writes all that was told as soon as the store is away, though it would have waited for more', async () => {
+    const saved: Picture[] = [];
+    const stop = new AbortController();
+    const keeper = {
+      load: () => Promise.reject(new Error('not read here')),
+      save: (picture: Picture) => Promise.resolve(void saved.push(picture)),
+      discard: () => Promise.resolve(),
+    };
+    const { view, store, node } = one.deps;
+    const waiting = { cluster: settings.id, now: () => new Date(), log, pause: 60_000 };
+    const running = new PictureWriter({ ...{ view, store, keeper, node: node.id }, ...waiting }).run(stop.signal);
+    const theirs = await attach(two, 'theirs');
+    await cluster.published();
+    await view.sync({ deadline: 1_000 });
+    expect(saved).toEqual([]);
+    one.store.setAway(true);
+    await until(() => saved.length > 0, { what: 'the picture to be kept' });
+    expect(saved[0]?.entries.map(({ key }) => key)).toContainEqual(expect.stringMatching(`/${theirs.id}$`));
+    stop.abort();
+    await running;
+    expect(saved).toHaveLength(1);
+  });
+
   it('tries again what could not be written, and writes a last time when it ends', async () => {
     let refusals = 1;
     const saved: number[] = [];
@@ -226,9 +254,14 @@ describe('the writer of the picture', () => {
         refusals-- > 0 ? Promise.reject(new Error('ENOSPC')) : Promise.resolve(void saved.push(revision)),
       discard: () => Promise.resolve(),
     };
-    const { view, node } = one.deps;
+    const { view, store, node } = one.deps;
     const now = () => new Date();
-    const writer = new PictureWriter({ ...{ view, keeper, now, log }, node: node.id, cluster: settings.id, pause: 1 });
+    const writer = new PictureWriter({
+      ...{ view, store, keeper, now, log },
+      node: node.id,
+      cluster: settings.id,
+      pause: 1,
+    });
     const running = writer.run(stop.signal);
     await one.control.createTenant({ name: 'other' });
     await until(() => refusals <= 0, { what: 'the first try' });
