@@ -17,6 +17,9 @@ import { inOrder } from './order.ts';
 import { DEFAULT_SOCKET } from './socket.ts';
 
 const DEADLINE = 10_000;
+/** between tries to connect: by itself grpc-js waits for up to two minutes, and fails every call for as long */
+const RECONNECT_FIRST = 100;
+const RECONNECT_MOST = 1_000;
 
 export interface ClientOptions {
   socketPath?: string;
@@ -68,6 +71,8 @@ export function connect(options: ClientOptions = {}): WeftClient {
     // Nodes are told by the id in their certificate; an address is no name to send (RFC 6066).
     ...(remote ? { 'grpc.ssl_target_name_override': 'node.weft' } : {}),
     'grpc.max_receive_message_length': MESSAGE_LIMIT,
+    'grpc.initial_reconnect_backoff_ms': RECONNECT_FIRST,
+    'grpc.max_reconnect_backoff_ms': RECONNECT_MOST,
     // Without it a proxy of the environment would be asked for a unix socket.
     'grpc.enable_http_proxy': 0,
   });

@@ -1,5 +1,8 @@
 /** weft.v1 over TCP: who is answered, by the certificate shown, and for how long. */
+import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client, credentials, experimental, status } from '@grpc/grpc-js';
@@ -115,6 +118,24 @@ describe('a call over TCP', () => {
     await expect(shows(peer, PEER).call('GetStatus', {})).rejects.toMatchObject({ code: 'daemon-away' });
     await shows(peer, SERVER).call('GetStatus', {});
   });
+
+  /** A host that hangs up on all who come. With grpc-js' own pauses, which grow, there would be five tries. */
+  it('is tried anew every second while a node is away, so that one that is back is reached', async () => {
+    let tries = 0;
+    const closed = createServer((socket) => {
+      tries++;
+      socket.on('error', () => undefined).destroy();
+    }).listen(0, '127.0.0.1');
+    await once(closed, 'listening');
+    const { port } = closed.address() as AddressInfo;
+    const made = connect({ remote: { address: `127.0.0.1:${port}`, credentials: credentials.createSsl() } });
+    clients.push(made);
+    const fails = async () => {
+      await expect(made.call('GetStatus', {})).rejects.toMatchObject({ code: 'daemon-away' });
+      return tries >= 8;
+    };
+    await until(fails, { what: 'eight tries', deadline: 15_000 }).finally(() => closed.close());
+  }, 20_000);
 });
 
 describe('a stream over TCP', () => {
