@@ -53,7 +53,8 @@ async function startEtcd(
 ): Promise<Pick<OpenedStore, 'upkeep' | 'revocationOf'>> {
   const authority = await createAuthority(config.pki);
   const { name } = config.node;
-  const issueMember = () => issueMemberCertificate(authority, { name, addresses: [underlay.current.address] });
+  const issueMember = (key: string | undefined) =>
+    issueMemberCertificate(authority, { name, addresses: [underlay.current.address], key });
   const quota = config.store.quota * 1024 ** 2;
   const etcd = await ensureManagedEtcd({
     dataDir: `${config.state}/etcd`,
@@ -61,19 +62,19 @@ async function startEtcd(
     unit: await unitOf(config),
     name,
     address: underlay.current.address,
-    tls: await issueMember(),
+    issueMember,
     revocations: await signRevocations(authority.signer, [], authority.now()),
     quota,
     log,
     signal,
   });
-  underlay.onChange(async ({ address }) => etcd.move(address, await issueMember()));
+  underlay.onChange(({ address }) => etcd.move(address));
   const upkeep = new Upkeep({
     maintenance: new Maintenance(etcd.endpoint, () => identity.current.client),
     folder: `${config.state}/backups`,
     keep: config.store.snapshots,
     quota,
-    renew: async () => etcd.renew(await issueMember()),
+    renew: () => etcd.renew(),
     now: () => new Date(),
     log,
   });

@@ -121,21 +121,16 @@ function clientLeaf(nodeId: string): LeafRequest {
 
 /**
  * For an etcd member: its clients' listener, its peers' listener, and its calls of its peers, who compare the address it
- * calls from with those named here.
+ * calls from with those named here. For the key that is given, as long as it is one; else with a new one.
  */
 export function issueMemberCertificate(
   authority: Authority,
-  request: { name: string; addresses: string[]; dnsNames?: string[] },
+  request: { name: string; addresses: string[]; dnsNames?: string[]; key?: string | undefined },
 ): Promise<Credentials> {
   refuseUnless(isName(request.name), `name: "${request.name}" is not a member's name`);
-  return issue(authority, {
-    commonName: request.name,
-    organization: 'weft etcd',
-    ips: request.addresses,
-    dnsNames: ['localhost', ...(request.dnsNames ?? [])],
-    uris: [],
-    server: true,
-  });
+  const dnsNames = ['localhost', ...(request.dnsNames ?? [])];
+  const subject = { commonName: request.name, organization: 'weft etcd' };
+  return issue(authority, { ...subject, ips: request.addresses, dnsNames, uris: [], server: true }, request.key);
 }
 
 /** The identity that a node's certificate carries beside its subject. */
@@ -143,8 +138,8 @@ export function nodeUri(nodeId: string): string {
   return `weft://node/${nodeId}`;
 }
 
-async function issue(authority: Authority, leaf: LeafRequest): Promise<Credentials> {
-  const issued = await signLeaf(authority.signer, checkedLeaf(leaf), authority.now());
+async function issue(authority: Authority, leaf: LeafRequest, key?: string): Promise<Credentials> {
+  const issued = await signLeaf(authority.signer, checkedLeaf(leaf), authority.now(), key);
   return { ...issued, ca: authority.certificate };
 }
 

@@ -4,7 +4,7 @@
  */
 // @peculiar/x509 resolves its parts through reflect-metadata, which has to be loaded before it
 import 'reflect-metadata';
-import { randomBytes, webcrypto } from 'node:crypto';
+import { createPrivateKey, createPublicKey, randomBytes, webcrypto } from 'node:crypto';
 import * as x509 from '@peculiar/x509';
 
 const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
@@ -57,8 +57,15 @@ export async function makeAuthority(commonName: string, now: Date): Promise<KeyA
   return { key: await exportKey(keys.privateKey), cert: certificate.toString('pem') };
 }
 
-/** With a key made here. */
-export async function signLeaf(signer: Signer, request: LeafRequest, now: Date): Promise<KeyAndCertificate> {
+/** For the key that is given; with one made here when it is no key on P-256, or none is given. */
+export async function signLeaf(
+  signer: Signer,
+  request: LeafRequest,
+  now: Date,
+  key?: string,
+): Promise<KeyAndCertificate> {
+  const kept = key === undefined ? undefined : await publicKeyOf(key);
+  if (key !== undefined && kept) return { key, cert: await signFor(signer, request, kept, now) };
   const keys = await generateKeys();
   return { key: await exportKey(keys.privateKey), cert: await signFor(signer, request, keys.publicKey, now) };
 }
@@ -149,6 +156,15 @@ export async function loadSigner(pair: KeyAndCertificate): Promise<Signer> {
     certificate: new x509.X509Certificate(pair.cert),
     key: await webcrypto.subtle.importKey('pkcs8', key, ALGORITHM, false, ['sign']),
   };
+}
+
+async function publicKeyOf(key: string): Promise<webcrypto.CryptoKey | undefined> {
+  try {
+    const spki = createPublicKey(createPrivateKey(key)).export({ type: 'spki', format: 'der' });
+    return await webcrypto.subtle.importKey('spki', spki, ALGORITHM, true, ['verify']);
+  } catch {
+    return undefined;
+  }
 }
 
 function generateKeys(): Promise<webcrypto.CryptoKeyPair> {

@@ -37,7 +37,7 @@ describe.skipIf(!hasEtcd).each(['detached', 'unit'] as const)('a managed etcd, k
     options = {
       ...{ name: 'host1', address: '127.0.0.1', clientPort: await freePort(), peerPort: await freePort() },
       dataDir: join(directory, 'etcd'),
-      tls: await issueMemberCertificate(authority, { name: 'host1', addresses: ['127.0.0.1'] }),
+      issueMember: (key) => issueMemberCertificate(authority, { name: 'host1', addresses: ['127.0.0.1'], key }),
       revocations: await signRevocations(authority.signer, [], new Date()),
       log: silentLog,
       signal: daemon.signal,

@@ -61,7 +61,7 @@ describe.skipIf(!hasEtcd)('the upkeep of a managed etcd, with /usr/bin/etcd', ()
     etcd = await ensureManagedEtcd({
       ...{ name: 'host1', address: '127.0.0.1', clientPort: await freePort(), peerPort: await freePort() },
       dataDir: join(directory, 'etcd'),
-      tls: await issueMemberCertificate(authority, { name: 'host1', addresses: ['127.0.0.1'] }),
+      issueMember: (key) => issueMemberCertificate(authority, { name: 'host1', addresses: ['127.0.0.1'], key }),
       quota: QUOTA,
       log: silentLog,
       signal: daemon.signal,
@@ -80,8 +80,7 @@ describe.skipIf(!hasEtcd)('the upkeep of a managed etcd, with /usr/bin/etcd', ()
   });
 
   beforeEach(() => {
-    renew = async () =>
-      etcd.renew(await issueMemberCertificate(authority, { name: 'host1', addresses: ['127.0.0.1'] }));
+    renew = () => etcd.renew();
     upkeep = new Upkeep({
       ...{ maintenance, folder: join(directory, 'backups'), keep: 3, quota: QUOTA },
       ...{ renew: () => renew(), now: () => now, log: silentLog },

@@ -1,3 +1,4 @@
+import { X509Certificate, createPrivateKey } from 'node:crypto';
 import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -24,6 +25,7 @@ describe.skipIf(!hasEtcd).each(['detached', 'unit'] as const)('a managed etcd, k
   let options: ManagedEtcdOptions;
   let etcd: ManagedEtcd;
   let daemon = new AbortController();
+  let addresses = ['127.0.0.1'];
 
   /** What a new weftd does in place of one that was killed. */
   async function restartDaemon(changes: Partial<ManagedEtcdOptions> = {}): Promise<void> {
@@ -56,14 +58,13 @@ describe.skipIf(!hasEtcd).each(['detached', 'unit'] as const)('a managed etcd, k
   beforeAll(async () => {
     directory = await mkdtemp(join(tmpdir(), 'weft-managed-'));
     const authority = await createAuthority(join(directory, 'pki'));
-    const member = await issueMemberCertificate(authority, { name: 'host1', addresses: ['127.0.0.1'] });
     options = {
       name: 'host1',
       address: '127.0.0.1',
       clientPort: await freePort(),
       peerPort: await freePort(),
       dataDir: join(directory, 'etcd'),
-      tls: member,
+      issueMember: (key) => issueMemberCertificate(authority, { name: 'host1', addresses, key }),
       log: silentLog,
       signal: daemon.signal,
     };
@@ -113,6 +114,23 @@ describe.skipIf(!hasEtcd).each(['detached', 'unit'] as const)('a managed etcd, k
     expect((await stat(options.dataDir)).mode & 0o777).toBe(0o700);
   });
 
+  it('finds a certificate for the key beside it at every moment of a renewal', async () => {
+    const read = (name: string) => readFile(join(options.dataDir, 'tls', name), 'utf8');
+    const before = await read('member.crt');
+    let renewing = true;
+    const renewals = (async () => {
+      for (let i = 0; i < 20; i += 1) await etcd.renew();
+    })().finally(() => (renewing = false));
+    const matches: boolean[] = [];
+    while (renewing) {
+      const [cert, key] = [await read('member.crt'), await read('member.key')];
+      matches.push(new X509Certificate(cert).checkPrivateKey(createPrivateKey(key)));
+    }
+    await renewals;
+    expect(new Set(matches)).toEqual(new Set([true]));
+    expect(await read('member.crt')).not.toBe(before);
+  });
+
   it('is in a session that is not ours, and is taken over by the next daemon', async () => {
     const pid = etcd.pid();
     const sessionOf = async (one: number | 'self') =>
@@ -148,13 +166,12 @@ describe.skipIf(!hasEtcd).each(['detached', 'unit'] as const)('a managed etcd, k
 
   it('moves with its host: reached at the new address, under that name, with its data', async () => {
     const before = etcd.pid();
-    const authority = await createAuthority(join(directory, 'pki'));
-    const member = await issueMemberCertificate(authority, { name: 'host1', addresses: ['127.0.0.9'] });
-    await etcd.move('127.0.0.9', member);
+    addresses = ['127.0.0.9'];
+    await etcd.move('127.0.0.9');
     await until(() => (etcd.pid() ?? before) !== before, { what: 'another etcd' });
     const after = etcd.pid();
     // a second telling of the same
-    await etcd.move('127.0.0.9', member);
+    await etcd.move('127.0.0.9');
     expect(etcd.pid()).toBe(after);
     const there = `https://127.0.0.9:${options.clientPort}`;
     const tls = await credentials('pki');
@@ -174,10 +191,10 @@ describe.skipIf(!hasEtcd).each(['detached', 'unit'] as const)('a managed etcd, k
     const before = etcd.pid();
     const members = [{ name: 'host1', peerUrl: `https://127.0.0.1:${options.peerPort}` }];
     await restartDaemon({ initialCluster: members, initialClusterState: 'existing' });
-    await restartDaemon();
     // its certificate changes with every start of weftd, and is read at each handshake
-    const authority = await createAuthority(join(directory, 'pki'));
-    await restartDaemon({ tls: await issueMemberCertificate(authority, { name: 'host1', addresses: ['127.0.0.1'] }) });
+    await restartDaemon();
+    addresses = ['127.0.0.1'];
+    await restartDaemon();
     const after = etcd.pid();
     // the port of the test before is given up again: one restart
     expect(after).not.toBe(before);
@@ -233,11 +250,15 @@ describe.skipIf(!hasEtcd).each(['detached', 'unit'] as const)('a managed etcd, k
 
   only('detached')('tells the end of its log when it cannot run', async () => {
     await etcd.stop();
-    const broken = restartDaemon({ tls: { ...options.tls, key: 'none' } });
+    const whole = options.issueMember;
+    const broken = restartDaemon({ issueMember: async (key) => ({ ...(await whole(key)), key: 'none' }) });
     await expect(broken).rejects.toMatchObject({
       code: 'store-away',
       message: expect.stringContaining('key') as string,
     });
+    // and is given another for a key that is none
+    await restartDaemon();
+    await withStore(await credentials('pki'), isUp);
   });
 });
 

@@ -24,7 +24,7 @@ export function etcdUrl(address: string, port: number): string {
   return `https://${isIPv6(address) ? `[${address}]` : address}:${port}`;
 }
 
-export function clientUrls(settings: ManagedEtcdSettings): string[] {
+export function clientUrls(settings: Pick<ManagedEtcdSettings, 'address' | 'clientPort'>): string[] {
   const port = settings.clientPort ?? 2379;
   return [...new Set(['127.0.0.1', settings.address])].map((address) => etcdUrl(address, port));
 }

@@ -19,8 +19,8 @@ import type { Owner, Supervisor } from './supervisor.ts';
 export interface ManagedEtcdOptions extends Omit<ManagedEtcdSettings, 'tls'> {
   /** holds its data, configuration, certificates, and its log and pid file when it is a process of weftd's making */
   dataDir: string;
-  /** PEM text of the member's certificate */
-  tls: TlsFiles;
+  /** The member's certificate as of now, for a key of its own (all PEM text); without one, or for none, with a new key. */
+  issueMember: (key: string | undefined) => Promise<TlsFiles>;
   /** a signed list (PEM, "X509 CRL") of certificates that count no more, for the first start; left out: none is looked at */
   revocations?: string;
   binary?: string;
@@ -39,11 +39,11 @@ export interface ManagedEtcd {
   /** how often it was found dead and started again, by us or by systemd */
   restarts(): number;
   /** Another certificate, from its next handshake on; connections that stand go on. */
-  renew(tls: TlsFiles): Promise<void>;
+  renew(): Promise<void>;
   /** The list of certificates that count no more, as etcd reads it now. */
   revocations(): Promise<string>;
   /** The host has another address: clients and peers come there from now on. etcd is restarted. */
-  move(address: string, tls: TlsFiles): Promise<void>;
+  move(address: string): Promise<void>;
   /** Another list. It is read at each handshake; so that what stands ends too, etcd is restarted. */
   revoke(revocations: string): Promise<void>;
   /** Ends etcd and the watch over it. */
@@ -66,7 +66,7 @@ export async function ensureManagedEtcd(options: ManagedEtcdOptions): Promise<Ma
   await privateDirectory(dataDir, unit?.owner);
   if (unit) await endPredecessor(detached, unit, options.log);
   const managed = new Managed({ ...options, configuration }, unit ?? detached);
-  await managed.renew(options.tls);
+  await managed.renew();
   await managed.beginRevocations();
   await ownedDirectory(join(dataDir, 'data'), unit?.owner);
   await managed.begin(await managed.configure());
@@ -123,9 +123,14 @@ class Managed implements ManagedEtcd {
     return this.#restarts;
   }
 
-  async renew(tls: TlsFiles): Promise<void> {
+  /**
+   * The key stays: etcd reads both files at each handshake and more than once while it starts, and whenever that is, the
+   * certificate is for the key beside it. With halves of two pairs an etcd that starts ends.
+   */
+  async renew(): Promise<void> {
     const owner: Owner | undefined = this.#supervisor.owner;
     const paths = tlsPaths(this.#options.dataDir);
+    const tls = await this.#options.issueMember(await readFile(paths.key, 'utf8').catch(() => undefined));
     await privateDirectory(join(this.#options.dataDir, 'tls'), owner);
     for (const name of ['ca', 'key', 'cert'] as const) await writePrivate(paths[name], tls[name], owner);
   }
@@ -154,9 +159,9 @@ class Managed implements ManagedEtcd {
     await this.#restart();
   }
 
-  async move(address: string, tls: TlsFiles): Promise<void> {
+  async move(address: string): Promise<void> {
     this.#options = { ...this.#options, address };
-    await this.renew(tls);
+    await this.renew();
     if (!(await this.configure())) return;
     this.#options.log.info({ address }, 'this host has another address: etcd is restarted');
     await this.#restart();

@@ -1,4 +1,4 @@
-import { X509Certificate } from 'node:crypto';
+import { X509Certificate, createPrivateKey, generateKeyPairSync } from 'node:crypto';
 import { chmod, mkdtemp, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -113,6 +113,23 @@ describe('what it issues', () => {
     const authority = await createAuthority(directory);
     const member = await issueMemberCertificate(authority, { name: 'host1', addresses: ['192.0.2.1'] });
     expect(nodeIdOf(new X509Certificate(member.cert))).toBe('');
+  });
+
+  it('is for the key of a member, unless that is none', async () => {
+    const authority = await createAuthority(directory);
+    const member = (key?: string) => issueMemberCertificate(authority, { name: 'host1', addresses: [], key });
+    const first = await member();
+    const second = await member(first.key);
+    expect(second.key).toBe(first.key);
+    expect(second.cert).not.toBe(first.cert);
+    expect(new X509Certificate(second.cert).checkPrivateKey(createPrivateKey(first.key))).toBe(true);
+    const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-384' });
+    const other = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
+    for (const none of ['', 'none', first.cert, other]) {
+      const { cert, key } = await member(none);
+      expect(key).not.toBe(none);
+      expect(new X509Certificate(cert).checkPrivateKey(createPrivateKey(key))).toBe(true);
+    }
   });
 
   it('never has a serial number twice, nor a negative one', async () => {
