@@ -62,7 +62,7 @@ describe('the steps', () => {
     };
     const { control, deps } = await cluster.node('host1');
     deps.at = at;
-    const plugin = await startPlugin(control.engines, { at });
+    const plugin = await startPlugin(control.engines, { at, deadline: 60_000 });
     const since = () => reached.splice(0);
     const seen = new Set<Failpoint>();
     const expectSteps = (...steps: Failpoint[]) => {
